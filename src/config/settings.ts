@@ -1,0 +1,124 @@
+/**
+ * The settings of one balancer, complete and judged: what `config/` makes of defaults, file and flags, and
+ * what every other room reads. Plain data, so that it crosses a process boundary as JSON.
+ */
+
+/** Milliseconds of the process clock. */
+export type Milliseconds = number
+export type Bytes = number
+
+export type StrategyName = "round_robin" | "random" | "weighted" | "sticky"
+export type Mode = "mp" | "sp"
+export type LogLevel = "err" | "warn" | "info" | "debug"
+export type LogFormat = "auto" | "text" | "json"
+
+export interface BackendSettings {
+  /** `host:port`, lower case, IPv6 in brackets: the label in logs and figures and the seed of the cookie. */
+  readonly name: string
+  /** A name or an address, IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+  /** True for port 443 and `https://`; `http://` makes it false whatever the port. */
+  readonly tls: boolean
+  /** 1 to 1,000. */
+  readonly weight: number
+  /** Serves only while no other backend is eligible. */
+  readonly backup: boolean
+  /** A PEM file that replaces the system's CAs for this backend, or null. */
+  readonly ca: string | null
+}
+
+export interface HealthSettings {
+  /** `http` asks for a page, `tcp` is content with a connection (and its TLS handshake). */
+  readonly type: "http" | "tcp"
+  readonly path: string
+  readonly interval: Milliseconds
+  readonly timeout: Milliseconds
+  /** Status codes that count as well, inclusive ranges. */
+  readonly expect: readonly (readonly [number, number])[]
+  /** Host field of the probe, or null for the backend's own. */
+  readonly host: string | null
+  /** Consecutive failures that open the breaker. */
+  readonly failures: number
+  /** Consecutive successes that close it. */
+  readonly successes: number
+}
+
+export interface StickySettings {
+  readonly cookie: string
+  /** `auto`: Secure when the client came over TLS, said by a trusted proxy or by bunlb's own listener. */
+  readonly secure: "auto" | "on" | "off"
+  readonly sameSite: "lax" | "strict" | "none"
+  /** Seconds; 0 makes a session cookie. */
+  readonly maxAge: number
+}
+
+export interface TimeoutSettings {
+  readonly connect: Milliseconds
+  readonly tlsHandshake: Milliseconds
+  readonly clientHead: Milliseconds
+  readonly clientIdle: Milliseconds
+  readonly clientBody: Milliseconds
+  readonly responseHead: Milliseconds
+  readonly backendBody: Milliseconds
+  readonly poolIdle: Milliseconds
+  readonly tunnelIdle: Milliseconds
+  readonly drain: Milliseconds
+}
+
+export interface LimitSettings {
+  readonly headBytes: Bytes
+  readonly fields: number
+  readonly requestLineBytes: Bytes
+  readonly responseHeadBytes: Bytes
+  /** Client connections of one worker; 0 takes what the descriptor limit allows. */
+  readonly connections: number
+}
+
+export interface PoolSettings {
+  /** Idle connections kept for each backend by each worker. */
+  readonly idle: number
+  /** A connection older than this is not reused. */
+  readonly maxAge: Milliseconds
+}
+
+export interface RetrySettings {
+  /** Times one request may be sent again. */
+  readonly max: number
+  /** Retries allowed as a percentage of requests. */
+  readonly budgetPercent: number
+  /** Retries allowed each second whatever the traffic. */
+  readonly budgetFloor: number
+  /** Body bytes kept so that a request can be sent again. */
+  readonly replayBytes: Bytes
+}
+
+export interface Settings {
+  readonly host: string
+  readonly port: number
+  readonly backends: readonly BackendSettings[]
+  readonly mode: Mode
+  readonly workers: number
+  readonly pin: boolean
+  readonly strategy: StrategyName
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+  /** Accept any certificate of a TLS backend. */
+  readonly insecure: boolean
+  /** Dump heads and bodies at level debug. */
+  readonly trace: boolean
+  readonly tlsTrace: boolean
+  /** The admin listener, or null when it is off. */
+  readonly admin: { readonly host: string; readonly port: number } | null
+  /** Host field sent to every backend, or null: kept for plain backends, the backend's name for TLS ones. */
+  readonly hostHeader: string | null
+  /** Addresses and CIDRs whose forwarded fields are believed. */
+  readonly trustedProxies: readonly string[]
+  readonly whenAllUnhealthy: "try" | "fail"
+  readonly health: HealthSettings
+  readonly sticky: StickySettings
+  readonly timeouts: TimeoutSettings
+  readonly limits: LimitSettings
+  readonly pool: PoolSettings
+  readonly retries: RetrySettings
+}

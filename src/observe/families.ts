@@ -1,0 +1,188 @@
+/**
+ * Every figure that bunlb publishes, said once: name, kind, help, and how the views of several workers become
+ * one. The names follow the Prometheus rules (base units, `_total` on counters).
+ */
+export type MergeRule =
+  /** Added up over workers, and over workers that have died (counters) or still live (gauges). */
+  | "sum"
+  /** The largest of the live workers' values: a backend is up when one worker finds it up. */
+  | "max"
+  /** Kept apart, with `worker="N"` added to the labels. */
+  | "worker"
+  /** Set by the fleet itself; a worker never reports it. */
+  | "fleet"
+
+export interface Family {
+  readonly name: string
+  readonly kind: "counter" | "gauge" | "histogram"
+  readonly help: string
+  readonly merge: MergeRule
+}
+
+export const families: readonly Family[] = [
+  {
+    name: "bunlb_requests_total",
+    kind: "counter",
+    help: "Responses sent to clients, by backend and status code; backend is empty when bunlb itself answered.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_request_duration_seconds",
+    kind: "histogram",
+    help: "Time from the last byte of the request head to the last byte of the response, by backend.",
+    merge: "sum",
+  },
+  { name: "bunlb_backend_up", kind: "gauge", help: "1 when the backend is healthy.", merge: "max" },
+  {
+    name: "bunlb_backend_connections",
+    kind: "gauge",
+    help: "Connections to the backend, by state: active, idle or dialing.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_pool_reuses_total",
+    kind: "counter",
+    help: "Requests sent on a pooled connection.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_dials_total",
+    kind: "counter",
+    help: "Connections begun, by result.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_retries_total",
+    kind: "counter",
+    help: "Requests sent again, by reason.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_failovers_total",
+    kind: "counter",
+    help: "Requests that moved to another backend.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_stale_retries_total",
+    kind: "counter",
+    help: "Requests sent again because a pooled connection had died.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_retry_budget_exhausted_total",
+    kind: "counter",
+    help: "Retries not made because the budget was spent.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_backend_failures_total",
+    kind: "counter",
+    help: "Failures the breaker counted, by backend and reason.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_breaker_transitions_total",
+    kind: "counter",
+    help: "Changes of health, by backend and the state entered.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_probes_total",
+    kind: "counter",
+    help: "Probes, by backend and result.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_client_connections",
+    kind: "gauge",
+    help: "Client connections open now.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_client_connections_total",
+    kind: "counter",
+    help: "Client connections accepted.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_client_aborts_total",
+    kind: "counter",
+    help: "Exchanges that the client left before the response was complete.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_rejected_requests_total",
+    kind: "counter",
+    help: "Requests refused by bunlb, by reason.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_truncated_responses_total",
+    kind: "counter",
+    help: "Responses that a backend cut short after the first byte.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_bytes_total",
+    kind: "counter",
+    help: "Bytes by direction: from_client, to_client, from_backend, to_backend.",
+    merge: "sum",
+  },
+  { name: "bunlb_tunnels", kind: "gauge", help: "Upgraded connections open now.", merge: "sum" },
+  {
+    name: "bunlb_panic_picks_total",
+    kind: "counter",
+    help: "Requests sent to a backend although none was healthy.",
+    merge: "sum",
+  },
+  {
+    name: "bunlb_worker_connections",
+    kind: "gauge",
+    help: "Client connections open now, by worker.",
+    merge: "worker",
+  },
+  {
+    name: "bunlb_worker_restarts_total",
+    kind: "counter",
+    help: "Workers started again, by reason.",
+    merge: "fleet",
+  },
+  { name: "bunlb_workers", kind: "gauge", help: "Workers that serve now.", merge: "fleet" },
+  {
+    name: "bunlb_config_reloads_total",
+    kind: "counter",
+    help: "Configuration reloads, by result.",
+    merge: "fleet",
+  },
+  {
+    name: "bunlb_build_info",
+    kind: "gauge",
+    help: "1, labelled with the version of bunlb and of Bun.",
+    merge: "fleet",
+  },
+  {
+    name: "bunlb_process_cpu_seconds_total",
+    kind: "counter",
+    help: "CPU time used, by process.",
+    merge: "fleet",
+  },
+  {
+    name: "bunlb_process_resident_memory_bytes",
+    kind: "gauge",
+    help: "Resident memory, by process.",
+    merge: "fleet",
+  },
+  {
+    name: "bunlb_process_open_fds",
+    kind: "gauge",
+    help: "Open file descriptors, by process.",
+    merge: "fleet",
+  },
+  {
+    name: "bunlb_process_start_time_seconds",
+    kind: "gauge",
+    help: "Start of the process since 1970, by process.",
+    merge: "fleet",
+  },
+]

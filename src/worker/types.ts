@@ -1,0 +1,27 @@
+/** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
+import type { Settings } from "../config/settings.ts"
+import type { Log } from "../observe/log.ts"
+import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
+
+export interface WorkerOptions {
+  readonly settings: Settings
+  /** 0 for the first worker. */
+  readonly index: number
+  /** A listening descriptor that the fleet holds, or null: the worker binds host and port itself. */
+  readonly listenFd: number | null
+  readonly log: Log
+  readonly onHealthChange: (change: HealthChange) => void
+}
+
+export interface Worker {
+  /** The port that is really bound, for settings with port 0. */
+  readonly port: number
+  report(): WorkerReport
+  /** Stops accepting, lets what is in flight end, and resolves with the number of connections cut at the limit. */
+  drain(limitMs: number): Promise<number>
+  /** Closes everything now. */
+  stop(): void
+}
+
+/** Throws `BunlbError` when the address cannot be bound or a CA file cannot be read. */
+export type StartWorker = (options: WorkerOptions) => Promise<Worker>

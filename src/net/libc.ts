@@ -1,0 +1,93 @@
+/**
+ * The few calls of the C library that Bun has no name for, bound once: everything that touches FFI is in this
+ * file and in `affinity.ts`. Works on Linux with glibc or musl and on macOS.
+ *
+ * Cost: the library is loaded at the first call (about 1 ms), a call after that is some 10 ns over the kernel's
+ * own time. `errno` belongs to the calling thread: read it right after the call that failed, before any other.
+ */
+import { dlopen, read } from "bun:ffi"
+import { BunlbError } from "../observe/errors.ts"
+
+/** Every call answers -1 on failure, with the reason in `errno()`. */
+export interface Libc {
+  socket(domain: number, type: number, protocol: number): number
+  connect(fd: number, sockaddr: Uint8Array, length: number): number
+  close(fd: number): number
+  dup(fd: number): number
+  listen(fd: number, backlog: number): number
+  recv(fd: number, buffer: Uint8Array, length: number, flags: number): number
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array): number
+  errno(): number
+}
+
+let loaded: Libc | null = null
+
+/** Throws `BunlbError` when the C library cannot be loaded. */
+export function libc(): Libc {
+  loaded ??= load()
+  return loaded
+}
+
+/** The names under which this system's C library may be found, the likely one first. */
+export function libraryNames(platform: string, arch: string): readonly string[] {
+  if (platform === "darwin") return ["libSystem.B.dylib"]
+  const musl = arch === "arm64" ? "aarch64" : "x86_64"
+  return ["libc.so.6", `libc.musl-${musl}.so.1`, `/lib/ld-musl-${musl}.so.1`]
+}
+
+/** Tries each name with `open` and gives the first that loads. */
+export function firstThatLoads<T>(names: readonly string[], open: (name: string) => T): T {
+  let reason = ""
+  for (const name of names) {
+    try {
+      return open(name)
+    } catch (error) {
+      reason = error instanceof Error ? error.message : String(error)
+    }
+  }
+  throw new BunlbError(
+    "BUNLB_E_RUNTIME",
+    `cannot load the C library (tried ${names.join(", ")}): ${reason.split("\n")[0] ?? ""}; ` +
+      "bunlb needs glibc, musl or macOS",
+  )
+}
+
+const calls = {
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  dup: { args: ["i32"], returns: "i32" },
+  listen: { args: ["i32", "i32"], returns: "i32" },
+  // ssize_t in C: the low half is enough, for no buffer here is larger than 2 GiB.
+  recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
+  setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+} as const
+
+function load(): Libc {
+  const names = libraryNames(process.platform, process.arch)
+  const { symbols, place } = firstThatLoads(names, open)
+  return {
+    socket: symbols.socket,
+    connect: symbols.connect,
+    close: symbols.close,
+    dup: symbols.dup,
+    listen: symbols.listen,
+    recv: symbols.recv,
+    setsockopt: (fd, level, name, value) =>
+      symbols.setsockopt(fd, level, name, value, value.byteLength),
+    errno: () => {
+      const at = place()
+      return typeof at === "number" ? read.i32(at, 0) : 0
+    },
+  }
+}
+
+/** Where errno lives has another name on each system; it is constant for a thread, but asking is cheap. */
+function open(name: string) {
+  if (process.platform === "darwin") {
+    const { symbols } = dlopen(name, { ...calls, __error: { args: [], returns: "ptr" } })
+    return { symbols, place: () => symbols.__error() }
+  }
+  const { symbols } = dlopen(name, { ...calls, __errno_location: { args: [], returns: "ptr" } })
+  return { symbols, place: () => symbols.__errno_location() }
+}

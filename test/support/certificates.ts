@@ -1,0 +1,128 @@
+/**
+ * Certificates good and bad, made by the openssl command line into a temporary folder, once for a whole test
+ * run (about 50 ms). A missing openssl fails every test that asks for one: nothing is skipped.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export interface Certificate {
+  readonly key: string
+  readonly cert: string
+}
+
+export interface Certificates {
+  /** The CA that signed `good`, `expired` and `wrongHost`: its certificate, and the file that holds it. */
+  readonly ca: string
+  readonly caFile: string
+  /** localhost and 127.0.0.1, valid. */
+  readonly good: Certificate
+  /** As `good`, but its time is over. */
+  readonly expired: Certificate
+  /** Valid for other.example only. */
+  readonly wrongHost: Certificate
+  readonly selfSigned: Certificate
+  /** As `good`, but signed by a CA that nobody was told of. */
+  readonly unknownCa: Certificate
+}
+
+let made: Certificates | null = null
+
+export function certificates(): Certificates {
+  made ??= makeAll()
+  return made
+}
+
+const LOCAL = "DNS:localhost,IP:127.0.0.1"
+
+function makeAll(): Certificates {
+  const folder = mkdtempSync(join(tmpdir(), "bunlb-certificates-"))
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
+  makeCa(folder, "ca")
+  makeCa(folder, "stranger")
+  makeSelfSigned(folder, "self-signed")
+  return {
+    ca: readFileSync(join(folder, "ca.pem"), "utf8"),
+    caFile: join(folder, "ca.pem"),
+    good: makeLeaf(folder, "good", "ca", LOCAL),
+    expired: makeLeaf(folder, "expired", "ca", LOCAL, ["20200101000000Z", "20200102000000Z"]),
+    wrongHost: makeLeaf(folder, "wrong-host", "ca", "DNS:other.example"),
+    selfSigned: read(folder, "self-signed"),
+    unknownCa: makeLeaf(folder, "unknown-ca", "stranger", LOCAL),
+  }
+}
+
+function makeCa(folder: string, name: string): void {
+  selfSign(folder, name, ["-addext", "basicConstraints=critical,CA:TRUE"])
+  const database = join(folder, name)
+  writeFileSync(`${database}.index`, "")
+  writeFileSync(`${database}.cnf`, configOfCa(folder, name))
+}
+
+function makeSelfSigned(folder: string, name: string): void {
+  selfSign(folder, name, ["-addext", `subjectAltName=${LOCAL}`])
+}
+
+function selfSign(folder: string, name: string, extensions: string[]): void {
+  openssl(folder, [
+    "req",
+    "-x509",
+    ...newKey(name),
+    "-out",
+    `${name}.pem`,
+    "-days",
+    "2",
+    ...extensions,
+  ])
+}
+
+function newKey(name: string): string[] {
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+  return [...curve, "-noenc", "-keyout", `${name}.key`, "-subj", `/CN=bunlb test ${name}`]
+}
+
+/** `openssl ca`, because `openssl x509` cannot set the dates in the versions that Debian ships. */
+function makeLeaf(
+  folder: string,
+  name: string,
+  issuer: string,
+  names: string,
+  [from, to]: [string, string] = ["20200101000000Z", "20991231000000Z"],
+): Certificate {
+  openssl(folder, ["req", "-new", ...newKey(name), "-out", `${name}.csr`])
+  writeFileSync(join(folder, `${name}.ext`), `subjectAltName=${names}\n`)
+  const dates = ["-startdate", from, "-enddate", to]
+  const files = ["-in", `${name}.csr`, "-out", `${name}.pem`, "-extfile", `${name}.ext`]
+  openssl(folder, ["ca", "-batch", "-notext", "-config", `${issuer}.cnf`, ...dates, ...files])
+  return read(folder, name)
+}
+
+function configOfCa(folder: string, name: string): string {
+  const paths = { database: "index", certificate: "pem", private_key: "key" }
+  const lines = Object.entries(paths).map(([key, end]) => `${key} = ${join(folder, name)}.${end}`)
+  const fixed = ["default_md = sha256", "policy = any", "rand_serial = yes", "unique_subject = no"]
+  const place = `new_certs_dir = ${folder}`
+  return [
+    "[ca]",
+    "default_ca = it",
+    "[it]",
+    place,
+    ...fixed,
+    ...lines,
+    "[any]",
+    "commonName = supplied",
+    "",
+  ].join("\n")
+}
+
+function read(folder: string, name: string): Certificate {
+  const file = (end: string): string => readFileSync(join(folder, `${name}.${end}`), "utf8")
+  return { key: file("key"), cert: file("pem") }
+}
+
+function openssl(folder: string, args: string[]): void {
+  const program = Bun.which("openssl")
+  if (program === null) throw new Error("these tests need openssl: apt-get install openssl")
+  const { exitCode, stderr } = Bun.spawnSync([program, ...args], { cwd: folder, stderr: "pipe" })
+  if (exitCode !== 0) throw new Error(`openssl ${args.join(" ")}: ${stderr.toString()}`)
+}

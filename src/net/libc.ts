@@ -15,6 +15,7 @@ export interface Libc {
   close(fd: number): number
   dup(fd: number): number
   listen(fd: number, backlog: number): number
+  shutdown(fd: number, how: number): number
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): number
   errno(): number
@@ -58,6 +59,7 @@ const calls = {
   close: { args: ["i32"], returns: "i32" },
   dup: { args: ["i32"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
+  shutdown: { args: ["i32", "i32"], returns: "i32" },
   // ssize_t in C: the low half is enough, for no buffer here is larger than 2 GiB.
   recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
@@ -72,6 +74,7 @@ function load(): Libc {
     close: symbols.close,
     dup: symbols.dup,
     listen: symbols.listen,
+    shutdown: symbols.shutdown,
     recv: symbols.recv,
     setsockopt: (fd, level, name, value) =>
       symbols.setsockopt(fd, level, name, value, value.byteLength),

@@ -1,0 +1,121 @@
+/**
+ * The listening descriptors that outlive every worker: while the fleet holds them, the kernel goes on queueing
+ * connections, so a worker can die, restart or be exchanged without one being refused.
+ *
+ * One descriptor a worker, all on one port (SO_REUSEPORT): the kernel spreads connections over them by hash, with
+ * no lock and no thundering herd. Bun opens them, we keep a dup, and Bun lets go in the same tick, before its
+ * event loop could accept anything. Source: BUN.md of this project, "Swap without loss"; socket(7).
+ */
+import { BunlbError } from "../observe/errors.ts"
+import { libc } from "./libc.ts"
+
+/** Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn. Bun's own is 512. */
+const BACKLOG = 4096
+const SHUT_RDWR = 2
+
+export interface Listeners {
+  readonly port: number
+  /** Owned by the caller, who closes them. */
+  readonly fds: number[]
+}
+
+/** Throws `BunlbError` with the reason and the cure when the address cannot be bound. */
+export function openListeners(host: string, port: number, count: number): Listeners {
+  const free = claim(host, port)
+  const opened: ReturnType<typeof bind>[] = []
+  const fds: number[] = []
+  try {
+    for (let i = 0; i < count; i++) opened.push(bind(host, free, true))
+    for (const listener of opened) {
+      openQueue(listener.fd)
+      const fd = libc().dup(listener.fd)
+      if (fd < 0) throw new BunlbError("BUNLB_E_LISTEN", noDescriptor(host, free))
+      fds.push(fd)
+    }
+  } catch (error) {
+    closeListeners(fds)
+    throw error
+  } finally {
+    for (const listener of opened) listener.stop()
+  }
+  return { port: free, fds }
+}
+
+export function closeListeners(fds: readonly number[]): void {
+  for (const fd of fds) libc().close(fd)
+}
+
+/**
+ * Lets connections queue up at `fd`: at first, after `closeQueue`, and after a worker took the descriptor over,
+ * because Bun then sets the backlog back to 512.
+ */
+export function openQueue(fd: number): void {
+  libc().listen(fd, BACKLOG)
+}
+
+/**
+ * Takes `fd` out of the port's group, so that no connection is left waiting for a worker that will be away for
+ * seconds; the others get them all. What waits there is reset. The descriptor stays bound for `openQueue`.
+ */
+export function closeQueue(fd: number): void {
+  libc().shutdown(fd, SHUT_RDWR)
+}
+
+/**
+ * The port, proven free. With SO_REUSEPORT alone a second bunlb of the same user would bind in silence and take
+ * half of the first one's connections. It also turns port 0 into a number: the kernel forgets a port that it
+ * chose itself when the queue is closed.
+ */
+function claim(host: string, port: number): number {
+  const listener = bind(host, port, false)
+  listener.stop()
+  return listener.port
+}
+
+/** `fd` is there, though Bun's types do not say so; without it nothing here works, so it is checked. */
+function bind(host: string, port: number, reusePort: boolean) {
+  // A variable of its own, because the types do not know `reusePort`.
+  const options = { hostname: host, port, reusePort, socket: { data() {} } }
+  try {
+    const listener = Bun.listen(options)
+    const fd = "fd" in listener ? listener.fd : undefined
+    if (typeof fd !== "number") {
+      listener.stop()
+      throw new BunlbError("BUNLB_E_RUNTIME", `Bun ${Bun.version} hides descriptors: use 1.4.5`)
+    }
+    return { port: listener.port, fd, stop: () => listener.stop() }
+  } catch (error) {
+    if (error instanceof BunlbError) throw error
+    throw bindError(host, port, error)
+  }
+}
+
+function bindError(host: string, port: number, error: unknown): BunlbError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : ""
+  switch (code) {
+    case "EADDRINUSE":
+      return new BunlbError(
+        "BUNLB_E_PORT_IN_USE",
+        `port ${port} on ${host} is already in use; stop what listens there or choose another ` +
+          `with --port (\`ss -ltnp 'sport = :${port}'\` names it)`,
+      )
+    case "EACCES":
+      return new BunlbError(
+        "BUNLB_E_PORT_PRIVILEGED",
+        `port ${port} on ${host} needs a privilege; choose one from 1024 up with --port, ` +
+          "or grant CAP_NET_BIND_SERVICE",
+      )
+    case "EADDRNOTAVAIL":
+    case "":
+      return new BunlbError(
+        "BUNLB_E_ADDRESS",
+        `${host} is not an address of this machine; choose one with --host, 0.0.0.0 for all`,
+      )
+    default:
+      return new BunlbError("BUNLB_E_LISTEN", `cannot listen on ${host}, port ${port}: ${code}`)
+  }
+}
+
+function noDescriptor(host: string, port: number): string {
+  return `cannot listen on ${host}, port ${port}: out of file descriptors; raise \`ulimit -n\``
+}

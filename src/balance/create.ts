@@ -1,0 +1,28 @@
+/** From settings to strategy and candidates: the one place that knows all strategies by name. */
+import type { BackendSettings, StrategyName } from "../config/settings.ts"
+import { RandomChoice, type Random } from "./random.ts"
+import { RoundRobin } from "./round-robin.ts"
+import { Sticky } from "./sticky.ts"
+import type { Candidate, Strategy } from "./strategy.ts"
+import { tokenOf } from "./token.ts"
+import { WeightedRoundRobin } from "./weighted.ts"
+
+export function createStrategy(name: StrategyName, random: Random = Math.random): Strategy {
+  switch (name) {
+    case "round_robin":
+      return new RoundRobin()
+    case "random":
+      return new RandomChoice(random)
+    case "weighted":
+      return new WeightedRoundRobin()
+    case "sticky":
+      // New clients are placed by weight; with equal weights that is the plain rotation.
+      return new Sticky(new WeightedRoundRobin())
+  }
+}
+
+export function createCandidates(backends: readonly BackendSettings[]): Candidate[] {
+  return backends.map(({ name, weight, backup }, index) => {
+    return { index, name, weight, backup, token: tokenOf(name) }
+  })
+}

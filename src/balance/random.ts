@@ -1,0 +1,28 @@
+/**
+ * Random: every eligible backend is as likely as any other at every pick, whatever was picked before. Workers and
+ * instances that know nothing of each other do not fall into step, as they can with a rotation.
+ *
+ * Cost: one random number a pick.
+ */
+import type { Candidate, Strategy } from "./strategy.ts"
+
+/** A number from 0 up to, not including, 1. */
+export type Random = () => number
+
+export class RandomChoice implements Strategy {
+  readonly #random: Random
+  #eligible: readonly Candidate[] = []
+
+  constructor(random: Random = Math.random) {
+    this.#random = random
+  }
+
+  update(eligible: readonly Candidate[]): void {
+    this.#eligible = eligible
+  }
+
+  pick(): Candidate | null {
+    const count = this.#eligible.length
+    return count === 0 ? null : this.#eligible[Math.floor(this.#random() * count)]
+  }
+}

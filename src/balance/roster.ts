@@ -1,0 +1,123 @@
+/**
+ * Who may serve now: all backends with their health, their drain and backup flags, and the strategy that picks
+ * among those that are eligible. Healthy primaries serve; without one, healthy backups; without any and with
+ * `when_all_unhealthy: try`, everyone who is not draining, because all at once failing is more often the probe's
+ * mistake than the truth. A draining backend is never picked.
+ *
+ * Cost: a pick is the strategy's. Eligibility is worked out on a change of a flag, and the strategy is told only if
+ * the list has really changed.
+ */
+import { HealthBitmap } from "../health/bitmap.ts"
+import type { Candidate, Strategy } from "./strategy.ts"
+
+/** The backends that one request has been sent to; a `HealthBitmap` will do. */
+export interface Tried {
+  has(index: number): boolean
+}
+
+export class Roster {
+  /** True while nobody is healthy and everyone is tried; each pick is then a panic pick. */
+  panicking = false
+  readonly candidates: readonly Candidate[]
+  readonly #strategy: Strategy
+  readonly #whenAllUnhealthy: "try" | "fail"
+  readonly #healthy: HealthBitmap
+  readonly #draining: HealthBitmap
+  readonly #eligible: HealthBitmap
+  #serving: readonly Candidate[] = []
+  #turn = 0
+
+  /** `candidates[i].index` is `i`. All begin healthy and not draining. */
+  constructor(
+    candidates: readonly Candidate[],
+    strategy: Strategy,
+    whenAllUnhealthy: "try" | "fail",
+  ) {
+    this.candidates = candidates
+    this.#strategy = strategy
+    this.#whenAllUnhealthy = whenAllUnhealthy
+    this.#healthy = new HealthBitmap(candidates.length)
+    this.#healthy.fill(true)
+    this.#draining = new HealthBitmap(candidates.length)
+    this.#eligible = new HealthBitmap(candidates.length)
+    this.#recompute()
+  }
+
+  /** The backend for the next request, or null when nobody may serve. */
+  pick(token: number): Candidate | null {
+    return this.#strategy.pick(token)
+  }
+
+  /**
+   * Another backend for a request that failed on those in `tried`: the one that `token` names if it is untried, else
+   * an eligible one, else a healthy backup, else null. Off the hot path; the untried ones take turns.
+   */
+  pickOther(token: number, tried: Tried): Candidate | null {
+    const untried = this.#serving.filter(({ index }) => !tried.has(index))
+    const named = untried.find((candidate) => candidate.token === token)
+    if (named) return named
+    const others = untried.length > 0 ? untried : this.#standby(tried)
+    if (others.length === 0) return null
+    this.#turn = (this.#turn + 1) >>> 0
+    return others[this.#turn % others.length]
+  }
+
+  setHealthy(index: number, healthy: boolean): void {
+    if (healthy === this.#healthy.has(index)) return
+    if (healthy) this.#healthy.set(index)
+    else this.#healthy.clear(index)
+    this.#recompute()
+  }
+
+  setDraining(index: number, draining: boolean): void {
+    if (draining === this.#draining.has(index)) return
+    if (draining) this.#draining.set(index)
+    else this.#draining.clear(index)
+    this.#recompute()
+  }
+
+  isDraining(index: number): boolean {
+    return this.#draining.has(index)
+  }
+
+  isEligible(index: number): boolean {
+    return this.#eligible.has(index)
+  }
+
+  get anyEligible(): boolean {
+    return this.#serving.length > 0
+  }
+
+  #recompute(): void {
+    const serving = this.#choose()
+    if (sameCandidates(serving, this.#serving)) return
+    this.#serving = serving
+    this.#eligible.fill(false)
+    for (const { index } of serving) this.#eligible.set(index)
+    this.#strategy.update(serving)
+  }
+
+  #choose(): readonly Candidate[] {
+    const staying = this.candidates.filter(({ index }) => !this.#draining.has(index))
+    const healthy = staying.filter(({ index }) => this.#healthy.has(index))
+    const able = primariesElseBackups(healthy)
+    const anyone = this.#whenAllUnhealthy === "try" ? primariesElseBackups(staying) : []
+    this.panicking = able.length === 0 && anyone.length > 0
+    return this.panicking ? anyone : able
+  }
+
+  #standby(tried: Tried): readonly Candidate[] {
+    return this.candidates.filter(({ index, backup }) => {
+      return backup && this.#healthy.has(index) && !this.#draining.has(index) && !tried.has(index)
+    })
+  }
+}
+
+function primariesElseBackups(candidates: readonly Candidate[]): readonly Candidate[] {
+  const primaries = candidates.filter(({ backup }) => !backup)
+  return primaries.length > 0 ? primaries : candidates
+}
+
+function sameCandidates(some: readonly Candidate[], others: readonly Candidate[]): boolean {
+  return some.length === others.length && some.every((candidate, at) => candidate === others[at])
+}

@@ -1,0 +1,40 @@
+/**
+ * The token of a backend: what the sticky cookie carries instead of an address. It is made from the backend's name
+ * alone, so every worker and every instance with the same backends agrees without sharing anything, and a cookie
+ * outlives restarts and reordered configurations. It hides the address but is no secret.
+ *
+ * 48 bits: they fit a number exactly, and 1,024 names collide with a chance of 1 in 500 million.
+ */
+import { NO_TOKEN } from "./strategy.ts"
+
+const DIGITS = 12
+
+/** The first 48 bits of the SHA-256 of `host:port`. Called once for each backend. */
+export function tokenOf(name: string): number {
+  const digest = new Bun.CryptoHasher("sha256").update(name).digest("hex")
+  return Number.parseInt(digest.slice(0, DIGITS), 16)
+}
+
+/** Twelve lower-case hex digits. */
+export function formatToken(token: number): string {
+  return token.toString(16).padStart(DIGITS, "0")
+}
+
+/** Reads what `formatToken` wrote; anything else that a client may send is `NO_TOKEN`. Allocates nothing. */
+export function parseToken(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start !== DIGITS) return NO_TOKEN
+  let token = 0
+  for (let at = start; at < end; at++) {
+    const digit = hexDigit(bytes[at])
+    if (digit === -1) return NO_TOKEN
+    // Not a shift: those work on 32 bits.
+    token = token * 16 + digit
+  }
+  return token
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  if (byte >= 0x61 && byte <= 0x66) return byte - 0x57
+  return -1
+}

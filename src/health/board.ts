@@ -1,0 +1,92 @@
+/**
+ * The health of all backends as one worker sees it: a breaker each, since when it stands as it does and why, and
+ * what failures were counted. The data path and the prober report here; `onChange` hears of every transition once.
+ *
+ * Cost: a success in the steady state is two array reads and a compare. Failures may take their time.
+ */
+import type { Clock } from "../observe/clock.ts"
+import type { HealthSettings } from "../config/settings.ts"
+import { HealthBitmap } from "./bitmap.ts"
+import { CircuitBreaker } from "./breaker.ts"
+
+/** `reason` is as a person reads it: `3 failures, last: connect refused` or `2 successes`. */
+export type OnHealthChange = (index: number, healthy: boolean, reason: string) => void
+
+/** Reasons kept apart for each backend; what comes beyond them is `other`. They become labels of figures. */
+const REASON_LIMIT = 32
+
+export class HealthBoard {
+  readonly healthy: HealthBitmap
+  readonly #settings: Pick<HealthSettings, "failures" | "successes">
+  readonly #wallClock: Clock
+  readonly #onChange: OnHealthChange
+  readonly #breakers: readonly CircuitBreaker[]
+  readonly #since: Float64Array
+  readonly #reasons: string[]
+  readonly #failures: readonly Map<string, number>[]
+
+  /** All begin healthy. `wallClock` is in milliseconds since 1970: what `since` shows to people. */
+  constructor(
+    size: number,
+    settings: Pick<HealthSettings, "failures" | "successes">,
+    wallClock: Clock,
+    onChange: OnHealthChange,
+  ) {
+    this.healthy = new HealthBitmap(size)
+    this.healthy.fill(true)
+    this.#settings = settings
+    this.#wallClock = wallClock
+    this.#onChange = onChange
+    const all = Array.from({ length: size }, (_, index) => index)
+    this.#breakers = all.map(() => new CircuitBreaker(settings.failures, settings.successes))
+    this.#since = new Float64Array(size).fill(wallClock.now())
+    this.#reasons = all.map(() => "")
+    this.#failures = all.map(() => new Map<string, number>())
+  }
+
+  /** `reason` names one failure: `connect refused`. It should come from a small fixed set. */
+  fail(index: number, reason: string): void {
+    this.#countFailure(this.#failures[index], reason)
+    if (!this.#breakers[index].fail()) return
+    this.healthy.clear(index)
+    this.#change(index, `${plural(this.#settings.failures, "failure")}, last: ${reason}`)
+  }
+
+  succeed(index: number): void {
+    if (!this.#breakers[index].succeed()) return
+    this.healthy.set(index)
+    const { successes } = this.#settings
+    this.#change(index, plural(successes, "success"))
+  }
+
+  /** When the backend's health last changed, or the board was made, in milliseconds since 1970. */
+  since(index: number): number {
+    return this.#since[index]
+  }
+
+  /** Why it is as it is; empty when it never changed. */
+  reason(index: number): string {
+    return this.#reasons[index]
+  }
+
+  /** All failures counted so far, by reason. */
+  failures(index: number): ReadonlyMap<string, number> {
+    return this.#failures[index]
+  }
+
+  #countFailure(counts: Map<string, number>, reason: string): void {
+    const label = counts.has(reason) || counts.size < REASON_LIMIT ? reason : "other"
+    counts.set(label, (counts.get(label) ?? 0) + 1)
+  }
+
+  #change(index: number, reason: string): void {
+    this.#since[index] = this.#wallClock.now()
+    this.#reasons[index] = reason
+    this.#onChange(index, this.healthy.has(index), reason)
+  }
+}
+
+function plural(count: number, noun: "failure" | "success"): string {
+  if (count === 1) return `1 ${noun}`
+  return `${count} ${noun === "failure" ? "failures" : "successes"}`
+}

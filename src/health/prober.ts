@@ -1,0 +1,122 @@
+/**
+ * When backends are probed and what the probes' answers mean. Every backend is probed at once and then once in every
+ * interval, give or take a tenth, so that many workers and instances do not knock together; healthy and unhealthy
+ * ones alike. A backend never has two probes at a time: one that gives no answer in time is aborted and has failed.
+ *
+ * Cost: `tick`, some ten times a second, looks at one or two numbers for each backend. The transport is injected;
+ * time comes with each tick, so a probe's limit is kept to the accuracy of the ticks.
+ */
+import type { HealthSettings, Milliseconds } from "../config/settings.ts"
+
+export interface ProbeTransport {
+  /** Begins one probe, on a connection of its own. `done` is called once, or not at all after `abort`. */
+  probe(index: number, done: (ok: boolean, reason: string) => void): ProbeHandle
+}
+
+export interface ProbeHandle {
+  abort(): void
+}
+
+/** Who is told the verdicts: the health board. */
+export interface Verdicts {
+  fail(index: number, reason: string): void
+  succeed(index: number): void
+}
+
+/** Up to this many backends are first probed in the same instant; more are spread over a tenth of the interval. */
+const AT_ONCE = 16
+
+export class Prober {
+  /** Probes that have ended so far, for each backend. */
+  readonly ok: Float64Array
+  readonly failed: Float64Array
+  readonly #timing: Pick<HealthSettings, "interval" | "timeout">
+  readonly #transport: ProbeTransport
+  readonly #verdicts: Verdicts
+  readonly #random: () => number
+  /** When each backend is to be probed next. */
+  readonly #due: Float64Array
+  readonly #running: (RunningProbe | null)[]
+  #started = false
+
+  constructor(
+    size: number,
+    timing: Pick<HealthSettings, "interval" | "timeout">,
+    transport: ProbeTransport,
+    verdicts: Verdicts,
+    random: () => number = Math.random,
+  ) {
+    this.ok = new Float64Array(size)
+    this.failed = new Float64Array(size)
+    this.#timing = timing
+    this.#transport = transport
+    this.#verdicts = verdicts
+    this.#random = random
+    this.#due = new Float64Array(size)
+    this.#running = Array.from({ length: size }, () => null)
+  }
+
+  /** Sends the first probes. */
+  start(now: number): void {
+    const size = this.#due.length
+    const spread = size > AT_ONCE ? this.#timing.interval / 10 / size : 0
+    for (let index = 0; index < size; index++) this.#due[index] = now + index * spread
+    this.#started = true
+    this.tick(now)
+  }
+
+  /** Ends what is late and begins what is due. */
+  tick(now: number): void {
+    for (let index = 0; this.#started && index < this.#due.length; index++) {
+      const running = this.#running[index]
+      if (running && now - running.began >= this.#timing.timeout) {
+        this.#running[index] = null
+        running.handle?.abort()
+        this.#judge(index, false, `no answer within ${duration(this.#timing.timeout)}`)
+      }
+      if (this.#running[index] === null && now >= this.#due[index]) this.#begin(index, now)
+    }
+  }
+
+  /** Aborts every probe; no verdict comes after this. */
+  stop(): void {
+    this.#started = false
+    for (let index = 0; index < this.#running.length; index++) {
+      const running = this.#running[index]
+      this.#running[index] = null
+      running?.handle?.abort()
+    }
+  }
+
+  #begin(index: number, now: number): void {
+    this.#due[index] = now + this.#timing.interval * (0.9 + this.#random() * 0.2)
+    const running: RunningProbe = { began: now, handle: null }
+    this.#running[index] = running
+    running.handle = this.#transport.probe(index, (ok, reason) => {
+      // An answer that comes after the limit, or twice, is nobody's any more.
+      if (this.#running[index] !== running) return
+      this.#running[index] = null
+      this.#judge(index, ok, reason)
+    })
+  }
+
+  #judge(index: number, ok: boolean, reason: string): void {
+    if (ok) {
+      this.ok[index]++
+      this.#verdicts.succeed(index)
+    } else {
+      this.failed[index]++
+      this.#verdicts.fail(index, reason)
+    }
+  }
+}
+
+interface RunningProbe {
+  readonly began: number
+  /** Null while the transport is still at beginning it. */
+  handle: ProbeHandle | null
+}
+
+function duration(limit: Milliseconds): string {
+  return limit % 1000 === 0 ? `${limit / 1000}s` : `${limit}ms`
+}

@@ -1,0 +1,119 @@
+/**
+ * The field names that bunlb acts on, told apart by length and bytes. Every other field is passed on as it came.
+ */
+import { ascii, foldsTo } from "./bytes.ts"
+
+/** What a field is to bunlb. `PLAIN` fields pass; the rest is judged by kind. */
+export const PLAIN = 0
+export const HOST = 1
+export const CONNECTION = 2
+/** Hop by hop, always dropped: Keep-Alive, Proxy-Connection, TE, HTTP2-Settings. */
+export const HOP_BY_HOP = 3
+export const TRANSFER_ENCODING = 4
+export const CONTENT_LENGTH = 5
+export const UPGRADE = 6
+export const EXPECT = 7
+export const FORWARDED_FOR = 8
+export const FORWARDED_PROTO = 9
+export const FORWARDED_HOST = 10
+/** Other fields that claim to say where a request came from: Forwarded, X-Forwarded-Port, -Prefix ... */
+export const FORWARDED_OTHER = 11
+export const REAL_IP = 12
+export const REQUEST_ID = 13
+export const VIA = 14
+export const COOKIE = 15
+export const AUTHORIZATION = 16
+export const AUTHENTICATE = 17
+/** Named by Connection, so meant for this hop only (RFC 9110 section 7.6.1). */
+export const NOMINATED = 18
+/** A known name spelled with `_` or `.`: a careless receiver would take it for the real one. */
+export const ALIAS = 19
+
+interface Known {
+  readonly name: Uint8Array
+  readonly kind: number
+}
+
+/** Known names by length, so that most fields are told apart by one array read. */
+const byLength: (readonly Known[] | undefined)[] = new Array(32).fill(undefined)
+
+function know(kind: number, ...names: string[]): void {
+  for (const name of names) {
+    byLength[name.length] = [...(byLength[name.length] ?? []), { name: ascii(name), kind }]
+  }
+}
+
+know(HOST, "host")
+know(CONNECTION, "connection")
+know(HOP_BY_HOP, "keep-alive", "proxy-connection", "te", "http2-settings")
+know(TRANSFER_ENCODING, "transfer-encoding")
+know(CONTENT_LENGTH, "content-length")
+know(UPGRADE, "upgrade")
+know(EXPECT, "expect")
+know(FORWARDED_FOR, "x-forwarded-for")
+know(FORWARDED_PROTO, "x-forwarded-proto")
+know(FORWARDED_HOST, "x-forwarded-host")
+know(
+  FORWARDED_OTHER,
+  "forwarded",
+  "x-forwarded-port",
+  "x-forwarded-prefix",
+  "x-forwarded-server",
+  "x-forwarded-scheme",
+  "x-forwarded-ssl",
+  "x-forwarded-by",
+)
+know(REAL_IP, "x-real-ip")
+know(REQUEST_ID, "x-request-id")
+know(VIA, "via")
+know(COOKIE, "cookie")
+know(AUTHORIZATION, "authorization")
+know(AUTHENTICATE, "www-authenticate")
+
+const UNDERSCORE = 95
+const DOT = 46
+
+/** The kind of the field whose name is `bytes[from..to)`. */
+export function fieldKind(bytes: Uint8Array, from: number, to: number): number {
+  const length = to - from
+  if (length >= byLength.length) return PLAIN
+  const known = byLength[length]
+  if (known === undefined) return PLAIN
+  for (let i = 0; i < known.length; i++) {
+    if (foldsTo(bytes, from, known[i].name)) {
+      return hasAliasByte(bytes, from, to) ? ALIAS : known[i].kind
+    }
+  }
+  return PLAIN
+}
+
+function hasAliasByte(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) {
+    if (bytes[i] === UNDERSCORE || bytes[i] === DOT) return true
+  }
+  return false
+}
+
+const forbiddenInTrailers = [
+  HOST,
+  CONNECTION,
+  HOP_BY_HOP,
+  TRANSFER_ENCODING,
+  CONTENT_LENGTH,
+  UPGRADE,
+  EXPECT,
+  FORWARDED_FOR,
+  FORWARDED_PROTO,
+  FORWARDED_HOST,
+  FORWARDED_OTHER,
+  REAL_IP,
+  REQUEST_ID,
+  COOKIE,
+  AUTHORIZATION,
+  ALIAS,
+]
+
+/** RFC 9110 section 6.5.1: a trailer must not change framing, routing, authentication or identity. */
+export function isForbiddenTrailer(kind: number): boolean {
+  return forbiddenInTrailers.includes(kind)
+}

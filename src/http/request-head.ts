@@ -1,0 +1,51 @@
+/**
+ * The facts of one request head, as the scanner states them and everyone else reads them.
+ */
+import { FieldSection } from "./field-section.ts"
+
+export interface HeadLimits {
+  readonly headBytes: number
+  readonly requestLineBytes: number
+  readonly fields: number
+}
+
+export const GET = 1
+export const HEAD = 2
+export const POST = 3
+export const PUT = 4
+export const DELETE = 5
+export const OPTIONS = 6
+export const TRACE = 7
+export const OTHER_METHOD = 8
+
+/** The facts of one head. Offsets point into the scanned bytes; -1 says absent. Used again for each head. */
+export class RequestHead {
+  method = OTHER_METHOD
+  /** Sending it twice is the same as sending it once (RFC 9110 section 9.2.2). */
+  idempotent = false
+  methodStart = 0
+  methodEnd = 0
+  targetStart = 0
+  targetEnd = 0
+  /** Where the path begins: after the authority of an absolute target, else `targetStart`. */
+  pathStart = 0
+  absolute = false
+  /** 0 or 1: the minor version of HTTP/1. */
+  minor = 1
+  /** The effective host: the authority of an absolute target, else the Host field. */
+  hostStart = -1
+  hostEnd = -1
+  contentLength = -1
+  chunked = false
+  keepAlive = true
+  expectContinue = false
+  /** Position of the Upgrade field when the client may switch protocols, else -1. */
+  upgrade = -1
+  /** An Authorization that binds the backend's connection to this client (NTLM, Negotiate). */
+  bindsConnection = false
+  readonly fields: FieldSection
+
+  constructor(limits: HeadLimits) {
+    this.fields = new FieldSection(limits.fields)
+  }
+}

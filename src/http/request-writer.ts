@@ -1,0 +1,149 @@
+/**
+ * The head that goes to the backend: the request line and the fields as they came, in runs between those that
+ * must not pass, then bunlb's own. Hop-by-hop fields go before ours are added, so that none of ours can be
+ * nominated away (RFC 9110 section 7.6.1).
+ */
+import { SP, ascii, copyRange, putBytes } from "./bytes.ts"
+import {
+  AUTHENTICATE,
+  AUTHORIZATION,
+  CONTENT_LENGTH,
+  COOKIE,
+  EXPECT,
+  FORWARDED_HOST,
+  FORWARDED_OTHER,
+  FORWARDED_PROTO,
+  HOST,
+  PLAIN,
+  REQUEST_ID,
+  VIA,
+} from "./fields.ts"
+import type { ClientIdentity } from "./identity.ts"
+import { OPTIONS, type RequestHead } from "./request-head.ts"
+import type { RequestIds } from "./request-id.ts"
+
+function passing(...kinds: number[]): Uint8Array {
+  const table = new Uint8Array(32)
+  for (const kind of kinds) table[kind] = 1
+  return table
+}
+
+const fromAnyone = [PLAIN, HOST, CONTENT_LENGTH, VIA, COOKIE, AUTHORIZATION, AUTHENTICATE, EXPECT]
+const UNTRUSTED = passing(...fromAnyone)
+const TRUSTED = passing(...fromAnyone, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_OTHER, REQUEST_ID)
+
+const ORIGIN_LINE_END = ascii(" HTTP/1.1\r\n")
+const HOST_NAME = ascii("Host: ")
+const LINE_END = ascii("\r\n")
+const FORWARDED_HOST_NAME = ascii("X-Forwarded-Host: ")
+const REQUEST_ID_NAME = ascii("X-Request-Id: ")
+const VIA_HTTP_11 = ascii("Via: 1.1 bunlb\r\n")
+const VIA_HTTP_10 = ascii("Via: 1.0 bunlb\r\n")
+const CHUNKED_LINE = ascii("Transfer-Encoding: chunked\r\n")
+const UPGRADE_LINES = ascii("Connection: Upgrade\r\nUpgrade: ")
+const SLASH = ascii("/")
+const ASTERISK = ascii("*")
+
+/** What may be cut from the Cookie fields: bunlb's own cookie is not the backend's business. */
+export interface CookieFilter {
+  /** Copies what remains of the Cookie line at `position`, whole line with CRLF; nothing when nothing remains. */
+  put(from: Buffer, head: RequestHead, position: number, out: Buffer, at: number): number
+}
+
+export interface HeadPlan {
+  identity: ClientIdentity
+  /** The complete Host line to send instead of the client's, or null. */
+  hostLine: Uint8Array | null
+  /** The backend's own `Host: ...` line, for clients that sent none (HTTP/1.0). */
+  defaultHostLine: Uint8Array
+  cookies: CookieFilter | null
+  ids: RequestIds
+}
+
+/** Bytes that a rewritten head may need at most, for heads of up to `headBytes`. */
+export function headRoom(headBytes: number): number {
+  return headBytes * 4 + 2048
+}
+
+/** Writes the head and returns its length. `out` has `headRoom`. */
+export function writeRequestHead(
+  from: Buffer,
+  head: RequestHead,
+  plan: HeadPlan,
+  out: Buffer,
+): number {
+  const trusted = plan.identity.trusted
+  let at = putRequestLine(from, head, out)
+  const ownHost = plan.hostLine !== null || head.absolute || head.hostStart < 0
+  if (ownHost) at = putHost(from, head, plan, out, at)
+  at = putFields(from, head, trusted ? TRUSTED : UNTRUSTED, ownHost, plan.cookies, out, at)
+  if (head.chunked) at = putBytes(CHUNKED_LINE, out, at)
+  if (head.upgrade >= 0) at = putUpgrade(from, head, out, at)
+  at = putBytes(trusted ? plan.identity.linesFor(from, head) : plan.identity.lines, out, at)
+  if (head.hostStart >= 0 && !(trusted && head.fields.find(FORWARDED_HOST) >= 0)) {
+    at = putBytes(FORWARDED_HOST_NAME, out, at)
+    at = putBytes(LINE_END, out, copyRange(from, head.hostStart, head.hostEnd, out, at))
+  }
+  if (!(trusted && head.fields.find(REQUEST_ID) >= 0)) {
+    at = putBytes(REQUEST_ID_NAME, out, at)
+    at = putBytes(LINE_END, out, plan.ids.put(out, at))
+  }
+  at = putBytes(head.minor === 1 ? VIA_HTTP_11 : VIA_HTTP_10, out, at)
+  return putBytes(LINE_END, out, at)
+}
+
+function putRequestLine(from: Buffer, head: RequestHead, out: Buffer): number {
+  let at = copyRange(from, head.methodStart, head.methodEnd, out, 0)
+  out[at++] = SP
+  const emptyPath =
+    head.absolute && (head.pathStart === head.targetEnd || from[head.pathStart] === 63)
+  if (emptyPath) {
+    const whole = head.pathStart === head.targetEnd && head.method === OPTIONS
+    at = putBytes(whole ? ASTERISK : SLASH, out, at)
+  }
+  at = copyRange(from, head.pathStart, head.targetEnd, out, at)
+  return putBytes(ORIGIN_LINE_END, out, at)
+}
+
+function putHost(from: Buffer, head: RequestHead, plan: HeadPlan, out: Buffer, at: number): number {
+  if (plan.hostLine !== null) return putBytes(plan.hostLine, out, at)
+  if (head.hostStart < 0) return putBytes(plan.defaultHostLine, out, at)
+  const value = putBytes(HOST_NAME, out, at)
+  return putBytes(LINE_END, out, copyRange(from, head.hostStart, head.hostEnd, out, value))
+}
+
+function putFields(
+  from: Buffer,
+  head: RequestHead,
+  passes: Uint8Array,
+  ownHost: boolean,
+  cookies: CookieFilter | null,
+  out: Buffer,
+  start: number,
+): number {
+  const { starts, kinds, count } = head.fields
+  let at = start
+  let run = starts[0]
+  for (let i = 0; i < count; i++) {
+    const kind = kinds[i]
+    if (kind === PLAIN) continue
+    const cut = kind === COOKIE && cookies !== null
+    if (passes[kind] === 1 && !cut && !(kind === HOST && ownHost) && !isIdle(kind, head)) continue
+    at = copyRange(from, run, starts[i], out, at)
+    run = starts[i + 1]
+    if (cut) at = cookies.put(from, head, i, out, at)
+  }
+  return copyRange(from, run, starts[count], out, at)
+}
+
+/** An expectation that does not count: HTTP/1.0 has none (RFC 9110 section 10.1.1). */
+function isIdle(kind: number, head: RequestHead): boolean {
+  return kind === EXPECT && !head.expectContinue
+}
+
+function putUpgrade(from: Buffer, head: RequestHead, out: Buffer, at: number): number {
+  const { valueStarts, valueEnds } = head.fields
+  const value = putBytes(UPGRADE_LINES, out, at)
+  const end = copyRange(from, valueStarts[head.upgrade], valueEnds[head.upgrade], out, value)
+  return putBytes(LINE_END, out, end)
+}

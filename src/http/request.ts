@@ -1,0 +1,264 @@
+/**
+ * The head of a request, scanned once: bytes in, facts out. A head that two parsers could read in two ways is
+ * refused (RFC 9112 sections 2 to 6, RFC 9110 sections 5 to 7), so that no byte reaches a backend which a laxer
+ * parser would take for another number of requests.
+ */
+import { CR, HTAB, LF, SP, TARGET, TOKEN, ascii, equalsToken } from "./bytes.ts"
+import {
+  CHUNKED,
+  CLOSE,
+  FieldSection,
+  KEEP_ALIVE,
+  OTHER_CODING,
+  UPGRADE_OPTION,
+  readConnectionOptions,
+  readContentLength,
+  readTransferCoding,
+  scanFields,
+} from "./field-section.ts"
+import {
+  AUTHORIZATION,
+  CONNECTION,
+  CONTENT_LENGTH,
+  EXPECT,
+  HOST,
+  TRANSFER_ENCODING,
+  UPGRADE,
+} from "./fields.ts"
+import { isAuthority, judgeTarget } from "./target.ts"
+import * as refuse from "./refusal.ts"
+import {
+  DELETE,
+  GET,
+  HEAD,
+  OPTIONS,
+  OTHER_METHOD,
+  POST,
+  PUT,
+  TRACE,
+  type HeadLimits,
+  type RequestHead,
+} from "./request-head.ts"
+
+/** Empty lines before a request that are forgiven (RFC 9112 section 2.2). */
+const EMPTY_LINES = 2
+
+/**
+ * Scans `bytes[from..to)`. Returns the offset after the head, 0 when more bytes are needed, or a refusal negated.
+ */
+export function scanRequest(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  limits: HeadLimits,
+  head: RequestHead,
+): number {
+  let start = from
+  for (let i = 0; i < EMPTY_LINES && start + 1 < to; i++) {
+    if (bytes[start] === CR && bytes[start + 1] === LF) start += 2
+  }
+  const fieldsStart = scanRequestLine(bytes, start, to, limits, head)
+  if (fieldsStart < 0) return fieldsStart
+  if (fieldsStart === 0) return to - start >= limits.headBytes ? -refuse.HEAD_SIZE : 0
+  const end = scanFields(bytes, fieldsStart, to, head.fields)
+  if (end < 0) return end
+  if (end === 0) return to - start >= limits.headBytes ? -refuse.HEAD_SIZE : 0
+  if (end - start > limits.headBytes) return -refuse.HEAD_SIZE
+  const refusal = judge(bytes, head)
+  return refusal !== 0 ? -refusal : end
+}
+
+const METHOD_LENGTH = 32
+
+function scanRequestLine(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  limits: HeadLimits,
+  head: RequestHead,
+): number {
+  let at = from
+  while (at < to && TOKEN[bytes[at]] === 1) at++
+  if (at - from > METHOD_LENGTH) return -refuse.METHOD
+  if (at >= to) return 0
+  if (bytes[at] !== SP || at === from) return -refuse.REQUEST_LINE
+  head.methodStart = from
+  head.methodEnd = at
+  at++
+  head.targetStart = at
+  while (at < to && TARGET[bytes[at]] === 1) at++
+  if (at - from > limits.requestLineBytes) return -refuse.TARGET_LENGTH
+  if (at >= to) return 0
+  if (at === head.targetStart) return -refuse.REQUEST_LINE
+  if (bytes[at] !== SP) return -refuse.TARGET_FORM
+  head.targetEnd = at
+  return scanVersion(bytes, from, at + 1, to, limits, head)
+}
+
+const HTTP_SLASH = ascii("HTTP/")
+
+function scanVersion(
+  bytes: Uint8Array,
+  lineStart: number,
+  from: number,
+  to: number,
+  limits: HeadLimits,
+  head: RequestHead,
+): number {
+  for (let i = 0; i < HTTP_SLASH.length; i++) {
+    if (from + i >= to) return 0
+    if (bytes[from + i] !== HTTP_SLASH[i]) return -refuse.REQUEST_LINE
+  }
+  const end = from + 8
+  if (end + 1 >= to) return 0
+  const major = bytes[from + 5] - 48
+  const minor = bytes[from + 7] - 48
+  if (bytes[from + 6] !== 46 || major < 0 || major > 9 || minor < 0 || minor > 9) {
+    return -refuse.REQUEST_LINE
+  }
+  if (bytes[end] !== CR || bytes[end + 1] !== LF) {
+    return bytes[end] === LF || bytes[end] === CR ? -refuse.LINE_END : -refuse.REQUEST_LINE
+  }
+  if (major === 0) return -refuse.REQUEST_LINE
+  if (major !== 1 || minor > 1) return -refuse.VERSION
+  if (end - lineStart > limits.requestLineBytes) return -refuse.TARGET_LENGTH
+  head.minor = minor
+  return end + 2
+}
+
+const methods: readonly (readonly [Uint8Array, number])[] = [
+  [ascii("GET"), GET],
+  [ascii("HEAD"), HEAD],
+  [ascii("POST"), POST],
+  [ascii("PUT"), PUT],
+  [ascii("DELETE"), DELETE],
+  [ascii("OPTIONS"), OPTIONS],
+  [ascii("TRACE"), TRACE],
+]
+
+/** Methods are case-sensitive (RFC 9110 section 9.1): `get` is another method than `GET`. */
+function methodOf(bytes: Uint8Array, from: number, to: number): number {
+  for (let i = 0; i < methods.length; i++) {
+    const name = methods[i][0]
+    if (name.length !== to - from || name[0] !== bytes[from]) continue
+    let same = 1
+    while (same < name.length && name[same] === bytes[from + same]) same++
+    if (same === name.length) return methods[i][1]
+  }
+  return OTHER_METHOD
+}
+
+const CONNECT_METHOD = ascii("connect")
+
+/** Everything that needs the whole head. Returns 0 or a refusal. */
+function judge(bytes: Buffer, head: RequestHead): number {
+  const method = methodOf(bytes, head.methodStart, head.methodEnd)
+  head.method = method
+  head.idempotent = method !== OTHER_METHOD && method !== POST
+  head.contentLength = -1
+  head.chunked = false
+  head.expectContinue = false
+  head.bindsConnection = false
+  head.upgrade = -1
+  head.hostStart = -1
+  if (
+    method === OTHER_METHOD &&
+    equalsToken(bytes, head.methodStart, head.methodEnd, CONNECT_METHOD)
+  ) {
+    return refuse.CONNECT
+  }
+  const options = head.fields.find(CONNECTION) >= 0 ? readConnectionOptions(bytes, head.fields) : 0
+  head.keepAlive =
+    head.minor === 1 ? (options & CLOSE) === 0 : (options & (KEEP_ALIVE | CLOSE)) === KEEP_ALIVE
+  const refusal = judgeFields(bytes, head)
+  if (refusal !== 0) return refusal
+  if (head.chunked && head.contentLength >= 0) return refuse.LENGTH_CONFLICT
+  if (head.hostStart < 0 && head.minor === 1) return refuse.HOST_MISSING
+  if ((options & UPGRADE_OPTION) !== 0) judgeUpgrade(bytes, head)
+  return judgeTarget(bytes, head)
+}
+
+function judgeFields(bytes: Buffer, head: RequestHead): number {
+  const fields = head.fields
+  let codings = 0
+  for (let i = 0; i < fields.knownCount; i++) {
+    const position = fields.known[i]
+    switch (fields.kinds[position]) {
+      case HOST:
+        if (head.hostStart >= 0) return refuse.HOST_REPEATED
+        head.hostStart = fields.valueStarts[position]
+        head.hostEnd = fields.valueEnds[position]
+        if (!isAuthority(bytes, head.hostStart, head.hostEnd)) return refuse.HOST_INVALID
+        break
+      case CONTENT_LENGTH:
+        if (head.contentLength >= 0) return refuse.LENGTH_REPEATED
+        head.contentLength = readContentLength(bytes, fields, position)
+        if (head.contentLength < 0) return refuse.LENGTH_INVALID
+        break
+      case TRANSFER_ENCODING: {
+        codings++
+        const refusal = judgeCoding(bytes, head, position, codings)
+        if (refusal !== 0) return refusal
+        break
+      }
+      case EXPECT:
+        if (!isContinue(bytes, fields, position)) return refuse.EXPECTATION
+        head.expectContinue = head.minor === 1
+        break
+      case AUTHORIZATION:
+        if (namesConnectionScheme(bytes, fields, position)) head.bindsConnection = true
+        break
+    }
+  }
+  return 0
+}
+
+function judgeCoding(bytes: Buffer, head: RequestHead, position: number, codings: number): number {
+  if (head.minor === 0) return refuse.CODING_VERSION
+  if (codings > 1) return refuse.CODING_INVALID
+  const coding = readTransferCoding(bytes, head.fields, position)
+  if (coding === OTHER_CODING) return refuse.CODING_UNKNOWN
+  if (coding !== CHUNKED) return refuse.CODING_INVALID
+  head.chunked = true
+  return 0
+}
+
+const continueToken = ascii("100-continue")
+
+function isContinue(bytes: Uint8Array, fields: FieldSection, position: number): boolean {
+  return equalsToken(bytes, fields.valueStarts[position], fields.valueEnds[position], continueToken)
+}
+
+const connectionSchemes = [ascii("ntlm"), ascii("negotiate")]
+
+/** Schemes that authenticate the connection and not the request (RFC 4559 section 6). */
+export function namesConnectionScheme(
+  bytes: Uint8Array,
+  fields: FieldSection,
+  position: number,
+): boolean {
+  const from = fields.valueStarts[position]
+  let to = from
+  const end = fields.valueEnds[position]
+  while (to < end && bytes[to] !== SP && bytes[to] !== HTAB && bytes[to] !== 44) to++
+  for (let i = 0; i < connectionSchemes.length; i++) {
+    if (equalsToken(bytes, from, to, connectionSchemes[i])) return true
+  }
+  return false
+}
+
+const h2c = ascii("h2c")
+
+/** A switch of protocols is offered on with GET, HTTP/1.1, no body, and one Upgrade that is not h2c. */
+function judgeUpgrade(bytes: Uint8Array, head: RequestHead): void {
+  const fields = head.fields
+  const position = fields.find(UPGRADE)
+  if (position < 0 || head.minor === 0 || head.method !== GET) return
+  if (head.chunked || head.contentLength > 0) return
+  for (let i = position + 1; i < fields.count; i++) if (fields.kinds[i] === UPGRADE) return
+  const from = fields.valueStarts[position]
+  const to = fields.valueEnds[position]
+  if (from === to || equalsToken(bytes, from, to, h2c)) return
+  for (let i = from; i < to; i++) if (TOKEN[bytes[i]] !== 1 && bytes[i] !== 47) return
+  head.upgrade = position
+}

@@ -1,0 +1,158 @@
+/**
+ * The head of a response, scanned once and as strictly as a request: what a backend says wrongly is not guessed
+ * at but answered with 502, because a guess is how one client gets another's response (RFC 9112 sections 4, 6.3).
+ */
+import { CR, FIELD_VALUE, LF, SP, ascii, equalsToken } from "./bytes.ts"
+import {
+  CHUNKED,
+  CLOSE,
+  FieldSection,
+  KEEP_ALIVE,
+  readConnectionOptions,
+  readContentLength,
+  readTransferCoding,
+  scanFields,
+} from "./field-section.ts"
+import { AUTHENTICATE, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from "./fields.ts"
+import { namesConnectionScheme } from "./request.ts"
+
+/** How the end of a response body is known (RFC 9112 section 6.3). */
+export const NO_BODY = 0
+export const BY_LENGTH = 1
+export const BY_CHUNKS = 2
+export const BY_CLOSE = 3
+
+/** Why a response head is unusable, negated by the scanner. */
+export const MALFORMED = 1
+export const TOO_LARGE = 2
+export const AMBIGUOUS = 3
+
+export const responseFaults: readonly string[] = [
+  "",
+  "malformed response head",
+  "response head too large",
+  "ambiguous response length",
+]
+
+/** The facts of one response head. Used again for each head. */
+export class ResponseHead {
+  status = 0
+  /** 0 or 1: the minor version of HTTP/1. */
+  minor = 1
+  /** Offset of the space before the status code. */
+  statusStart = 0
+  framing = NO_BODY
+  contentLength = -1
+  /** The backend keeps its connection open after this response. */
+  keepAlive = true
+  /** The backend ties its connection to this client (NTLM, Negotiate). */
+  bindsConnection = false
+  /** Position of the Upgrade field, else -1. */
+  upgrade = -1
+  readonly fields: FieldSection
+
+  constructor(fieldLimit: number) {
+    this.fields = new FieldSection(fieldLimit)
+  }
+}
+
+const HTTP_1 = ascii("HTTP/1.")
+
+/**
+ * Scans `bytes[from..to)`. `bodiless`: the request was HEAD. Returns the offset after the head, 0 when more bytes
+ * are needed, or a fault negated.
+ */
+export function scanResponse(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  limitBytes: number,
+  bodiless: boolean,
+  head: ResponseHead,
+): number {
+  const fieldsStart = scanStatusLine(bytes, from, to, head)
+  if (fieldsStart < 0) return fieldsStart
+  const end = fieldsStart === 0 ? 0 : scanFields(bytes, fieldsStart, to, head.fields)
+  if (end < 0) return -MALFORMED
+  if (end === 0) return to - from >= limitBytes ? -TOO_LARGE : 0
+  if (end - from > limitBytes) return -TOO_LARGE
+  const fault = judge(bytes, bodiless, head)
+  return fault !== 0 ? -fault : end
+}
+
+function scanStatusLine(bytes: Uint8Array, from: number, to: number, head: ResponseHead): number {
+  for (let i = 0; i < HTTP_1.length; i++) {
+    if (from + i >= to) return 0
+    if (bytes[from + i] !== HTTP_1[i]) return -MALFORMED
+  }
+  if (from + 13 > to) return 0
+  const minor = bytes[from + 7] - 48
+  if ((minor !== 0 && minor !== 1) || bytes[from + 8] !== SP) return -MALFORMED
+  let status = 0
+  for (let i = from + 9; i < from + 12; i++) {
+    const digit = bytes[i] - 48
+    if (digit < 0 || digit > 9) return -MALFORMED
+    status = status * 10 + digit
+  }
+  if (status < 100) return -MALFORMED
+  let at = from + 12
+  if (bytes[at] !== SP && bytes[at] !== CR) return -MALFORMED
+  while (at < to && FIELD_VALUE[bytes[at]] === 1) at++
+  if (at + 1 >= to) return at < to && bytes[at] !== CR ? -MALFORMED : 0
+  if (bytes[at] !== CR || bytes[at + 1] !== LF) return -MALFORMED
+  head.minor = minor
+  head.status = status
+  head.statusStart = from + 8
+  return at + 2
+}
+
+/** Everything that needs the whole head. Returns 0 or a fault. */
+function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
+  const fields = head.fields
+  const options = fields.find(CONNECTION) >= 0 ? readConnectionOptions(bytes, fields) : 0
+  head.keepAlive =
+    head.minor === 1 ? (options & CLOSE) === 0 : (options & (KEEP_ALIVE | CLOSE)) === KEEP_ALIVE
+  head.contentLength = -1
+  head.bindsConnection = false
+  head.upgrade = -1
+  let chunked = false
+  for (let i = 0; i < fields.knownCount; i++) {
+    const position = fields.known[i]
+    switch (fields.kinds[position]) {
+      case CONTENT_LENGTH:
+        if (head.contentLength >= 0) return AMBIGUOUS
+        head.contentLength = readContentLength(bytes, fields, position)
+        if (head.contentLength < 0) return AMBIGUOUS
+        break
+      case TRANSFER_ENCODING:
+        if (chunked || head.minor === 0) return AMBIGUOUS
+        if (readTransferCoding(bytes, fields, position) !== CHUNKED) return AMBIGUOUS
+        chunked = true
+        break
+      case AUTHENTICATE:
+        if (namesConnectionScheme(bytes, fields, position)) head.bindsConnection = true
+        break
+      case UPGRADE:
+        head.upgrade = position
+        break
+    }
+  }
+  if (chunked && head.contentLength >= 0) return AMBIGUOUS
+  head.framing = framingOf(head, bodiless, chunked)
+  return 0
+}
+
+function framingOf(head: ResponseHead, bodiless: boolean, chunked: boolean): number {
+  const status = head.status
+  if (bodiless || status < 200 || status === 204 || status === 304) return NO_BODY
+  if (chunked) return BY_CHUNKS
+  if (head.contentLength >= 0) return head.contentLength === 0 ? NO_BODY : BY_LENGTH
+  return BY_CLOSE
+}
+
+/** The backend switched to the protocol that was asked for (RFC 9110 section 7.8), compared without case. */
+export function acceptsUpgrade(bytes: Uint8Array, head: ResponseHead, asked: Uint8Array): boolean {
+  if (head.upgrade < 0) return false
+  const { valueStarts, valueEnds } = head.fields
+  return equalsToken(bytes, valueStarts[head.upgrade], valueEnds[head.upgrade], asked)
+}

@@ -1,0 +1,72 @@
+/**
+ * Request targets (RFC 9112 section 3.2) and authorities (RFC 3986 section 3.2, narrowed to what host names are).
+ * A target is forwarded byte for byte; of an absolute one the authority becomes the Host and the rest is sent.
+ */
+import { COLON, HOST_NAME, IPV6, ascii, foldsTo } from "./bytes.ts"
+import { HOST_INVALID, TARGET_FORM } from "./refusal.ts"
+import { OPTIONS, type RequestHead } from "./request-head.ts"
+
+const SLASH = 47
+const ASTERISK = 42
+const QUESTION = 63
+const OPEN = 91
+const CLOSE = 93
+
+const schemes = [ascii("http://"), ascii("https://")]
+
+/** Sets `pathStart`, `absolute` and, for an absolute target, the host. Returns 0 or a refusal. */
+export function judgeTarget(bytes: Uint8Array, head: RequestHead): number {
+  const from = head.targetStart
+  const to = head.targetEnd
+  head.pathStart = from
+  head.absolute = false
+  if (bytes[from] === SLASH) return 0
+  if (bytes[from] === ASTERISK) {
+    return to === from + 1 && head.method === OPTIONS ? 0 : TARGET_FORM
+  }
+  const authority = authorityStart(bytes, from, to)
+  if (authority < 0) return TARGET_FORM
+  let end = authority
+  while (end < to && bytes[end] !== SLASH && bytes[end] !== QUESTION) end++
+  if (!isAuthority(bytes, authority, end)) return HOST_INVALID
+  head.hostStart = authority
+  head.hostEnd = end
+  head.pathStart = end
+  head.absolute = true
+  return 0
+}
+
+function authorityStart(bytes: Uint8Array, from: number, to: number): number {
+  for (const scheme of schemes) {
+    if (to - from > scheme.length && foldsTo(bytes, from, scheme)) return from + scheme.length
+  }
+  return -1
+}
+
+/** `host`, `host:port`, `[v6]` or `[v6]:port`; no user, no empty host, a port from 0 to 65535. */
+export function isAuthority(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from >= to) return false
+  let at = from
+  if (bytes[from] === OPEN) {
+    at++
+    while (at < to && IPV6[bytes[at]] === 1) at++
+    if (at >= to || bytes[at] !== CLOSE || at === from + 1) return false
+    at++
+  } else {
+    while (at < to && HOST_NAME[bytes[at]] === 1) at++
+    if (at === from) return false
+  }
+  if (at === to) return true
+  return bytes[at] === COLON && isPort(bytes, at + 1, to)
+}
+
+function isPort(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from >= to || to - from > 5) return false
+  let port = 0
+  for (let i = from; i < to; i++) {
+    const digit = bytes[i] - 48
+    if (digit < 0 || digit > 9) return false
+    port = port * 10 + digit
+  }
+  return port <= 65535
+}

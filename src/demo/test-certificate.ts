@@ -1,0 +1,25 @@
+/**
+ * The certificate of `bunlb backend --tls`: self-signed, CN=localhost, valid for a hundred years, and no secret at
+ * all, since everybody who has this file has its key. For tests and demonstrations only.
+ */
+export const testCertificate = `-----BEGIN CERTIFICATE-----
+MIIB6DCCAY6gAwIBAgIUVXSKUjDuJY05jDwDqzTz4xG6qT0wCgYIKoZIzj0EAwIw
+MTESMBAGA1UEAwwJbG9jYWxob3N0MRswGQYDVQQKDBJidW5sYiB0ZXN0IGJhY2tl
+bmQwIBcNMjYxMTIzMTIyNTM1WhgPMjEyNjEwMzAxMjI1MzVaMDExEjAQBgNVBAMM
+CWxvY2FsaG9zdDEbMBkGA1UECgwSYnVubGIgdGVzdCBiYWNrZW5kMFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEB9udh7hBHVDJzuGKeHto7Q45cxnW9YSGNZCoyzTv
+JKhkoffk3EB0bIhh0/ea6QfZiao4WGL09DEKQsAoXbPJ4qOBgTB/MB0GA1UdDgQW
+BBS/93doyQ51L/4oS06Lh2NqsC1/yjAfBgNVHSMEGDAWgBS/93doyQ51L/4oS06L
+h2NqsC1/yjAPBgNVHRMBAf8EBTADAQH/MCwGA1UdEQQlMCOCCWxvY2FsaG9zdIcE
+fwAAAYcQAAAAAAAAAAAAAAAAAAAAATAKBggqhkjOPQQDAgNIADBFAiEA2buByBmg
+cdi8WqZI/H0OAniCFu1NQVk6HCgClzT2ZlYCIGskhiS31rN1MwS0up6GRxXJqL3u
+x0QRWJdGy+9gVBMD
+-----END CERTIFICATE-----
+`
+
+export const testKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgt0a4e1qcvDLWakvK
+WPUzQHX8Sh0xo7ObdJTv4w/jZmyhRANCAAQH252HuEEdUMnO4Yp4e2jtDjlzGdb1
+hIY1kKjLNO8kqGSh9+TcQHRsiGHT95rpB9mJqjhYYvT0MQpCwChds8ni
+-----END PRIVATE KEY-----
+`

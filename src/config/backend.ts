@@ -1,0 +1,180 @@
+/**
+ * One backend and the list of them, as a line (`10.0.0.1:8080,weight=2`, `https://api.example.com`) or as an object
+ * (`{ host, port, weight, backup, tls, ca }`; the older Zig balancer's file is a list of these).
+ *
+ * A URL may not carry a path: bunlb forwards the client's path byte for byte, and a path here would promise another.
+ */
+import { formatHostPort, readHost, readHostPort } from "./address.ts"
+import type { BackendSettings } from "./settings.ts"
+import type { Refuse, ValueType } from "./setting.ts"
+import { didYouMean } from "./spelling.ts"
+import { boolean, integer, shown } from "./value-types.ts"
+
+/** More than this is a fleet that wants a service mesh; the health bitmap is sized by it. */
+export const MAX_BACKENDS = 1024
+
+const port = integer(1, 65_535, "PORT")
+const weight = integer(1, 1000)
+
+const optionNames = ["weight", "backup", "tls", "ca"]
+const objectKeys = ["host", "port", ...optionNames]
+
+interface Options {
+  weight?: number | undefined
+  backup?: boolean | undefined
+  tls?: boolean | undefined
+  ca?: string | undefined
+}
+
+type Schemes = "http" | "https" | null
+
+export const backend: ValueType<BackendSettings> = {
+  kind: "scalar",
+  placeholder: "HOST:PORT[,weight=N][,backup][,tls][,ca=FILE]",
+  expects: "HOST:PORT, http://HOST or https://HOST, with ,weight=N ,backup ,tls ,ca=FILE behind",
+  read(input, refuse) {
+    if (typeof input === "string") return readLine(input.trim(), refuse)
+    if (input !== null && typeof input === "object" && !Array.isArray(input)) {
+      return readObject(input as Readonly<Record<string, unknown>>, refuse)
+    }
+    return refuse(`expected "HOST:PORT" or { host, port }, got ${shown(input)}`)
+  },
+  format: ({ name }) => name,
+}
+
+function readLine(line: string, refuse: Refuse): BackendSettings | undefined {
+  const [target = "", ...words] = line.split(",")
+  const say = (fault: string): undefined => refuse(`${shown(target)} ${fault}`)
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1]?.toLowerCase() ?? null
+  if (scheme !== null && scheme !== "http" && scheme !== "https") {
+    return say(`has the scheme ${scheme}, only http and https are supported`)
+  }
+  const authority = scheme === null ? target : target.slice(scheme.length + 3)
+  const end = authority.search(/[/?#]/)
+  if (end !== -1 && authority.slice(end) !== "/") {
+    return say("has a path, a backend is only HOST:PORT: paths are forwarded as they come")
+  }
+  const hostAndPort = end === -1 ? authority : authority.slice(0, end)
+  if (hostAndPort.includes("@")) return say("has a user name, which a backend cannot have")
+  const judged = readHostPort(hostAndPort, 1)
+  if ("fault" in judged) return say(judged.fault)
+  const number = judged.port ?? (scheme === null ? null : scheme === "https" ? 443 : 80)
+  if (number === null) return say(`has no port, write ${hostAndPort}:80`)
+  const options = readOptions(words, say)
+  return options && assemble(judged.host, number, scheme, options, say)
+}
+
+/** The words behind the first comma. */
+function readOptions(words: readonly string[], say: Refuse): Options | undefined {
+  const options: Options = {}
+  let clean = true
+  for (const word of words) {
+    const [name = "", value = null] = word.split(/=(.*)/s).map((part) => part.trim())
+    const say1: Refuse = (fault) => {
+      clean = false
+      return say(`has a bad ${name}: ${fault}`)
+    }
+    if (name === "weight") options.weight = weight.read(value ?? "", say1)
+    else if (name === "backup") options.backup = boolean.read(value ?? true, say1)
+    else if (name === "tls") options.tls = boolean.read(value ?? true, say1)
+    else if (name === "ca" && value) options.ca = value
+    else if (name === "ca") say1("name a file, ca=FILE")
+    else {
+      clean = false
+      say(`has the unknown option ${shown(name)}${didYouMean(name, optionNames)}`)
+    }
+  }
+  return clean ? options : undefined
+}
+
+function readObject(
+  object: Readonly<Record<string, unknown>>,
+  refuse: Refuse,
+): BackendSettings | undefined {
+  let clean = true
+  const mark: Refuse = (message, at) => {
+    clean = false
+    return refuse(message, at)
+  }
+  const at =
+    (key: string): Refuse =>
+    (message) =>
+      mark(message, `.${key}`)
+  for (const key of Object.keys(object)) {
+    if (!objectKeys.includes(key)) at(key)(`unknown key${didYouMean(key, objectKeys)}`)
+  }
+  const host = readObjectHost(object.host, at("host"), mark)
+  const number =
+    object.port === undefined
+      ? mark("has no port, add one such as port: 80")
+      : port.read(object.port, at("port"))
+  const given = <T>(key: string, type: ValueType<T>): T | undefined =>
+    object[key] === undefined ? undefined : type.read(object[key], at(key))
+  const options: Options = {
+    weight: given("weight", weight),
+    backup: given("backup", boolean),
+    tls: given("tls", boolean),
+  }
+  if (typeof object.ca === "string" && object.ca !== "") options.ca = object.ca
+  else if (object.ca !== undefined && object.ca !== null) {
+    at("ca")(`expected the name of a PEM file, got ${shown(object.ca)}`)
+  }
+  if (!clean || host === undefined || number === undefined) return undefined
+  return assemble(host, number, null, options, mark)
+}
+
+function readObjectHost(input: unknown, refuse: Refuse, missing: Refuse): string | undefined {
+  if (input === undefined) return missing("has no host, add one such as host: 127.0.0.1")
+  if (typeof input !== "string") return refuse(`expected a host name, got ${shown(input)}`)
+  const judged = readHost(input.trim())
+  return "host" in judged ? judged.host : refuse(`${shown(input)} ${judged.fault}`)
+}
+
+/** Port 443 means TLS unless the scheme or the object says otherwise. */
+function assemble(
+  host: string,
+  number: number,
+  scheme: Schemes,
+  options: Options,
+  say: Refuse,
+): BackendSettings | undefined {
+  if (scheme === "http" && options.tls === true) return say("says http:// and tls, choose one")
+  if (scheme === "https" && options.tls === false)
+    return say("says https:// and tls=false, choose one")
+  const tls = scheme === null ? (options.tls ?? number === 443) : scheme === "https"
+  const ca = options.ca ?? null
+  if (ca !== null && !tls) return say("has a ca but no TLS, add tls or use https://")
+  const name = formatHostPort(host, number)
+  return {
+    name,
+    host,
+    port: number,
+    tls,
+    weight: options.weight ?? 1,
+    backup: options.backup ?? false,
+    ca,
+  }
+}
+
+/** The whole list: names are unique, because they are the labels of figures and the seed of cookies. */
+export const backendList: ValueType<readonly BackendSettings[]> = {
+  kind: "list",
+  placeholder: backend.placeholder,
+  expects: `a list of at most ${MAX_BACKENDS} backends: ${backend.expects}`,
+  read(input, refuse) {
+    if (!Array.isArray(input)) return refuse(`expected a list of backends, got ${shown(input)}`)
+    if (input.length > MAX_BACKENDS) {
+      return refuse(`expected at most ${MAX_BACKENDS} backends, got ${input.length}`)
+    }
+    const seen = new Set<string>()
+    const values = input.map((entry: unknown, index) => {
+      const at = `[${index}]`
+      const value = backend.read(entry, (message, inner = "") => refuse(message, at + inner))
+      if (value && seen.has(value.name)) return refuse(`"${value.name}" is there twice`, at)
+      if (value) seen.add(value.name)
+      return value
+    })
+    return values.every((value) => value !== undefined) ? values : undefined
+  },
+  format: (values) => values.map((value) => value.name).join(" "),
+}

@@ -1,0 +1,98 @@
+/**
+ * The text of a configuration file, parsed, with the place of every key in it. Parsing is Bun's; the places are
+ * found by the locators, because Bun.YAML, Bun.TOML and JSON give values only.
+ */
+import { locateToml, locateYaml } from "./block-locator.ts"
+import { locateFlow } from "./flow-locator.ts"
+
+export interface Place {
+  /** From 1. */
+  readonly line: number
+  readonly column: number
+}
+
+export type FileFormat = "yaml" | "toml" | "json"
+
+export interface ConfigTree {
+  /** The file as it was named, for error lines. */
+  readonly name: string
+  readonly root: unknown
+  /** Where `health.interval` or `backends[1].weight` stands, or null when that is not known. */
+  place(path: string): Place | null
+  /** Paths written more than once: YAML and JSON would silently take the last. */
+  readonly duplicates: readonly string[]
+}
+
+/** The text is not YAML, TOML or JSON; `place` is where, when it is known. */
+export class ConfigSyntaxError extends Error {
+  override readonly name = "ConfigSyntaxError"
+
+  constructor(
+    message: string,
+    readonly place: Place | null,
+  ) {
+    super(message)
+  }
+}
+
+/** By extension, or null for one that is not known. */
+export function formatOf(name: string): FileFormat | null {
+  const extension = /\.([a-z]+)$/i.exec(name)?.[1]?.toLowerCase()
+  if (extension === "yml") return "yaml"
+  return (["yaml", "toml", "json"] as const).find((format) => format === extension) ?? null
+}
+
+function placeOf(text: string, offset: number): Place {
+  const before = text.slice(0, offset)
+  const lineStart = before.lastIndexOf("\n") + 1
+  return { line: before.split("\n").length, column: offset - lineStart + 1 }
+}
+
+/** JSON's parser names no place; these two mistakes are most of what people make in it. */
+function jsonMistake(text: string): ConfigSyntaxError | null {
+  const pattern = /"(?:[^"\\\n]|\\.)*"|,(?=\s*[}\]])|\/\/|\/\*|#/g
+  for (const match of text.matchAll(pattern)) {
+    if (match[0].startsWith('"')) continue
+    const place = placeOf(text, match.index)
+    const comma = match[0] === ","
+    const fault = comma ? "a comma before a closing bracket" : "a comment"
+    return new ConfigSyntaxError(`${fault} is not JSON, remove it or write YAML`, place)
+  }
+  return null
+}
+
+function parse(text: string, format: FileFormat): unknown {
+  try {
+    if (format === "yaml") return Bun.YAML.parse(text)
+    return format === "toml" ? Bun.TOML.parse(text) : JSON.parse(text)
+  } catch (error) {
+    const mistake = format === "json" ? jsonMistake(text) : null
+    if (mistake) throw mistake
+    const message = error instanceof Error ? error.message : String(error)
+    throw new ConfigSyntaxError(message.replace(/^\w+ Parse error: /, ""), null)
+  }
+}
+
+/** Throws `ConfigSyntaxError`. An empty file is an empty tree. */
+export function parseConfig(name: string, source: string, format: FileFormat): ConfigTree {
+  const text = source.replace(/^\uFEFF/, "")
+  const root = (text.trim() === "" && format === "json" ? null : parse(text, format)) ?? {}
+  const offsets = new Map<string, number>()
+  const duplicates: string[] = []
+  const found = (path: string, offset: number): void => {
+    if (offsets.has(path) && format !== "toml") duplicates.push(path)
+    offsets.set(path, offset)
+  }
+  if (format === "yaml") locateYaml(text, found)
+  else if (format === "toml") locateToml(text, found)
+  else locateFlow(text, 0, "", found)
+  return {
+    name,
+    root,
+    duplicates,
+    place(path) {
+      const offset = offsets.get(path)
+      return offset === undefined ? null : placeOf(text, offset)
+    },
+  }
+}

@@ -1,0 +1,84 @@
+/** docs/configuration.md, written from the schema so that it cannot fall behind it. */
+import { MAX_BACKENDS } from "./backend.ts"
+import { settingRows, type SettingRow } from "./schema.ts"
+
+const introduction = `# Configuration
+
+Everything below can be said in a file and by a flag, under the same name: \`health.interval\` in a file is
+\`--health-interval\` on the command line. This page is generated from \`src/config/schema.ts\`.
+
+Order: defaults, then the file (\`-c FILE\`), then flags. A list given by flags replaces the list of the file.
+Unknown keys and flags are errors. \`bunlb check -c FILE\` reports all of them with their places.
+
+## The file
+
+The extension says what it is: \`.yaml\`, \`.yml\`, \`.toml\` or \`.json\`. The same in all three:
+
+\`\`\`yaml
+port: 8080
+strategy: weighted
+backends:
+  - 10.0.0.1:8080,weight=3
+  - { host: 10.0.0.2, port: 8080 }
+  - https://fallback.example.com,backup
+health:
+  path: /healthz
+  interval: 2s
+\`\`\`
+
+\`\`\`toml
+port = 8080
+strategy = "weighted"
+backends = ["10.0.0.1:8080,weight=3", { host = "10.0.0.2", port = 8080 }, "https://fallback.example.com,backup"]
+
+[health]
+path = "/healthz"
+interval = "2s"
+\`\`\`
+
+\`\`\`json
+{ "backends": [{ "host": "127.0.0.1", "port": 9001, "weight": 2 }, { "host": "127.0.0.1", "port": 9002 }] }
+\`\`\`
+
+Values may name the environment: \`\${PORT}\` must be set, \`\${PORT:-8080}\` has a default, \`$\${\` is a plain \`\${\`.
+
+## Backends
+
+\`HOST:PORT\`, \`http://HOST[:PORT]\` or \`https://HOST[:PORT]\`, IPv6 in brackets, at most ${MAX_BACKENDS.toLocaleString("en")}. Port 443 means TLS
+unless \`http://\` says otherwise. Options follow after commas; as an object, they are keys beside \`host\` and \`port\`.
+
+| Option | Meaning |
+|---|---|
+| \`weight=N\` | Share of requests with strategy \`weighted\`, 1 to 1000 (1) |
+| \`backup\` | Serves only while no other backend can |
+| \`tls\` | Speak TLS on a port other than 443 |
+| \`ca=FILE\` | PEM file that replaces the system's CAs for this backend; relative to the working directory |
+
+## Values
+
+- A duration has a unit: \`500ms\`, \`5s\`, \`1m\`, \`1h\`. Only \`0\` needs none.
+- A size is in bytes or has a unit: \`16KiB\` and \`16k\` are 16,384 bytes, \`1MiB\` is 1,048,576.
+- A switch is \`true\` or \`false\` in a file, \`--pin\` or \`--no-pin\` as a flag.
+- A list is a list in a file; as a flag it is repeated or written with commas.
+`
+
+/** The whole page. */
+export function configurationPage(): string {
+  const groups = [...new Set(settingRows.map((row) => row.setting.group))]
+  return [introduction, ...groups.map(groupTable)].join("\n")
+}
+
+function groupTable(group: string): string {
+  const rows = settingRows.filter((row) => row.setting.group === group).map(tableRow)
+  const head = ["| Key | Flag | Default | Meaning | Values |", "|---|---|---|---|---|"]
+  return [`## ${group}`, "", ...head, ...rows, ""].join("\n")
+}
+
+function tableRow({ key, flag, setting, defaultText }: SettingRow): string {
+  const { alias, help, short, type } = setting
+  const long = type.kind === "boolean" ? `--${flag}, --no-${flag}` : `--${flag}`
+  const flags = [short && `-${short}`, long, alias && `--${alias}`].filter(Boolean).join(", ")
+  const values = key === "backends" ? "see Backends" : type.expects
+  const cells = [`\`${key}\``, `\`${flags}\``, defaultText, help, values]
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`
+}

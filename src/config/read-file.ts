@@ -1,0 +1,64 @@
+/**
+ * Reads the configuration file. Its one trick: Bun's parse functions name no place of a syntax error, but importing
+ * the same file does, so a file that does not parse is imported once more for the place alone.
+ */
+import { BunlbError } from "../observe/errors.ts"
+import { ConfigSyntaxError, formatOf, parseConfig, type ConfigTree } from "./config-tree.ts"
+import { isAbsolute, resolve } from "node:path"
+
+/** More than 1,024 backends with all their options need; a limit on what is read into memory. */
+const MAX_FILE_BYTES = 4 << 20
+
+const faults: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EACCES: "permission denied",
+  EISDIR: "is a directory, name a file",
+}
+
+/** Throws `BunlbError` when the file cannot be read or is not what its extension says. */
+export async function readConfigFile(name: string): Promise<ConfigTree> {
+  const format = formatOf(name)
+  if (format === null) {
+    throw fault(`${name}: the name must end in .yaml, .yml, .toml or .json`)
+  }
+  const text = await readText(name)
+  try {
+    return parseConfig(name, text, format)
+  } catch (error) {
+    if (!(error instanceof ConfigSyntaxError)) throw error
+    const place = error.place ?? (await placeByImport(name, format))
+    const where = place ? `${name}:${place.line}:${place.column}` : name
+    throw fault(`${where}: not valid ${format.toUpperCase()}: ${error.message}`)
+  }
+}
+
+function fault(message: string): BunlbError {
+  return new BunlbError("BUNLB_E_CONFIG", `config: ${message}`)
+}
+
+async function readText(name: string): Promise<string> {
+  try {
+    const file = Bun.file(name)
+    if (file.size > MAX_FILE_BYTES) throw fault(`${name}: larger than 4 MiB`)
+    return await file.text()
+  } catch (error) {
+    if (error instanceof BunlbError) throw error
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error"
+    throw fault(`${name}: ${faults[code] ?? `cannot be read: ${code}`}`)
+  }
+}
+
+async function placeByImport(
+  name: string,
+  format: string,
+): Promise<{ line: number; column: number } | null> {
+  try {
+    const path = isAbsolute(name) ? name : resolve(name)
+    await import(path, { with: { type: format === "json" ? "jsonc" : format } })
+  } catch (error) {
+    if (!(error instanceof Error) || !("position" in error)) return null
+    const position = error.position as { line: number; column: number } | null
+    return position && { line: position.line, column: position.column }
+  }
+  return null
+}

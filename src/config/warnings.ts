@@ -1,0 +1,57 @@
+/** What is legal and seldom wise: said by `check` and at start, never refused. */
+import { isPrivateListener } from "./address.ts"
+import type { Settings } from "./settings.ts"
+import type { Machine } from "./setting.ts"
+
+export interface Warning {
+  /** True for what a running balancer should say too: it opens a door or cannot work. */
+  readonly loud: boolean
+  readonly line: string
+}
+
+export interface Circumstances extends Machine {
+  /** May bind ports below 1,024. */
+  readonly privileged: boolean
+}
+
+export function warningsAbout(
+  settings: Settings,
+  circumstances: Circumstances,
+): readonly Warning[] {
+  const warnings: Warning[] = []
+  const warn = (loud: boolean, line: string): void => void warnings.push({ loud, line })
+  const { admin, backends, port, workers } = settings
+  if (settings.insecure) {
+    warn(true, "insecure: the certificates of TLS backends are NOT verified")
+  }
+  const everyone = settings.trustedProxies.filter((network) => /^[^/]+\/0$/.test(network))
+  if (everyone.length > 0) {
+    warn(true, `trusted_proxies: ${everyone.join(" and ")} lets any client forge its address`)
+  }
+  if (admin !== null && !isPrivateListener(admin.host)) {
+    warn(
+      true,
+      `admin: ${admin.host} is not a loopback address, whoever reaches it sees all figures`,
+    )
+  }
+  if ((settings.trace || settings.tlsTrace) && settings.logLevel !== "debug") {
+    warn(true, `trace: shows nothing at log_level ${settings.logLevel}, use debug`)
+  }
+  if (backends.length === 1) warn(false, "backends: only one, nothing can take over when it fails")
+  if (backends.length > 1 && backends.every((backend) => backend.backup)) {
+    warn(false, "backends: all are backups, so none is")
+  }
+  if (settings.strategy !== "weighted" && backends.some((backend) => backend.weight !== 1)) {
+    warn(false, `backends: weights count only with strategy weighted, not ${settings.strategy}`)
+  }
+  if (settings.mode === "mp" && workers > circumstances.cpus) {
+    warn(false, `workers: ${workers} are more than the ${circumstances.cpus} CPUs of this machine`)
+  }
+  if (port > 0 && port < 1024 && !circumstances.privileged) {
+    warn(false, `port: ${port} is privileged, bunlb needs root or CAP_NET_BIND_SERVICE`)
+  }
+  if (settings.health.timeout > settings.health.interval) {
+    warn(false, "health.timeout: longer than health.interval, probes of a slow backend overlap")
+  }
+  return warnings
+}

@@ -1,6 +1,7 @@
 /**
- * Hosts, ports and networks as people write them, judged strictly and brought to one spelling: lower case, IPv6
- * without needless zeros. One spelling matters because a backend's name seeds the sticky cookie.
+ * Hosts, ports and networks as people write them, judged strictly and brought to one spelling:
+ * lower case, IPv6 without needless zeros. One spelling matters because a backend's name seeds the
+ * sticky cookie.
  */
 import { isIP, isIPv4, isIPv6 } from "node:net"
 import type { ValueType } from "./setting.ts"

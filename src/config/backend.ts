@@ -1,8 +1,10 @@
 /**
- * One backend and the list of them, as a line (`10.0.0.1:8080,weight=2`, `https://api.example.com`) or as an object
- * (`{ host, port, weight, backup, tls, ca }`; the older Zig balancer's file is a list of these).
+ * One backend and the list of them, as a line (`10.0.0.1:8080,weight=2`, `https://api.example.com`)
+ * or as an object (`{ host, port, weight, backup, tls, ca }`; the older Zig balancer's file is a
+ * list of these).
  *
- * A URL may not carry a path: bunlb forwards the client's path byte for byte, and a path here would promise another.
+ * A URL may not carry a path: bunlb forwards the client's path byte for byte, and a path here would
+ * promise another.
  */
 import { formatHostPort, readHost, readHostPort } from "./address.ts"
 import type { BackendSettings } from "./settings.ts"
@@ -156,7 +158,9 @@ function assemble(
   }
 }
 
-/** The whole list: names are unique, because they are the labels of figures and the seed of cookies. */
+/**
+ * The whole list: names are unique, because they are the labels of figures and the seed of cookies.
+ */
 export const backendList: ValueType<readonly BackendSettings[]> = {
   kind: "list",
   placeholder: backend.placeholder,

@@ -1,7 +1,7 @@
 /**
- * Finds where keys and entries stand in YAML's block style and in TOML, line by line. Bun's parsers give values
- * without places; an error without a place sends a person searching. Text that it does not understand (anchors,
- * `?` keys) costs only the place: the line is then left out of the error.
+ * Finds where keys and entries stand in YAML's block style and in TOML, line by line. Bun's parsers
+ * give values without places; an error without a place sends a person searching. Text that it does
+ * not understand (anchors, `?` keys) costs only the place: the line is then left out of the error.
  */
 import { endOfString, join, locateFlow, unquoted, type Found } from "./flow-locator.ts"
 

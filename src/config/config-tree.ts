@@ -1,6 +1,6 @@
 /**
- * The text of a configuration file, parsed, with the place of every key in it. Parsing is Bun's; the places are
- * found by the locators, because Bun.YAML, Bun.TOML and JSON give values only.
+ * The text of a configuration file, parsed, with the place of every key in it. Parsing is Bun's;
+ * the places are found by the locators, because Bun.YAML, Bun.TOML and JSON give values only.
  */
 import { locateToml, locateYaml } from "./block-locator.ts"
 import { locateFlow } from "./flow-locator.ts"

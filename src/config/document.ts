@@ -4,11 +4,13 @@ import { settingRows, type SettingRow } from "./schema.ts"
 
 const introduction = `# Configuration
 
-Everything below can be said in a file and by a flag, under the same name: \`health.interval\` in a file is
-\`--health-interval\` on the command line. This page is generated from \`src/config/schema.ts\`.
+Everything below can be said in a file and by a flag, under the same name: \`health.interval\` in a
+file is \`--health-interval\` on the command line. This page is generated from
+\`src/config/schema.ts\`.
 
-Order: defaults, then the file (\`-c FILE\`), then flags. A list given by flags replaces the list of the file.
-Unknown keys and flags are errors. \`bunlb check -c FILE\` reports all of them with their places.
+Order: defaults, then the file (\`-c FILE\`), then flags. A list given by flags replaces the list of
+the file. Unknown keys and flags are errors. \`bunlb check -c FILE\` reports all of them with their
+places.
 
 ## The file
 
@@ -29,7 +31,11 @@ health:
 \`\`\`toml
 port = 8080
 strategy = "weighted"
-backends = ["10.0.0.1:8080,weight=3", { host = "10.0.0.2", port = 8080 }, "https://fallback.example.com,backup"]
+backends = [
+  "10.0.0.1:8080,weight=3",
+  { host = "10.0.0.2", port = 8080 },
+  "https://fallback.example.com,backup",
+]
 
 [health]
 path = "/healthz"
@@ -37,22 +43,33 @@ interval = "2s"
 \`\`\`
 
 \`\`\`json
-{ "backends": [{ "host": "127.0.0.1", "port": 9001, "weight": 2 }, { "host": "127.0.0.1", "port": 9002 }] }
+{
+  "port": 8080,
+  "strategy": "weighted",
+  "backends": [
+    "10.0.0.1:8080,weight=3",
+    { "host": "10.0.0.2", "port": 8080 },
+    "https://fallback.example.com,backup"
+  ],
+  "health": { "path": "/healthz", "interval": "2s" }
+}
 \`\`\`
 
-Values may name the environment: \`\${PORT}\` must be set, \`\${PORT:-8080}\` has a default, \`$\${\` is a plain \`\${\`.
+Values may name the environment: \`\${PORT}\` must be set, \`\${PORT:-8080}\` has a default, \`$\${\`
+is a plain \`\${\`.
 
 ## Backends
 
-\`HOST:PORT\`, \`http://HOST[:PORT]\` or \`https://HOST[:PORT]\`, IPv6 in brackets, at most ${MAX_BACKENDS.toLocaleString("en")}. Port 443 means TLS
-unless \`http://\` says otherwise. Options follow after commas; as an object, they are keys beside \`host\` and \`port\`.
+\`HOST:PORT\`, \`http://HOST[:PORT]\` or \`https://HOST[:PORT]\`, IPv6 in brackets, at most
+${MAX_BACKENDS.toLocaleString("en")}. Port 443 means TLS unless \`http://\` says otherwise. Options follow after commas; as an
+object, they are keys beside \`host\` and \`port\`.
 
 | Option | Meaning |
 |---|---|
 | \`weight=N\` | Share of requests with strategy \`weighted\`, 1 to 1000 (1) |
 | \`backup\` | Serves only while no other backend can |
 | \`tls\` | Speak TLS on a port other than 443 |
-| \`ca=FILE\` | PEM file that replaces the system's CAs for this backend; relative to the working directory |
+| \`ca=FILE\` | PEM file instead of the system's CAs, relative to the working directory |
 
 ## Values
 

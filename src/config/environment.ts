@@ -1,6 +1,7 @@
 /**
- * `${NAME}` and `${NAME:-default}` in the string values of a file. A name that is not set and has no default is an
- * error: an empty port or host would only fail later and further away. `$${` writes a plain `${`.
+ * `${NAME}` and `${NAME:-default}` in the string values of a file. A name that is not set and has
+ * no default is an error: an empty port or host would only fail later and further away. `$${`
+ * writes a plain `${`.
  */
 import type { Refuse } from "./setting.ts"
 import { didYouMean } from "./spelling.ts"

@@ -1,7 +1,13 @@
-/** Every setting has a flag named after its key: one rule, so that knowing the key is knowing the flag. */
+/**
+ * Every setting has a flag named after its key: one rule, so that knowing the key is knowing the
+ * flag.
+ */
 import type { Setting, SettingKey } from "./setting.ts"
 
-/** `health.interval` -> `health-interval`, `timeouts.connect` -> `connect-timeout`, `limits.fields` -> `limit-fields`. */
+/**
+ * `health.interval` -> `health-interval`, `timeouts.connect` -> `connect-timeout`, `limits.fields`
+ * -> `limit-fields`.
+ */
 export function flagName(key: SettingKey, setting: Pick<Setting<never>, "flag">): string {
   if (setting.flag !== undefined) return setting.flag
   const dashed = key.replace(/[._]/g, "-")

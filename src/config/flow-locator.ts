@@ -1,6 +1,7 @@
 /**
- * Finds where keys and entries stand inside `{ ... }` and `[ ... ]`: all of a JSON file, YAML's flow style and TOML's
- * arrays and inline tables. It runs on text that a parser has accepted, so it is lenient and only has to be right.
+ * Finds where keys and entries stand inside `{ ... }` and `[ ... ]`: all of a JSON file, YAML's
+ * flow style and TOML's arrays and inline tables. It runs on text that a parser has accepted, so it
+ * is lenient and only has to be right.
  */
 
 /** Told the path and offset of each key and list entry. */
@@ -14,7 +15,10 @@ export function join(path: string, key: string): string {
   return path === "" ? key : `${path}.${key}`
 }
 
-/** Offset behind the quoted string that begins at `start`. Handles `"..."`, `'...'` and their tripled forms. */
+/**
+ * Offset behind the quoted string that begins at `start`. Handles `"..."`, `'...'` and their
+ * tripled forms.
+ */
 export function endOfString(text: string, start: number): number {
   const quote = text[start] ?? ""
   const triple = quote.repeat(3)

@@ -1,6 +1,7 @@
 /**
- * Reads the configuration file. Its one trick: Bun's parse functions name no place of a syntax error, but importing
- * the same file does, so a file that does not parse is imported once more for the place alone.
+ * Reads the configuration file. Its one trick: Bun's parse functions name no place of a syntax
+ * error, but importing the same file does, so a file that does not parse is imported once more for
+ * the place alone.
  */
 import { BunlbError } from "../observe/errors.ts"
 import { ConfigSyntaxError, formatOf, parseConfig, type ConfigTree } from "./config-tree.ts"

@@ -1,9 +1,9 @@
 /**
- * Settings from everything that a person may have said: defaults < file < flags. All faults are collected and
- * reported together, because fixing a file one error a run is misery.
+ * Settings from everything that a person may have said: defaults < file < flags. All faults are
+ * collected and reported together, because fixing a file one error a run is misery.
  *
- * The environment is read only where a file names it (`${PORT}`); settings by `BUNLB_*` would stand between file
- * and flags in `sources`.
+ * The environment is read only where a file names it (`${PORT}`); settings by `BUNLB_*` would stand
+ * between file and flags in `sources`.
  */
 import { BunlbError } from "../observe/errors.ts"
 import type { ConfigTree, Place } from "./config-tree.ts"
@@ -170,7 +170,9 @@ function isSettingKey(path: string): path is SettingKey {
   return keys.includes(path)
 }
 
-/** Whether the parsed tree has something at `path`: the locators may be wrong, the parser is not. */
+/**
+ * Whether the parsed tree has something at `path`: the locators may be wrong, the parser is not.
+ */
 function isWritten(root: unknown, path: string): boolean {
   let value = root
   for (const word of path.split(/[.[\]]+/).filter((part) => part !== "")) {

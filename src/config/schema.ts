@@ -1,6 +1,7 @@
 /**
- * Every setting, described once. Flags, file validation, help, defaults and docs/configuration.md all come from this
- * table, so that none of them can say something else; the order here is the order people see.
+ * Every setting, described once. Flags, file validation, help, defaults and docs/configuration.md
+ * all come from this table, so that none of them can say something else; the order here is the
+ * order people see.
  */
 import { adminAddress, hostField, listenHost, network } from "./address.ts"
 import { backendList } from "./backend.ts"

@@ -1,10 +1,13 @@
 /**
- * The shape of one setting's description, and the compiler's promise that every field of `Settings` has one: a
- * field without a description, or a default of the wrong type, does not compile.
+ * The shape of one setting's description, and the compiler's promise that every field of `Settings`
+ * has one: a field without a description, or a default of the wrong type, does not compile.
  */
 import type { Settings } from "./settings.ts"
 
-/** Says what is wrong with a value; `at` is the place inside it, such as `[1].weight`. Returns undefined, for `return`. */
+/**
+ * Says what is wrong with a value; `at` is the place inside it, such as `[1].weight`. Returns
+ * undefined, for `return`.
+ */
 export type Refuse = (message: string, at?: string) => undefined
 
 /** How one kind of value is read from a file or a flag and written in help and docs. */
@@ -13,7 +16,10 @@ export interface ValueType<T> {
   readonly placeholder: string
   /** What a person may write, for docs and error lines: "a whole number from 1 to 1024". */
   readonly expects: string
-  /** `list`: the flag may be repeated and collects. `boolean`: the flag takes no value and has a `--no-` form. */
+  /**
+   * `list`: the flag may be repeated and collects. `boolean`: the flag takes no value and has a
+   * `--no-` form.
+   */
   readonly kind: "scalar" | "boolean" | "list"
   /** The value, or undefined after it has told `refuse` everything that is wrong. */
   read(input: unknown, refuse: Refuse): T | undefined

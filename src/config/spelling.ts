@@ -1,4 +1,6 @@
-/** "Did you mean": the known word nearest to one that nobody knows, by edits and swapped neighbours. */
+/**
+ * "Did you mean": the known word nearest to one that nobody knows, by edits and swapped neighbours.
+ */
 
 /** Restricted Damerau-Levenshtein distance; words here are short, so the plain table is enough. */
 function editDistance(a: string, b: string): number {
@@ -30,7 +32,7 @@ export function nearest(word: string, known: readonly string[]): string | null {
   let best: string | null = null
   let bestDistance = Math.min(3, Math.max(1, Math.floor(word.length / 3))) + 1
   for (const candidate of known) {
-    // A long word with another case or other separators is what was meant, whatever the count of edits.
+    // The same word with another case or other separators is what was meant.
     const distance =
       plain(word) === plain(candidate) ? 0 : editDistance(word.slice(0, 60), candidate)
     if (distance < bestDistance) {

@@ -1,6 +1,7 @@
 /**
- * The plain kinds of values: numbers, durations, sizes, switches, choices, texts and status codes. Each reads what
- * a YAML, TOML or JSON file holds as well as the string of a flag, because `port: ${PORT}` is a string too.
+ * The plain kinds of values: numbers, durations, sizes, switches, choices, texts and status codes.
+ * Each reads what a YAML, TOML or JSON file holds as well as the string of a flag, because `port:
+ * ${PORT}` is a string too.
  */
 import type { Refuse, ValueType } from "./setting.ts"
 
@@ -39,7 +40,10 @@ export function formatDuration(value: number): string {
   return `${value / (durationUnits[unit] ?? 1)}${unit}`
 }
 
-/** Held in milliseconds; `per` 1000 holds whole seconds. Zero needs no unit, every other number does. */
+/**
+ * Held in milliseconds; `per` 1000 holds whole seconds. Zero needs no unit, every other number
+ * does.
+ */
 export function duration(minimum: number, maximum: number, per = 1): ValueType<number> {
   const expects = `a duration from ${formatDuration(minimum)} to ${formatDuration(maximum)}`
   return {
@@ -142,7 +146,10 @@ export function text(pattern: RegExp, expects: string, placeholder: string): Val
   }
 }
 
-/** `type`, or nothing: null in a file, an empty string in a flag. `absent` says in docs what nothing means. */
+/**
+ * `type`, or nothing: null in a file, an empty string in a flag. `absent` says in docs what nothing
+ * means.
+ */
 export function optional<T>(type: ValueType<T>, absent: string): ValueType<T | null> {
   return {
     ...type,

@@ -1,0 +1,121 @@
+/**
+ * TLS to a backend, verified as a browser would: the chain against the system's CAs (or the backend's own CA
+ * file), the name against the certificate. Sessions are kept per backend and resumed, never across names.
+ *
+ * An IP address is no server name (RFC 6066 section 3), so none is sent and the certificate's addresses are
+ * checked here.
+ */
+import { existsSync, readFileSync } from "node:fs"
+import { isIP } from "node:net"
+import { checkServerIdentity } from "node:tls"
+import type { TLSSocket } from "bun"
+import { BunlbError } from "../observe/errors.ts"
+
+/** Where systems keep their CAs: Debian, Fedora, Alpine and macOS, SUSE. */
+const systemBundles = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/cert.pem",
+  "/etc/ssl/ca-bundle.pem",
+]
+
+export interface TlsOptions {
+  readonly ca?: string
+  readonly serverName: string
+  readonly rejectUnauthorized: boolean
+  readonly minVersion: number
+}
+
+const TLS_1_2 = 0x303
+
+export class TlsClient {
+  readonly options: TlsOptions
+  readonly host: string
+  readonly insecure: boolean
+  #session: Uint8Array | null = null
+
+  /** `caFile` null: the system's CAs. Throws `BunlbError` when the file cannot be read. */
+  constructor(host: string, caFile: string | null, insecure: boolean) {
+    this.host = host
+    this.insecure = insecure
+    const ca = insecure ? undefined : authorities(caFile)
+    this.options = {
+      ...(ca === undefined ? {} : { ca }),
+      serverName: isIP(host) === 0 ? host : "",
+      rejectUnauthorized: !insecure,
+      minVersion: TLS_1_2,
+    }
+  }
+
+  /** Offers the last session. Called before the handshake. */
+  resume(socket: TLSSocket<unknown>): void {
+    if (this.#session !== null) socket.setSession(this.#session)
+  }
+
+  /** Keeps a session that a verified connection was given. */
+  remember(session: Uint8Array): void {
+    this.#session = session
+  }
+
+  /**
+   * The fault of the peer's certificate, or null when application bytes may flow. Bun's own verdict `ok` is not
+   * to be trusted: it is true on a resumed session with a self-signed certificate.
+   */
+  fault(socket: TLSSocket<unknown>, error: Error | null): string | null {
+    if (this.insecure) return isVerification(error) ? null : `TLS: ${codeOf(error)}`
+    if (error !== null && error !== undefined) return faultOf(error)
+    if (!socket.authorized) return "certificate not authorized"
+    if (this.options.serverName !== "") return null
+    const mismatch = checkServerIdentity(this.host, socket.getPeerCertificate())
+    return mismatch === undefined ? null : "certificate is for another host"
+  }
+}
+
+const bundles = new Map<string, string>()
+
+function authorities(caFile: string | null): string | undefined {
+  const path = caFile ?? process.env.SSL_CERT_FILE ?? systemBundles.find((file) => existsSync(file))
+  if (path === undefined) return undefined
+  const known = bundles.get(path)
+  if (known !== undefined) return known
+  const pem = readPem(path)
+  bundles.set(path, pem)
+  return pem
+}
+
+function readPem(path: string): string {
+  let pem: string
+  try {
+    pem = readFileSync(path, "utf8")
+  } catch (error) {
+    throw new BunlbError("BUNLB_E_CA_FILE", `CA file ${path}: cannot be read (${codeOf(error)})`)
+  }
+  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem
+  throw new BunlbError("BUNLB_E_CA_FILE", `CA file ${path}: holds no certificate in PEM form`)
+}
+
+const faults: Record<string, string> = {
+  CERT_HAS_EXPIRED: "certificate expired",
+  CERT_NOT_YET_VALID: "certificate not yet valid",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "certificate self-signed",
+  SELF_SIGNED_CERT_IN_CHAIN: "certificate chain self-signed",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate from an unknown CA",
+  UNABLE_TO_GET_ISSUER_CERT: "certificate from an unknown CA",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate from an unknown CA",
+  ERR_TLS_CERT_ALTNAME_INVALID: "certificate is for another host",
+}
+
+function faultOf(error: unknown): string {
+  const code = codeOf(error)
+  return faults[code] ?? `TLS: ${code}`
+}
+
+/** With certificates accepted unseen, only an error of the certificate itself may be overlooked. */
+function isVerification(error: unknown): boolean {
+  return error === null || error === undefined || codeOf(error) in faults
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && "code" in error) return String(error.code)
+  return error instanceof Error ? error.message : String(error)
+}

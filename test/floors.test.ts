@@ -1,0 +1,113 @@
+/**
+ * The house has floors: a file imports from its own floor or a lower one, so that what is below can be read, tested
+ * and trusted without what is above. The ground floor is pure: no sockets, no processes, no clock of its own.
+ */
+import { expect, test } from "bun:test"
+import { codeOf, exists, importsOf, sourceFiles } from "./support/source.ts"
+import type { SourceFile } from "./support/source.ts"
+
+const floors: Readonly<Record<string, number>> = {
+  http: 0,
+  balance: 0,
+  health: 0,
+  config: 0,
+  observe: 0,
+  net: 1,
+  proxy: 2,
+  worker: 3,
+  fleet: 4,
+  admin: 4,
+  demo: 4,
+  cli: 5,
+  "main.ts": 5,
+}
+
+/** Where time comes in: the clock that everyone else is given, and the time stamp of log lines. */
+const clocks = ["src/observe/clock.ts", "src/observe/console-log.ts"]
+const impureModules =
+  /^(node:)?(net|tls|http|https|http2|dgram|dns|child_process|cluster)$|^bun:ffi$/
+/** What is pure in them. */
+const pureNames = ["isIP", "isIPv4", "isIPv6"]
+const impureCalls =
+  /\bBun\.(connect|listen|serve|spawn|spawnSync|udpSocket|sleep|dns)\b|\bfetch\(|\bset(Timeout|Interval|Immediate)\(/
+const clockCalls = /\b(Date|performance)\.now\(/
+
+const runtimePackages = ["citty", "consola"]
+
+const src = sourceFiles("src")
+
+test("a file imports only from its own floor or a lower one", () => {
+  const climbing = { path: "src/net/dial.ts", text: 'import { a } from "../proxy/pool.ts"\n' }
+  expect(climbs(climbing)).toEqual(["src/net/dial.ts (1) imports src/proxy/pool.ts (2)"])
+  const late = { path: "src/http/head.ts", text: 'const a = await import("../net/dial.ts")\n' }
+  expect(climbs(late)).toHaveLength(1)
+  expect(climbs({ ...climbing, path: "src/worker/worker.ts" })).toEqual([])
+  expect(src.flatMap(climbs)).toEqual([])
+})
+
+test("every room has a floor, and every relative import leads to a file", () => {
+  expect(src.filter(({ path }) => floorOf(path) === null).map(({ path }) => path)).toEqual([])
+  const lost = { path: "src/net/dial.ts", text: 'import { a } from "./nowhere.ts"\n' }
+  expect(deadEnds(lost)).toHaveLength(1)
+  expect(src.flatMap(deadEnds)).toEqual([])
+})
+
+test("src stays in src, and takes only the two packages of the runtime", () => {
+  const strangers = (file: SourceFile): string[] =>
+    importsOf(file)
+      .map(({ from }) => from)
+      .filter((from) => !/^(src\/|node:|bun$|bun:|package\.json$)/.test(from))
+      .filter((from) => !runtimePackages.includes(from))
+      .map((from) => `${file.path} imports ${from}`)
+  const text = 'import a from "left-pad"\nimport { b } from "../../test/b.ts"\n'
+  expect(strangers({ path: "src/net/dial.ts", text })).toHaveLength(2)
+  expect(src.flatMap(strangers)).toEqual([])
+})
+
+test("the ground floor is pure", () => {
+  const canaries = [
+    'import { connect } from "node:net"\n',
+    "const socket = Bun.connect(options)\n",
+    "setTimeout(go, 5)\n",
+    "const now = performance.now()\n",
+  ]
+  for (const text of canaries) expect(impurities({ path: "src/health/a.ts", text })).toHaveLength(1)
+  expect(impurities({ path: "src/net/a.ts", text: canaries.join("") })).toEqual([])
+  expect(src.flatMap(impurities)).toEqual([])
+})
+
+/** The floor of a file of src, or null for a room that the table does not know. */
+function floorOf(path: string): number | null {
+  return floors[path.split("/")[1] ?? ""] ?? null
+}
+
+function climbs(file: SourceFile): string[] {
+  const own = floorOf(file.path)
+  return importsOf(file).flatMap(({ from }) => {
+    if (!from.startsWith("src/")) return []
+    const other = floorOf(from)
+    const fine = own !== null && other !== null && other <= own
+    return fine ? [] : [`${file.path} (${own}) imports ${from} (${other})`]
+  })
+}
+
+function deadEnds(file: SourceFile): string[] {
+  return importsOf(file)
+    .filter(({ from }) => from.startsWith("src/") && !exists(from))
+    .map(({ from }) => `${file.path} imports ${from}`)
+}
+
+function impurities(file: SourceFile): string[] {
+  if (floorOf(file.path) !== 0) return []
+  const modules = importsOf(file).filter(
+    ({ from, names }) =>
+      impureModules.test(from) && !(names ?? [""]).every((name) => pureNames.includes(name)),
+  )
+  const lines = codeOf(file.text).split("\n")
+  const calls = lines.filter(
+    (line) => impureCalls.test(line) || (clockCalls.test(line) && !clocks.includes(file.path)),
+  )
+  return [...modules.map(({ from }) => from), ...calls].map(
+    (what) => `${file.path}: ${what.trim()}`,
+  )
+}

@@ -13,7 +13,7 @@ export class RandomChoice implements Strategy {
   readonly #random: Random
   #eligible: readonly Candidate[] = []
 
-  constructor(random: Random = Math.random) {
+  constructor(random: Random) {
     this.#random = random
   }
 

@@ -1,0 +1,152 @@
+import { describe, expect, test } from "bun:test"
+import { Roster } from "../../src/balance/roster.ts"
+import { RoundRobin } from "../../src/balance/round-robin.ts"
+import { Sticky } from "../../src/balance/sticky.ts"
+import { NO_TOKEN, type Candidate } from "../../src/balance/strategy.ts"
+import { HealthBitmap } from "../../src/health/bitmap.ts"
+import { rng } from "../support/until.ts"
+import { countByName, equals, picks } from "./candidates.ts"
+
+/** `count` backends, the last `backups` of them for emergencies. */
+function backends(count: number, backups = 0): Candidate[] {
+  return equals(count).map((candidate, at) => ({ ...candidate, backup: at >= count - backups }))
+}
+
+function rosterOf(candidates: readonly Candidate[], whenAllUnhealthy: "try" | "fail" = "try") {
+  return new Roster(candidates, new RoundRobin(), whenAllUnhealthy)
+}
+
+function tried(size: number, ...indexes: readonly number[]): HealthBitmap {
+  const bitmap = new HealthBitmap(size)
+  for (const index of indexes) bitmap.set(index)
+  return bitmap
+}
+
+describe("eligible are", () => {
+  test("at first all primaries", () => {
+    const roster = rosterOf(backends(3, 1))
+    expect(picks(roster, 4).join("")).toBe("abab")
+    expect([0, 1, 2].map((index) => roster.isEligible(index))).toEqual([true, true, false])
+    expect(roster.panicking).toBe(false)
+  })
+
+  test("not the unhealthy, not the draining, and both again afterwards", () => {
+    const roster = rosterOf(backends(3))
+    roster.setHealthy(0, false)
+    roster.setDraining(1, true)
+    expect(picks(roster, 2).join("")).toBe("cc")
+    expect(roster.isDraining(1)).toBe(true)
+    roster.setHealthy(0, true)
+    roster.setDraining(1, false)
+    expect(countByName(picks(roster, 6))).toEqual({ a: 2, b: 2, c: 2 })
+  })
+
+  test("healthy backups only while no primary is", () => {
+    const roster = rosterOf(backends(4, 2))
+    roster.setHealthy(0, false)
+    expect(picks(roster, 2).join("")).toBe("bb")
+    roster.setDraining(1, true)
+    expect(countByName(picks(roster, 4))).toEqual({ c: 2, d: 2 })
+    expect(roster.panicking).toBe(false)
+    roster.setHealthy(0, true)
+    expect(picks(roster, 2).join("")).toBe("aa")
+  })
+
+  test("with nobody healthy and `try`: primaries that do not drain, and it is called a panic", () => {
+    const roster = rosterOf(backends(4, 1))
+    for (const index of [0, 1, 2, 3]) roster.setHealthy(index, false)
+    roster.setDraining(0, true)
+    expect(roster.panicking).toBe(true)
+    expect(countByName(picks(roster, 4))).toEqual({ b: 2, c: 2 })
+    roster.setDraining(1, true)
+    roster.setDraining(2, true)
+    expect(picks(roster, 1)).toEqual(["d"])
+    roster.setHealthy(3, true)
+    expect(roster.panicking).toBe(false)
+  })
+
+  test("with nobody healthy and `fail`: nobody", () => {
+    const roster = rosterOf(backends(2), "fail")
+    roster.setHealthy(0, false)
+    roster.setHealthy(1, false)
+    expect(roster.pick(NO_TOKEN)).toBeNull()
+    expect(roster.anyEligible).toBe(false)
+    expect(roster.panicking).toBe(false)
+    roster.setHealthy(1, true)
+    expect(roster.anyEligible).toBe(true)
+  })
+
+  test("none when all drain, even with `try`", () => {
+    const roster = rosterOf(backends(2))
+    roster.setDraining(0, true)
+    roster.setDraining(1, true)
+    expect(roster.pick(NO_TOKEN)).toBeNull()
+    expect(roster.panicking).toBe(false)
+  })
+
+  test("worked out again only when they change", () => {
+    let updates = 0
+    const strategy = { update: () => void updates++, pick: () => null }
+    const roster = new Roster(backends(3, 1), strategy, "try")
+    expect(updates).toBe(1)
+    roster.setHealthy(0, true)
+    roster.setHealthy(2, false)
+    roster.setDraining(2, true)
+    expect(updates).toBe(1)
+    roster.setDraining(0, true)
+    roster.setHealthy(0, false)
+    expect(updates).toBe(2)
+  })
+})
+
+describe("another one after a failure", () => {
+  test("is eligible and untried, and the untried share evenly", () => {
+    const roster = rosterOf(backends(3))
+    const names = Array.from({ length: 6 }, () => {
+      return roster.pickOther(NO_TOKEN, tried(3, 0))?.name ?? "nobody"
+    })
+    expect(countByName(names)).toEqual({ b: 3, c: 3 })
+    expect(roster.pickOther(NO_TOKEN, tried(3, 0, 2))?.name).toBe("b")
+  })
+
+  test("is the sticky one if that is untried", () => {
+    const candidates = backends(3)
+    const roster = new Roster(candidates, new Sticky(new RoundRobin()), "try")
+    expect(roster.pickOther(candidates[2].token, tried(3, 0))?.name).toBe("c")
+    expect(roster.pickOther(candidates[2].token, tried(3, 0, 2))?.name).toBe("b")
+  })
+
+  test("is a healthy backup when all primaries are tried, else nobody", () => {
+    const roster = rosterOf(backends(4, 2))
+    roster.setHealthy(2, false)
+    expect(roster.pickOther(NO_TOKEN, tried(4, 0, 1))?.name).toBe("d")
+    expect(roster.pickOther(NO_TOKEN, tried(4, 0, 1, 3))).toBeNull()
+    roster.setDraining(3, true)
+    expect(roster.pickOther(NO_TOKEN, tried(4, 0, 1))).toBeNull()
+  })
+})
+
+test("for all flags: who is picked may serve, and somebody is picked whenever somebody may", () => {
+  const random = rng(41)
+  const size = 40
+  const candidates = backends(size, 5)
+  const roster = rosterOf(candidates)
+  const healthy = candidates.map(() => true)
+  const draining = candidates.map(() => false)
+  for (let round = 0; round < 3000; round++) {
+    const index = random.between(0, size - 1)
+    // Phases in which nearly everything is down, and others in which nearly everything is up.
+    const likely = Math.floor(round / 500) % 2 === 0 ? 0.9 : 0.02
+    if (random.next() < 0.8) roster.setHealthy(index, (healthy[index] = random.next() < likely))
+    else roster.setDraining(index, (draining[index] = random.next() < 0.3))
+    const able = candidates.filter((_, at) => healthy[at] && !draining[at])
+    const staying = candidates.filter((_, at) => !draining[at])
+    const base = able.length > 0 ? able : staying
+    const primaries = base.filter(({ backup }) => !backup)
+    const allowed = primaries.length > 0 ? primaries : base
+    expect(roster.panicking).toBe(able.length === 0 && staying.length > 0)
+    expect(candidates.filter((_, at) => roster.isEligible(at))).toEqual(allowed)
+    const picked = roster.pick(NO_TOKEN)
+    expect(picked === null ? allowed.length === 0 : allowed.includes(picked)).toBe(true)
+  }
+})

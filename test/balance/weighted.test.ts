@@ -1,0 +1,126 @@
+import { describe, expect, test } from "bun:test"
+import {
+  CYCLE_LIMIT,
+  layOutCycle,
+  reduceWeights,
+  WeightedRoundRobin,
+} from "../../src/balance/weighted.ts"
+import { NO_TOKEN, type Strategy } from "../../src/balance/strategy.ts"
+import { rng } from "../support/until.ts"
+import { picks, withWeights } from "./candidates.ts"
+
+function weighted(...weights: readonly number[]): Strategy {
+  const strategy = new WeightedRoundRobin()
+  strategy.update(withWeights(...weights))
+  return strategy
+}
+
+/** nginx's algorithm as it is written there: all backends compared for each pick. */
+function layOutAsNginx(weights: readonly number[]): number[] {
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  const current = weights.map(() => 0)
+  return Array.from({ length: total }, () => {
+    let best = -1
+    weights.forEach((weight, at) => {
+      current[at] += weight
+      if (best === -1 || current[at] > current[best]) best = at
+    })
+    current[best] -= total
+    return best
+  })
+}
+
+function randomWeights(random: ReturnType<typeof rng>): number[] {
+  const most = random.pick([2, 7, 100])
+  return Array.from({ length: random.between(1, 24) }, () => random.between(1, most))
+}
+
+describe("weighted", () => {
+  test("5/1/1 gives a a b a c a a, again and again", () => {
+    expect(picks(weighted(5, 1, 1), 14).join("")).toBe("aabacaaaabacaa")
+  })
+
+  test("equal weights are the plain rotation, whatever they are", () => {
+    expect(picks(weighted(300, 300, 300), 9).join("")).toBe("abcabcabc")
+  })
+
+  test("picks nobody when nobody is eligible", () => {
+    const strategy: Strategy = new WeightedRoundRobin()
+    expect(strategy.pick(NO_TOKEN)).toBeNull()
+    expect(weighted().pick(NO_TOKEN)).toBeNull()
+  })
+
+  test("an update keeps the place in the cycle, so that flapping does not favour its start", () => {
+    const candidates = withWeights(1, 1, 1)
+    const strategy = new WeightedRoundRobin()
+    strategy.update(candidates)
+    expect(picks(strategy, 2).join("")).toBe("ab")
+    strategy.update(candidates)
+    expect(picks(strategy, 1).join("")).toBe("c")
+    strategy.update(candidates.slice(0, 1))
+    expect(picks(strategy, 2).join("")).toBe("aa")
+  })
+
+  test("for all weights: the slots are nginx's, each backend has its weight in every cycle", () => {
+    const random = rng(11)
+    for (let round = 0; round < 150; round++) {
+      const weights = randomWeights(random)
+      const cycle = layOutCycle(weights)
+      expect(cycle).toEqual(layOutAsNginx(weights))
+      const counts = weights.map((_, at) => cycle.filter((position) => position === at).length)
+      expect(counts).toEqual(weights)
+    }
+  })
+
+  test("for all weights: nobody is ever a whole pick ahead of its share", () => {
+    const random = rng(12)
+    for (let round = 0; round < 100; round++) {
+      const weights = randomWeights(random)
+      const cycle = layOutCycle(weights)
+      const picked = weights.map(() => 0)
+      cycle.forEach((position, slot) => {
+        picked[position]++
+        const share = ((slot + 1) * weights[position]) / cycle.length
+        expect(picked[position]).toBeLessThan(share + 1)
+      })
+    }
+  })
+
+  test("weights are reduced exactly while the cycle is short enough", () => {
+    expect(reduceWeights([1000, 500, 250])).toEqual([4, 2, 1])
+    expect(reduceWeights([7])).toEqual([1])
+    expect(reduceWeights([])).toEqual([])
+    const longest = [CYCLE_LIMIT - 1, 1]
+    expect(reduceWeights(longest)).toEqual(longest)
+  })
+
+  test("beyond the limit shares are kept to about one pick in a cycle", () => {
+    const random = rng(13)
+    for (let round = 0; round < 30; round++) {
+      const weights = Array.from({ length: random.between(40, 1024) }, () => {
+        return random.between(1, 1000)
+      })
+      const total = weights.reduce((sum, weight) => sum + weight, 0)
+      const coarse = reduceWeights(weights)
+      const slots = coarse.reduce((sum, weight) => sum + weight, 0)
+      expect(slots).toBeLessThanOrEqual(CYCLE_LIMIT + weights.length)
+      expect(Math.min(...coarse)).toBeGreaterThanOrEqual(1)
+      weights.forEach((weight, at) => {
+        const error = Math.abs(coarse[at] / slots - weight / total)
+        expect(error).toBeLessThan(1.5 / CYCLE_LIMIT)
+      })
+    }
+  })
+
+  test("an update of 1,024 backends of all weights takes far less than 50 ms", () => {
+    const candidates = withWeights(...Array.from({ length: 1024 }, (_, at) => (at % 1000) + 1))
+    const strategy = new WeightedRoundRobin()
+    const times = Array.from({ length: 7 }, () => {
+      const began = performance.now()
+      strategy.update(candidates)
+      return performance.now() - began
+    })
+    // The best of several: the machine may be busy with something else.
+    expect(Math.min(...times)).toBeLessThan(25)
+  })
+})

@@ -67,13 +67,11 @@ export class Prober {
 
   /** Ends what is late and begins what is due. */
   tick(now: number): void {
-    for (let index = 0; this.#started && index < this.#due.length; index++) {
+    for (let index = 0; index < this.#due.length; index++) {
       const running = this.#running[index]
-      if (running && now - running.began >= this.#timing.timeout) {
-        this.#running[index] = null
-        running.handle?.abort()
-        this.#judge(index, false, `no answer within ${duration(this.#timing.timeout)}`)
-      }
+      if (running && now - running.began >= this.#timing.timeout) this.#abandon(index, running)
+      // A verdict may have made the owner stop.
+      if (!this.#started) return
       if (this.#running[index] === null && now >= this.#due[index]) this.#begin(index, now)
     }
   }
@@ -98,6 +96,12 @@ export class Prober {
       this.#running[index] = null
       this.#judge(index, ok, reason)
     })
+  }
+
+  #abandon(index: number, running: RunningProbe): void {
+    this.#running[index] = null
+    running.handle?.abort()
+    this.#judge(index, false, `no answer within ${duration(this.#timing.timeout)}`)
   }
 
   #judge(index: number, ok: boolean, reason: string): void {

@@ -69,7 +69,7 @@ export class Resolver {
     const names = [...this.#names.values()].filter(({ due }) => due < Infinity)
     await Promise.race([Promise.all(names.map((name) => this.#resolve(name))), limit.promise])
     clearTimeout(timer)
-    for (const name of names) {
+    for (const name of this.#names.values()) {
       if (name.addresses.length === 0) this.#reportOutage(name, "no answer yet")
     }
   }

@@ -1,0 +1,122 @@
+/**
+ * The admin listener: what the fleet says of itself, over HTTP, on an address of its own. It lives in the master,
+ * off the data path, so `Bun.serve` is good enough here; it only reads.
+ *
+ *     GET /metrics         Prometheus text, merged over all workers
+ *     GET /health          200 `ok`, or 503 and why, one line
+ *     GET /api/v1/status   JSON, see fleet/status.ts
+ */
+import type { FleetStatus } from "../fleet/status.ts"
+import { BunlbError } from "../observe/errors.ts"
+import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
+
+/** What the listener shows. */
+export interface AdminSource {
+  health(): { ok: boolean; reason: string }
+  metrics(): Promise<string>
+  status(): Promise<FleetStatus>
+}
+
+export interface AdminListener {
+  /** The port that is really bound. */
+  readonly port: number
+  stop(): Promise<void>
+}
+
+export interface AdminAddress {
+  readonly host: string
+  readonly port: number
+}
+
+type Page = (source: AdminSource) => Response | Promise<Response>
+
+const pages = new Map<string, Page>([
+  ["/metrics", showMetrics],
+  ["/health", showHealth],
+  ["/api/v1/status", showStatus],
+])
+
+const noStore = { "cache-control": "no-store" }
+const MAX_REQUEST_BODY_BYTES = 64 * 1024
+const IDLE_LIMIT_SECONDS = 30
+
+/** Throws `BunlbError` when the address cannot be bound. */
+export async function startAdmin(
+  address: AdminAddress,
+  source: AdminSource,
+): Promise<AdminListener> {
+  const server = serve(address, source)
+  return { port: server.port ?? address.port, stop: () => server.stop(true) }
+}
+
+function serve({ host, port }: AdminAddress, source: AdminSource) {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      development: false,
+      idleTimeout: IDLE_LIMIT_SECONDS,
+      maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
+      fetch: (request) => answer(request, source),
+      error: () => refuse(500, "internal", "the figures could not be read"),
+    })
+  } catch (error) {
+    throw bindError(host, port, error)
+  }
+}
+
+function answer(request: Request, source: AdminSource): Response | Promise<Response> {
+  const { pathname } = new URL(request.url)
+  const page = pages.get(pathname)
+  if (page === undefined) {
+    return refuse(404, "not_found", `nothing here; try ${[...pages.keys()].join(", ")}`)
+  }
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    const response = refuse(405, "method_not_allowed", `${pathname} takes GET and HEAD`)
+    response.headers.set("allow", "GET, HEAD")
+    return response
+  }
+  return page(source)
+}
+
+async function showMetrics(source: AdminSource): Promise<Response> {
+  return new Response(await source.metrics(), {
+    headers: { ...noStore, "content-type": PROMETHEUS_CONTENT_TYPE },
+  })
+}
+
+function showHealth(source: AdminSource): Response {
+  const { ok, reason } = source.health()
+  const headers = { ...noStore, "content-type": "text/plain; charset=utf-8" }
+  return new Response(`${reason}\n`, { status: ok ? 200 : 503, headers })
+}
+
+async function showStatus(source: AdminSource): Promise<Response> {
+  return Response.json(await source.status(), { headers: noStore })
+}
+
+function refuse(status: number, code: string, message: string): Response {
+  return Response.json({ error: { code, message } }, { status, headers: noStore })
+}
+
+function bindError(host: string, port: number, error: unknown): BunlbError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : ""
+  const cure = "choose another with --admin HOST:PORT, or switch it off with --admin off"
+  switch (code) {
+    case "EADDRINUSE":
+      return new BunlbError(
+        "BUNLB_E_PORT_IN_USE",
+        `admin: port ${port} on ${host} is already in use; ${cure}`,
+      )
+    case "EACCES":
+      return new BunlbError(
+        "BUNLB_E_PORT_PRIVILEGED",
+        `admin: port ${port} on ${host} needs a privilege; ${cure}`,
+      )
+    default:
+      return new BunlbError(
+        "BUNLB_E_ADDRESS",
+        `admin: cannot listen on ${host}, port ${port} (${code || "unknown address"}); ${cure}`,
+      )
+  }
+}

@@ -1,0 +1,57 @@
+/** All figures of the fleet as one set of samples: the workers' merged, and those that only the master knows. */
+import type { Settings } from "../config/settings.ts"
+import { label } from "../observe/prometheus.ts"
+import type { Samples, WorkerReport } from "../observe/snapshot.ts"
+import type { Ledger } from "./ledger.ts"
+import { addLive } from "./merge.ts"
+import { readProcess } from "./process-figures.ts"
+import { version } from "./version.ts"
+
+export interface ProcessName {
+  /** `master` or `worker0`. */
+  readonly name: string
+  readonly pid: number | null
+  /** CPU time of those who had the name before. */
+  readonly pastCpuSeconds: number
+}
+
+export interface FleetFacts {
+  readonly settings: Settings
+  readonly ledger: Ledger
+  readonly reports: readonly WorkerReport[]
+  /** Workers that accept connections. */
+  readonly serving: number
+  readonly processes: readonly ProcessName[]
+}
+
+export function fleetSamples(facts: FleetFacts): Samples {
+  const { settings, ledger, reports, serving, processes } = facts
+  const samples = ledger.samples()
+  for (const report of reports) addLive(samples, report)
+  // A backend that no worker reports on serves nobody: down, not unknown.
+  const up = (samples["bunlb_backend_up"] ??= {})
+  for (const { name } of settings.backends) up[label("backend", name)] ??= 0
+  samples["bunlb_workers"] = { "": serving }
+  samples["bunlb_worker_restarts_total"] = ledger.restarts()
+  samples["bunlb_config_reloads_total"] = {
+    [label("result", "ok")]: 0,
+    [label("result", "failed")]: 0,
+  }
+  samples["bunlb_build_info"] = { [`${label("version", version)},${label("bun", Bun.version)}`]: 1 }
+  for (const each of processes) addProcess(samples, each)
+  return samples
+}
+
+function addProcess(samples: Samples, { name, pid, pastCpuSeconds }: ProcessName): void {
+  const labels = label("process", name)
+  const set = (family: string, value: number): void => {
+    ;(samples[`bunlb_process_${family}`] ??= {})[labels] = value
+  }
+  const figures = pid === null ? null : readProcess(pid)
+  if (figures === null && pastCpuSeconds === 0) return
+  set("cpu_seconds_total", pastCpuSeconds + (figures?.cpuSeconds ?? 0))
+  if (figures === null) return
+  set("resident_memory_bytes", figures.residentBytes)
+  set("open_fds", figures.openFds)
+  set("start_time_seconds", figures.startTime)
+}

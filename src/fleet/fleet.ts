@@ -1,0 +1,229 @@
+/**
+ * The workers as one balancer: started together, watched, followed by others when they die, drained together, and
+ * seen from outside as one. The master handles no request; whatever it does costs no client anything.
+ */
+import type { Settings } from "../config/settings.ts"
+import { openListeners } from "../net/listeners.ts"
+import { processClock } from "../observe/clock.ts"
+import { families } from "../observe/families.ts"
+import type { Log } from "../observe/log.ts"
+import { expose } from "../observe/prometheus.ts"
+import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
+import { fleetSamples } from "./figures.ts"
+import type { FleetHealthChange } from "./health-view.ts"
+import { HealthView, healthLine } from "./health-view.ts"
+import { Ledger } from "./ledger.ts"
+import type { FleetLimits } from "./limits.ts"
+import type { OpenLink } from "./link.ts"
+import { Slot } from "./slot.ts"
+import type { Death } from "./slot.ts"
+import type { FleetStatus } from "./status.ts"
+import { mergeBackend } from "./status.ts"
+import { version } from "./version.ts"
+
+export interface FleetOptions {
+  readonly settings: Settings
+  readonly log: Log
+  readonly limits: FleetLimits
+  readonly openLink: OpenLink
+  readonly onHealthChange: (change: FleetHealthChange) => void
+}
+
+/** While it drains, the log says this often what is left. */
+const PROGRESS_MS = 5_000
+
+export class Fleet {
+  readonly port: number
+  readonly #options: FleetOptions
+  readonly #clock = processClock
+  readonly #slots: Slot[]
+  readonly #health = new HealthView()
+  readonly #ledger = new Ledger()
+  readonly #startedAt = processClock.now()
+  #watch: Timer | null = null
+  #watchedAt = 0
+  #draining = false
+
+  /** Binds the port. Throws `BunlbError` when that fails. */
+  constructor(options: FleetOptions) {
+    const { settings, limits, openLink } = options
+    const count = settings.mode === "sp" ? 1 : settings.workers
+    const { port, fds } = openListeners(settings.host, settings.port, count)
+    this.port = port
+    this.#options = options
+    const events = {
+      died: (slot: Slot, death: Death) => this.#died(slot, death),
+      health: (change: HealthChange) => this.#healthChanged(change),
+      log: (level: "error" | "warn" | "info" | "debug", line: string) => options.log[level](line),
+    }
+    const clock = this.#clock
+    this.#slots = fds.map(
+      (listenFd, index) => new Slot({ index, listenFd, settings, limits, clock, openLink, events }),
+    )
+  }
+
+  /** Resolves when every worker serves. Throws `BunlbError`, all workers stopped, when one cannot. */
+  async start(): Promise<void> {
+    const tickMs = this.#options.limits.heartbeatMs
+    this.#watchedAt = this.#clock.now()
+    this.#watch = setInterval(() => this.#tick(), tickMs)
+    try {
+      await Promise.all(this.#slots.map((slot) => slot.start()))
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** Lets what is in flight end within the drain limit; resolves when every worker is gone. */
+  async drain(): Promise<void> {
+    const { settings, limits, log } = this.#options
+    const limitMs = settings.timeouts.drain
+    const endsAt = this.#clock.now() + limitMs
+    this.#draining = true
+    const progress = setInterval(() => {
+      const left = Math.max(0, Math.round((endsAt - this.#clock.now()) / 1000))
+      log.info(`draining: ${plural(this.#clients(), "connection")} left, at most ${left} s to go`)
+    }, PROGRESS_MS)
+    const overdue = setTimeout(() => {
+      log.warn("draining: the limit is over, the rest is cut")
+      void this.stop()
+    }, limitMs + limits.lastWordsMs)
+    await Promise.all(this.#slots.map((slot) => slot.drain(limitMs)))
+    clearInterval(progress)
+    clearTimeout(overdue)
+    this.#close()
+    const cut = this.#slots.reduce((total, slot) => total + slot.cut, 0)
+    if (cut > 0) log.warn(`drained; ${plural(cut, "connection")} cut after ${limitMs / 1000} s`)
+    else log.info("drained; nothing was cut")
+  }
+
+  /** Ends every worker now; resolves when they are gone. */
+  async stop(): Promise<void> {
+    this.#draining = true
+    await Promise.all(this.#slots.map((slot) => slot.stop()))
+    this.#close()
+  }
+
+  /** Whether a request that came now would find a worker and a backend. */
+  health(): { ok: boolean; reason: string } {
+    const serving = this.#serving()
+    if (this.#draining) return { ok: false, reason: "draining" }
+    if (serving.length === 0) return { ok: false, reason: "no worker serves" }
+    const workers = serving.map((slot) => slot.index)
+    const drained = (name: string): boolean =>
+      serving.every((slot) =>
+        slot.lastReport?.backends.some((backend) => backend.name === name && backend.draining),
+      )
+    const eligible = this.#options.settings.backends.some(
+      ({ name }) => this.#health.isUpFor(name, workers) && !drained(name),
+    )
+    return eligible ? { ok: true, reason: "ok" } : { ok: false, reason: "no backend is healthy" }
+  }
+
+  /** The figures of now in Prometheus text form. */
+  async metrics(): Promise<string> {
+    const reports = await this.#reports()
+    const workers = this.#slots.map((slot) => ({
+      name: `worker${slot.index}`,
+      pid: slot.pid === process.pid ? null : slot.pid,
+      pastCpuSeconds: this.#ledger.cpuSeconds(slot.index),
+    }))
+    const master = { name: "master", pid: process.pid, pastCpuSeconds: 0 }
+    const samples = fleetSamples({
+      settings: this.#options.settings,
+      ledger: this.#ledger,
+      reports,
+      serving: this.#serving().length,
+      processes: [master, ...workers],
+    })
+    return expose(families, samples)
+  }
+
+  async status(): Promise<FleetStatus> {
+    const { settings } = this.#options
+    const reports = await this.#reports()
+    return {
+      version,
+      mode: settings.mode,
+      port: this.port,
+      uptime: Math.round(this.#clock.now() - this.#startedAt),
+      draining: this.#draining,
+      workers: this.#slots.map((slot) => ({
+        index: slot.index,
+        pid: slot.pid,
+        state: slot.state,
+        uptime: Math.round(slot.uptime),
+        clients: slot.lastReport?.clients ?? 0,
+        inFlight: slot.lastReport?.inFlight ?? 0,
+        restarts: slot.restarts,
+      })),
+      backends: settings.backends.map((each) => mergeBackend(this.#ledger.past(each), reports)),
+    }
+  }
+
+  /** Read when all have answered, so that one who dies meanwhile is counted among the dead alone. */
+  async #reports(): Promise<WorkerReport[]> {
+    await Promise.all(this.#slots.map((slot) => slot.refresh()))
+    return this.#slots.map((slot) => slot.lastReport).filter((report) => report !== null)
+  }
+
+  #serving(): Slot[] {
+    return this.#slots.filter((slot) => slot.state === "serving")
+  }
+
+  #clients(): number {
+    return this.#slots.reduce((total, slot) => total + (slot.lastReport?.clients ?? 0), 0)
+  }
+
+  /** A master that was itself stopped or starved for a while has not heard anybody, and blames nobody. */
+  #tick(): void {
+    const now = this.#clock.now()
+    const away = now - this.#watchedAt > this.#options.limits.hungMs / 2
+    this.#watchedAt = now
+    for (const slot of this.#slots) {
+      if (away) slot.excuse()
+      else slot.watch()
+    }
+  }
+
+  #died(slot: Slot, death: Death): void {
+    this.#ledger.bury(slot.index, death)
+    const { log } = this.#options
+    const after = `after ${(death.livedMs / 1000).toFixed(1)} s`
+    const next = restartStory(death.restartInMs)
+    const line = `worker ${slot.index} (pid ${death.pid}) ${death.story} ${after}${next}`
+    if (death.expected) log.debug(line)
+    else log.error(line)
+    const at = Date.now()
+    for (const change of this.#health.forget(slot.index, at)) this.#tell(change)
+  }
+
+  #healthChanged(change: HealthChange): void {
+    const merged = this.#health.apply(change)
+    if (merged !== null) return this.#tell(merged)
+    const state = change.healthy ? "healthy" : "unhealthy"
+    const { log } = this.#options
+    log.debug(`worker ${change.worker}: backend ${change.backend} is ${state}: ${change.reason}`)
+  }
+
+  #tell(change: FleetHealthChange): void {
+    if (this.#draining) return
+    this.#options.log.info(healthLine(change))
+    this.#options.onHealthChange(change)
+  }
+
+  #close(): void {
+    if (this.#watch !== null) clearInterval(this.#watch)
+    this.#watch = null
+  }
+}
+
+function restartStory(restartInMs: number | null): string {
+  if (restartInMs === null) return ""
+  return restartInMs === 0 ? "; starting it again" : `; starting it again in ${restartInMs} ms`
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`
+}

@@ -1,0 +1,59 @@
+/**
+ * The health of each backend as the fleet tells it: one change, one line, however many workers see it. Each worker
+ * judges for itself; the fleet says "unhealthy" when the first one does, and "healthy again" when the last one
+ * agrees, so that the story in the log is never more cheerful than what a request may meet.
+ */
+import type { HealthChange } from "../observe/snapshot.ts"
+
+/** One change of the fleet's view. */
+export interface FleetHealthChange extends HealthChange {
+  /** How long the backend had been unhealthy; null when it has just become so. */
+  readonly outageMs: number | null
+}
+
+interface Outage {
+  readonly since: number
+  /** The workers that find the backend unhealthy. */
+  readonly seenBy: Set<number>
+}
+
+export class HealthView {
+  readonly #outages = new Map<string, Outage>()
+
+  /** The change of the fleet's view that one worker's change makes, or null when it makes none. */
+  apply(change: HealthChange): FleetHealthChange | null {
+    const outage = this.#outages.get(change.backend)
+    if (!change.healthy) {
+      outage?.seenBy.add(change.worker)
+      if (outage !== undefined) return null
+      this.#outages.set(change.backend, { since: change.at, seenBy: new Set([change.worker]) })
+      return { ...change, outageMs: null }
+    }
+    if (outage === undefined || !outage.seenBy.delete(change.worker)) return null
+    if (outage.seenBy.size > 0) return null
+    this.#outages.delete(change.backend)
+    return { ...change, outageMs: change.at - outage.since }
+  }
+
+  /** A worker is gone and its opinions with it: what only it found unhealthy counts as healthy again. */
+  forget(worker: number, at: number): FleetHealthChange[] {
+    const reason = `worker ${worker}, which found it unhealthy, is gone`
+    return [...this.#outages.keys()]
+      .map((backend) => this.apply({ worker, backend, healthy: true, reason, at }))
+      .filter((change) => change !== null)
+  }
+
+  /** True when one of `workers` would send a request to `backend`. */
+  isUpFor(backend: string, workers: readonly number[]): boolean {
+    const seenBy = this.#outages.get(backend)?.seenBy
+    return workers.some((worker) => seenBy?.has(worker) !== true)
+  }
+}
+
+export function healthLine(change: FleetHealthChange): string {
+  const state =
+    change.outageMs === null
+      ? "is unhealthy"
+      : `is healthy again after ${Math.max(1, Math.round(change.outageMs / 1000))} s`
+  return `backend ${change.backend} ${state}: ${change.reason}`
+}

@@ -1,0 +1,57 @@
+/**
+ * What the fleet remembers of its dead: their counters, so that no published counter ever falls when a worker
+ * dies, and how they died. A worker killed between two reports takes at most one heartbeat's counts with it.
+ */
+import type { Settings } from "../config/settings.ts"
+import { label } from "../observe/prometheus.ts"
+import type { Samples } from "../observe/snapshot.ts"
+import { addRetired } from "./merge.ts"
+import type { Death, DeathReason } from "./slot.ts"
+import type { BackendPast } from "./status.ts"
+
+const reasons: readonly DeathReason[] = ["exited", "killed", "hung", "failed"]
+
+export class Ledger {
+  readonly #samples: Samples = {}
+  readonly #backends = new Map<string, { requests: number; failures: number }>()
+  readonly #restarts = new Map<DeathReason, number>(reasons.map((reason) => [reason, 0]))
+  readonly #cpuSeconds = new Map<number, number>()
+
+  bury(index: number, death: Death): void {
+    this.#cpuSeconds.set(index, this.cpuSeconds(index) + death.cpuSeconds)
+    if (death.restartInMs !== null) {
+      this.#restarts.set(death.reason, (this.#restarts.get(death.reason) ?? 0) + 1)
+    }
+    if (death.report === null) return
+    addRetired(this.#samples, death.report)
+    for (const { name, requests, failures } of death.report.backends) {
+      const past = this.#backends.get(name) ?? { requests: 0, failures: 0 }
+      past.requests += requests
+      past.failures += failures
+      this.#backends.set(name, past)
+    }
+  }
+
+  /** A fresh copy, to which the living add theirs. */
+  samples(): Samples {
+    return structuredClone(this.#samples)
+  }
+
+  /** CPU time of all who sat in this slot before. */
+  cpuSeconds(index: number): number {
+    return this.#cpuSeconds.get(index) ?? 0
+  }
+
+  /** Label set -> count, every reason, so that each series exists from the start. */
+  restarts(): Record<string, number> {
+    const series: Record<string, number> = {}
+    for (const [reason, count] of this.#restarts) series[label("reason", reason)] = count
+    return series
+  }
+
+  past(backend: Settings["backends"][number]): BackendPast {
+    const { name, tls, weight, backup } = backend
+    const { requests, failures } = this.#backends.get(name) ?? { requests: 0, failures: 0 }
+    return { name, tls, weight, backup, requests, failures }
+  }
+}

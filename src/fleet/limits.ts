@@ -1,0 +1,21 @@
+/** The time limits by which the master watches its workers. A test shortens them; nobody else needs to. */
+export interface FleetLimits {
+  /** A worker says that it lives this often. */
+  readonly heartbeatMs: number
+  /** Silent for so long, it hangs: it is killed. */
+  readonly hungMs: number
+  /** From spawn to ready, with DNS lookups in between. */
+  readonly startMs: number
+  /** For a fresh report; after that the last one serves. */
+  readonly reportMs: number
+  /** Over the drain limit, for the last words of a worker; after that it is killed. */
+  readonly lastWordsMs: number
+}
+
+export const fleetLimits: FleetLimits = {
+  heartbeatMs: 1_000,
+  hungMs: 5_000,
+  startMs: 30_000,
+  reportMs: 500,
+  lastWordsMs: 2_000,
+}

@@ -1,0 +1,35 @@
+/**
+ * What master and worker say to each other: everything, in the order in which it is said. The worker speaks first
+ * (`hello`), so that no message is sent to a process that does not listen yet.
+ *
+ *     hello -> init -> ready | failed          start
+ *     report (by itself each second) · report? -> report · health · log
+ *     drain -> drained -> stop                 end
+ *
+ * The channel is Bun's IPC between processes, or a function call in single-process mode. It never carries what a
+ * peer sent, except inside a log line.
+ */
+import type { Settings } from "../config/settings.ts"
+import type { ErrorCode } from "../observe/errors.ts"
+import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
+
+export type ToWorker =
+  | { readonly type: "init"; readonly settings: Settings; readonly heartbeatMs: number }
+  /** Answered by a report with the same number. */
+  | { readonly type: "report"; readonly question: number }
+  | { readonly type: "drain"; readonly limitMs: number }
+  /** Close everything and end. */
+  | { readonly type: "stop" }
+
+export type LogMethod = "error" | "warn" | "info" | "debug"
+
+export type FromWorker =
+  | { readonly type: "hello" }
+  | { readonly type: "ready"; readonly port: number }
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
+  /** `answers` is null for the heartbeat. */
+  | { readonly type: "report"; readonly answers: number | null; readonly report: WorkerReport }
+  | { readonly type: "health"; readonly change: HealthChange }
+  | { readonly type: "log"; readonly level: LogMethod; readonly line: string }
+  /** `cut` connections were closed because the limit had come. */
+  | { readonly type: "drained"; readonly cut: number; readonly report: WorkerReport }

@@ -1,0 +1,137 @@
+/**
+ * bunlb as a service: fleet and admin listener started, signals obeyed, the end reported as an exit code.
+ *
+ * SIGTERM and SIGINT drain: exit code 0 when all that was in flight has ended or the limit has come. A second one
+ * stops at once: exit code 1.
+ */
+import { startAdmin } from "../admin/server.ts"
+import type { Settings } from "../config/settings.ts"
+import type { Log } from "../observe/log.ts"
+import type { StartWorker } from "../worker/types.ts"
+import { Fleet } from "./fleet.ts"
+import type { FleetHealthChange } from "./health-view.ts"
+import type { FleetLimits } from "./limits.ts"
+import { fleetLimits } from "./limits.ts"
+import { localLinks } from "./local-link.ts"
+import { openProcessLink } from "./process-link.ts"
+import { version } from "./version.ts"
+import { startRealWorker } from "./worker-process.ts"
+
+export interface FleetHooks {
+  /** Each change of the fleet's view of a backend, after its log line. */
+  readonly onHealthChange?: (change: FleetHealthChange) => void
+  readonly limits?: Partial<FleetLimits>
+  /** The worker of single-process mode. */
+  readonly startWorker?: StartWorker
+}
+
+export interface RunningFleet {
+  /** The ports that are really bound, for settings with port 0. */
+  readonly port: number
+  readonly adminPort: number | null
+  /** Lets what is in flight end within the drain limit. */
+  drain(): Promise<void>
+  /** Ends everything now. */
+  stop(): Promise<void>
+}
+
+/** A signal that reaches both a launcher and us, and that it passes on, is one wish and not two. */
+const SAME_WISH_MS = 50
+
+/** Throws `BunlbError` when a port cannot be bound or a worker cannot start. */
+export async function startFleet(
+  settings: Settings,
+  log: Log,
+  hooks: FleetHooks = {},
+): Promise<RunningFleet> {
+  const fleet = new Fleet({
+    settings,
+    log,
+    limits: { ...fleetLimits, ...hooks.limits },
+    openLink:
+      settings.mode === "sp" ? localLinks(hooks.startWorker ?? startRealWorker) : openProcessLink,
+    onHealthChange: hooks.onHealthChange ?? (() => {}),
+  })
+  const admin = settings.admin === null ? null : await startAdminOf(fleet, settings.admin)
+  try {
+    await fleet.start()
+  } catch (error) {
+    await admin?.stop()
+    throw error
+  }
+  log.info(startLine(settings, fleet.port, admin?.port ?? null))
+  const close = async (end: Promise<void>): Promise<void> => {
+    await end
+    await admin?.stop()
+  }
+  return {
+    port: fleet.port,
+    adminPort: admin?.port ?? null,
+    drain: () => close(fleet.drain()),
+    stop: () => close(fleet.stop()),
+  }
+}
+
+/** Runs until a signal ends it; resolves with the exit code. Throws as `startFleet` does. */
+export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks): Promise<number> {
+  const wishes = listenForSignals()
+  try {
+    const fleet = await Promise.race([startFleet(settings, log, hooks), wishes.second])
+    if (typeof fleet === "string") return 1
+    log.info(`${await wishes.first}: draining, at most ${settings.timeouts.drain / 1000} s`)
+    const drained = await Promise.race([fleet.drain(), wishes.second])
+    if (drained === undefined) return 0
+    log.warn(`second ${drained}: stopping at once`)
+    await fleet.stop()
+    return 1
+  } finally {
+    wishes.ignore()
+  }
+}
+
+function listenForSignals() {
+  const first = Promise.withResolvers<NodeJS.Signals>()
+  const second = Promise.withResolvers<NodeJS.Signals>()
+  let firstAt: number | null = null
+  const heard = (signal: NodeJS.Signals): void => {
+    const now = performance.now()
+    if (firstAt === null) {
+      firstAt = now
+      first.resolve(signal)
+    } else if (now - firstAt >= SAME_WISH_MS) second.resolve(signal)
+  }
+  process.on("SIGTERM", heard)
+  process.on("SIGINT", heard)
+  const ignore = (): void => {
+    process.off("SIGTERM", heard)
+    process.off("SIGINT", heard)
+  }
+  return { first: first.promise, second: second.promise, ignore }
+}
+
+async function startAdminOf(fleet: Fleet, address: NonNullable<Settings["admin"]>) {
+  try {
+    return await startAdmin(address, fleet)
+  } catch (error) {
+    await fleet.stop()
+    throw error
+  }
+}
+
+function startLine(settings: Settings, port: number, adminPort: number | null): string {
+  const { backends, strategy, mode, workers, admin } = settings
+  const parts = [
+    `bunlb ${version}: ${url(settings.host, port)} -> ${count(backends.length, "backend")} (${strategy})`,
+    mode === "sp" ? "single process" : count(workers, "worker"),
+  ]
+  if (admin !== null && adminPort !== null) parts.push(`admin ${url(admin.host, adminPort)}`)
+  return parts.join(", ")
+}
+
+function url(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`
+}

@@ -1,0 +1,289 @@
+/**
+ * One worker's place in the fleet: whoever sits in it, its descriptor, its watch and its story. A worker that dies
+ * is followed by another until the slot is told to drain or stop.
+ *
+ *     starting -> serving -> draining -> gone
+ *         ^          |
+ *         +- resting <-   (died: back at once, or after the pause of the restart policy)
+ */
+import type { Settings } from "../config/settings.ts"
+import { closeListeners, closeQueue, openQueue } from "../net/listeners.ts"
+import type { Clock } from "../observe/clock.ts"
+import { BunlbError } from "../observe/errors.ts"
+import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
+import type { FleetLimits } from "./limits.ts"
+import type { Ending, Link, OpenLink } from "./link.ts"
+import type { FromWorker, LogMethod } from "./protocol.ts"
+import { RestartPolicy } from "./restart-policy.ts"
+
+export type SlotState = "starting" | "serving" | "resting" | "draining" | "gone"
+export type DeathReason = "exited" | "killed" | "hung" | "failed"
+
+export interface Death {
+  readonly reason: DeathReason
+  /** `was killed by SIGKILL`, for the log. */
+  readonly story: string
+  readonly pid: number
+  readonly livedMs: number
+  readonly cpuSeconds: number
+  /** True when the fleet had asked for it, or when `start` tells of it. */
+  readonly expected: boolean
+  /** What it last said of itself, or null when it never served. */
+  readonly report: WorkerReport | null
+  /** Milliseconds until the next one starts; null when none will. */
+  readonly restartInMs: number | null
+}
+
+export interface SlotEvents {
+  died(slot: Slot, death: Death): void
+  health(change: HealthChange): void
+  log(level: LogMethod, line: string): void
+}
+
+export interface SlotOptions {
+  readonly index: number
+  readonly listenFd: number
+  readonly settings: Settings
+  readonly limits: FleetLimits
+  readonly clock: Clock
+  readonly openLink: OpenLink
+  readonly events: SlotEvents
+}
+
+export class Slot {
+  readonly index: number
+  readonly #options: SlotOptions
+  readonly #policy = new RestartPolicy()
+  readonly #firstReady = Promise.withResolvers<void>()
+  readonly #gone = Promise.withResolvers<void>()
+  #state: SlotState = "resting"
+  #link: Link | null = null
+  #listenFd: number
+  #startedAt = 0
+  #heardAt = 0
+  #restarts = 0
+  /** Counts workers and their ends, so that a late word of a dead one is not taken for the next one's. */
+  #generation = 0
+  #hung = false
+  #dismissed = false
+  #failure: BunlbError | null = null
+  #report: WorkerReport | null = null
+  #restart: Timer | null = null
+  #question = 0
+  readonly #waiting = new Map<number, () => void>()
+  #cut = 0
+
+  constructor(options: SlotOptions) {
+    this.#options = options
+    this.index = options.index
+    this.#listenFd = options.listenFd
+  }
+
+  get state(): SlotState {
+    return this.#state
+  }
+
+  /** True when a worker sits here that has begun to serve, also while it drains. */
+  get live(): boolean {
+    return this.#state === "serving" || this.#state === "draining"
+  }
+
+  get pid(): number | null {
+    return this.#link?.pid ?? null
+  }
+
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** Milliseconds since the present worker was started. */
+  get uptime(): number {
+    return this.#link === null ? 0 : this.#options.clock.now() - this.#startedAt
+  }
+
+  /** What the present worker last said of itself; null as soon as it is dead. */
+  get lastReport(): WorkerReport | null {
+    return this.#report
+  }
+
+  /** Connections that the drain cut at its limit. */
+  get cut(): number {
+    return this.#cut
+  }
+
+  /** Resolves when the first worker serves; rejects with `BunlbError` when it ends before that. */
+  start(): Promise<void> {
+    this.#spawn()
+    return this.#firstReady.promise
+  }
+
+  /** Makes `lastReport` one of now; a worker that does not answer in time keeps its last. */
+  async refresh(): Promise<void> {
+    if (!this.live || this.#link === null) return
+    const question = ++this.#question
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiting.set(question, resolve)
+    const late = setTimeout(resolve, this.#options.limits.reportMs)
+    this.#link.send({ type: "report", question })
+    await promise
+    clearTimeout(late)
+    this.#waiting.delete(question)
+  }
+
+  /** Kills a worker that has been silent for too long. Called on every tick of the fleet. */
+  watch(): void {
+    if (this.#link === null || this.#hung) return
+    const { limits, clock } = this.#options
+    const limit = this.live ? limits.hungMs : limits.startMs
+    if (clock.now() - this.#heardAt < limit) return
+    this.#hung = true
+    this.#link.kill()
+  }
+
+  /** The master itself has been away: nobody was silent, it did not listen. */
+  excuse(): void {
+    this.#heardAt = this.#options.clock.now()
+  }
+
+  /** No more connections, no more restarts; resolves when the worker is gone. */
+  drain(limitMs: number): Promise<void> {
+    this.#release()
+    if (this.#state === "gone" || this.#state === "draining") return this.#gone.promise
+    if (this.#state !== "serving") return this.stop()
+    this.#state = "draining"
+    this.#link?.send({ type: "drain", limitMs })
+    return this.#gone.promise
+  }
+
+  /** Ends the worker now; resolves when it is gone. */
+  stop(): Promise<void> {
+    this.#release()
+    if (this.#restart !== null) clearTimeout(this.#restart)
+    if (this.#link === null) this.#leave()
+    else if (this.#state !== "gone") {
+      this.#state = "draining"
+      this.#dismissed = true
+      this.#link.kill()
+    }
+    return this.#gone.promise
+  }
+
+  #spawn(): void {
+    const { index, clock, openLink } = this.#options
+    this.#state = "starting"
+    this.#startedAt = this.#heardAt = clock.now()
+    this.#report = this.#failure = null
+    this.#hung = false
+    const generation = ++this.#generation
+    openQueue(this.#listenFd)
+    try {
+      this.#link = openLink(index, this.#listenFd, {
+        message: (message) => generation === this.#generation && this.#receive(message),
+        ended: (ending) => generation === this.#generation && this.#ended(ending),
+      })
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#failure = new BunlbError("BUNLB_E_RUNTIME", `cannot start worker ${index}: ${reason}`)
+      this.#ended({ code: null, signal: null, cpuSeconds: 0 })
+    }
+  }
+
+  #receive(message: FromWorker): void {
+    const { settings, limits, events, clock } = this.#options
+    this.#heardAt = clock.now()
+    switch (message.type) {
+      case "hello":
+        this.#link?.send({ type: "init", settings, heartbeatMs: limits.heartbeatMs })
+        break
+      case "ready":
+        if (this.#state === "starting") this.#serve()
+        break
+      case "failed":
+        this.#failure = new BunlbError(message.code, message.message)
+        this.#link?.send({ type: "stop" })
+        break
+      case "report":
+        this.#report = message.report
+        if (message.answers !== null) this.#waiting.get(message.answers)?.()
+        break
+      case "health":
+        events.health(message.change)
+        break
+      case "log":
+        events.log(message.level, message.line)
+        break
+      case "drained":
+        this.#report = message.report
+        this.#cut += message.cut
+        this.#dismissed = true
+        this.#link?.send({ type: "stop" })
+        break
+    }
+  }
+
+  #serve(): void {
+    this.#state = "serving"
+    // Bun has just set the backlog of the descriptor back to its own.
+    openQueue(this.#listenFd)
+    this.#firstReady.resolve()
+  }
+
+  #ended(ending: Ending): void {
+    this.#generation++
+    const { index, clock, events } = this.#options
+    const livedMs = clock.now() - this.#startedAt
+    const leaving = this.#state === "draining"
+    const first = this.#state === "starting" && this.#restarts === 0
+    const { reason, story } = this.#explain(ending)
+    const restartInMs = leaving || first ? null : this.#policy.delayAfter(livedMs)
+    const pid = this.#link?.pid ?? 0
+    const report = this.#report
+    this.#link = null
+    this.#report = null
+    for (const answered of this.#waiting.values()) answered()
+    events.died(this, {
+      reason,
+      story,
+      pid,
+      livedMs,
+      cpuSeconds: ending.cpuSeconds,
+      expected: this.#dismissed || first,
+      report,
+      restartInMs,
+    })
+    if (restartInMs !== null) return this.#rest(restartInMs)
+    const message = `worker ${index} ${story} before it could serve`
+    this.#firstReady.reject(this.#failure ?? new BunlbError("BUNLB_E_RUNTIME", message))
+    this.#leave()
+  }
+
+  #explain(ending: Ending): { reason: DeathReason; story: string } {
+    const silence = Math.round(this.#options.limits.hungMs / 1000)
+    if (this.#failure !== null)
+      return { reason: "failed", story: `failed (${this.#failure.message})` }
+    if (this.#hung)
+      return { reason: "hung", story: `hung, silent for ${silence} s, and was killed` }
+    if (ending.signal !== null) return { reason: "killed", story: `was killed by ${ending.signal}` }
+    return { reason: "exited", story: `exited with code ${ending.code}` }
+  }
+
+  /** For a pause that clients would feel, the other workers take over this one's share of the connections. */
+  #rest(delayMs: number): void {
+    this.#state = "resting"
+    this.#restarts++
+    if (delayMs === 0) return this.#spawn()
+    closeQueue(this.#listenFd)
+    this.#restart = setTimeout(() => this.#spawn(), delayMs)
+  }
+
+  #release(): void {
+    if (this.#listenFd < 0) return
+    closeListeners([this.#listenFd])
+    this.#listenFd = -1
+  }
+
+  #leave(): void {
+    this.#state = "gone"
+    this.#gone.resolve()
+  }
+}

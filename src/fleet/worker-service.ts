@@ -1,0 +1,101 @@
+/**
+ * The worker's end of the protocol: obeys the master and says each second that it lives. The heartbeat comes from
+ * a timer of the event loop that serves requests, so that a loop that hangs misses it. Knows no transport: the
+ * same service runs behind IPC and, in single-process mode, behind a function call.
+ */
+import type { Settings } from "../config/settings.ts"
+import { BunlbError } from "../observe/errors.ts"
+import type { Log } from "../observe/log.ts"
+import type { HealthChange } from "../observe/snapshot.ts"
+import type { StartWorker, Worker } from "../worker/types.ts"
+import type { FromWorker, LogMethod, ToWorker } from "./protocol.ts"
+
+export interface ServiceOptions {
+  readonly index: number
+  /** The listening descriptor, from now on the worker's own. */
+  readonly listenFd: number
+  readonly start: StartWorker
+  readonly send: (message: FromWorker) => void
+  /** Called once, when the master has said `stop`. */
+  readonly end: () => void
+}
+
+export class WorkerService {
+  readonly #options: ServiceOptions
+  #worker: Worker | null = null
+  #heartbeat: Timer | null = null
+
+  constructor(options: ServiceOptions) {
+    this.#options = options
+    options.send({ type: "hello" })
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.type) {
+      case "init":
+        void this.#start(message.settings, message.heartbeatMs)
+        break
+      case "report":
+        this.#report(message.question)
+        break
+      case "drain":
+        void this.#drain(message.limitMs)
+        break
+      case "stop":
+        this.#stop()
+        break
+    }
+  }
+
+  async #start(settings: Settings, heartbeatMs: number): Promise<void> {
+    const { index, listenFd, start, send } = this.#options
+    const log = forwardingLog(settings, send)
+    const onHealthChange = (change: HealthChange): void => send({ type: "health", change })
+    try {
+      this.#worker = await start({ settings, index, listenFd, log, onHealthChange })
+    } catch (error) {
+      if (error instanceof BunlbError) {
+        send({ type: "failed", code: error.code, message: error.message })
+      } else {
+        const reason = error instanceof Error ? error.message : String(error)
+        log.debug(`worker ${index}: ${error instanceof Error ? error.stack : reason}`)
+        const message = `worker ${index} cannot start: ${reason.split("\n")[0]}`
+        send({ type: "failed", code: "BUNLB_E_RUNTIME", message })
+      }
+      return
+    }
+    send({ type: "ready", port: this.#worker.port })
+    this.#heartbeat = setInterval(() => this.#report(null), heartbeatMs)
+    this.#report(null)
+  }
+
+  #report(answers: number | null): void {
+    if (this.#worker === null) return
+    this.#options.send({ type: "report", answers, report: this.#worker.report() })
+  }
+
+  async #drain(limitMs: number): Promise<void> {
+    const worker = this.#worker
+    if (worker === null) return
+    const cut = await worker.drain(limitMs)
+    this.#options.send({ type: "drained", cut, report: worker.report() })
+  }
+
+  #stop(): void {
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat)
+    this.#worker?.stop()
+    this.#options.end()
+  }
+}
+
+/** One process writes the log, the master, so that lines of several workers never mix. */
+function forwardingLog(settings: Settings, send: (message: FromWorker) => void): Log {
+  const forward = (level: LogMethod) => (line: string) => send({ type: "log", level, line })
+  return {
+    error: forward("error"),
+    warn: forward("warn"),
+    info: forward("info"),
+    debug: forward("debug"),
+    debugging: settings.logLevel === "debug",
+  }
+}

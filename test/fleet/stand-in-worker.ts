@@ -1,0 +1,103 @@
+/**
+ * The smallest thing that keeps a worker's promises, for tests of the fleet alone: it answers every request by
+ * itself, tells its pid, and misbehaves on demand: /hang, /exit, /sick, /well, /slow.
+ */
+import { BunlbError } from "../../src/observe/errors.ts"
+import type { WorkerReport } from "../../src/observe/snapshot.ts"
+import type { StartWorker, WorkerOptions } from "../../src/worker/types.ts"
+
+const SLOW_MS = 300
+
+export const startStandIn: StartWorker = async (options) => {
+  const ca = options.settings.backends[0]?.ca ?? null
+  if (ca !== null) throw new BunlbError("BUNLB_E_CA_FILE", `cannot read the CA file ${ca}`)
+  if (options.settings.strategy === "random") throw new Error("no luck\nand more lines")
+  let requests = 0
+  let draining = false
+  const open = new Set<{ end(): unknown }>()
+  const startedAt = performance.now()
+  // The types do not know `fd`.
+  const listenOptions = {
+    hostname: options.settings.host,
+    port: options.settings.port,
+    fd: options.listenFd ?? undefined,
+    socket: {
+      open(socket: { end(): unknown }) {
+        open.add(socket)
+      },
+      data(socket: { write(text: string): number; end(): unknown }, bytes: Uint8Array) {
+        const path = new TextDecoder().decode(bytes).split(" ")[1] ?? ""
+        requests++
+        obey(path, options)
+        setTimeout(
+          () => {
+            const body = String(process.pid)
+            socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+            socket.end()
+          },
+          path === "/slow" ? SLOW_MS : 0,
+        )
+      },
+      close(socket: { end(): unknown }) {
+        open.delete(socket)
+      },
+    },
+  }
+  const listener = Bun.listen(listenOptions)
+  const stop = (): void => {
+    listener.stop()
+    for (const socket of open) socket.end()
+  }
+  return {
+    port: listener.port,
+    report: () => report(options, { requests, clients: open.size, draining, startedAt }),
+    drain: async (limitMs) => {
+      draining = true
+      listener.stop()
+      const deadline = performance.now() + limitMs
+      while (open.size > 0 && performance.now() < deadline) await Bun.sleep(5)
+      const cut = open.size
+      stop()
+      return cut
+    },
+    stop,
+  }
+}
+
+function obey(path: string, { index, settings, onHealthChange }: WorkerOptions): void {
+  if (path === "/exit") process.exit(7)
+  if (path === "/hang") for (;;) Math.random()
+  if (path !== "/sick" && path !== "/well") return
+  const healthy = path === "/well"
+  const reason = healthy ? "2 successes" : "3 failures, last: connect refused"
+  const backend = settings.backends[0]?.name ?? ""
+  onHealthChange({ worker: index, backend, healthy, reason, at: Date.now() })
+}
+
+interface State {
+  readonly requests: number
+  readonly clients: number
+  readonly draining: boolean
+  readonly startedAt: number
+}
+
+function report({ index, settings }: WorkerOptions, state: State): WorkerReport {
+  const backends = settings.backends.map(({ name, tls, weight, backup }) => ({
+    ...{ name, tls, weight, backup, healthy: true, draining: false, since: 0, reason: "" },
+    ...{ active: 0, idle: 0, requests: state.requests, failures: 0, addresses: ["127.0.0.1"] },
+  }))
+  return {
+    index,
+    pid: process.pid,
+    uptime: performance.now() - state.startedAt,
+    clients: state.clients,
+    inFlight: 0,
+    draining: state.draining,
+    backends,
+    samples: {
+      bunlb_requests_total: { 'backend="a:80",code="200"': state.requests },
+      bunlb_client_connections: { "": state.clients },
+      bunlb_worker_connections: { "": state.clients },
+    },
+  }
+}

@@ -1,6 +1,7 @@
 /**
- * Random: every eligible backend is as likely as any other at every pick, whatever was picked before. Workers and
- * instances that know nothing of each other do not fall into step, as they can with a rotation.
+ * Random: every eligible backend is as likely as any other at every pick, whatever was picked
+ * before. Workers and instances that know nothing of each other do not fall into step, as they can
+ * with a rotation.
  *
  * Cost: one random number a pick.
  */

@@ -1,11 +1,13 @@
 /**
- * The retry budget: a retry is made only while those of the last ten seconds are fewer than a percentage of the
- * requests of the last ten seconds, or than a floor that lets quiet balancers retry at all, whichever is more.
- * Without it, backends that begin to fail under load get up to three times that load, just when they can bear it
- * least.
+ * The retry budget: a retry is made only while those of the last ten seconds are fewer than a
+ * percentage of the requests of the last ten seconds, or than a floor that lets quiet balancers
+ * retry at all, whichever is more. Without it, backends that begin to fail under load get up to
+ * three times that load, just when they can bear it least.
  *
- * Cost: a request adds one to a counter and reads no clock; the seconds are only kept when a retry is asked for.
- * Why a share of the requests and not a number of retries each: see tower's `retry::budget` and Finagle's.
+ * Cost: a request adds one to a counter and reads no clock; the seconds are only kept when a retry
+ * is asked for.
+ * Why a share of the requests and not a number of retries each: see tower's `retry::budget` and
+ * Finagle's.
  */
 const SECONDS = 10
 

@@ -1,29 +1,28 @@
 /**
- * Who may serve now: all backends with their health, their drain and backup flags, and the strategy that picks
- * among those that are eligible. Healthy primaries serve; without one, healthy backups; without any and with
- * `when_all_unhealthy: try`, everyone who is not draining, because all at once failing is more often the probe's
- * mistake than the truth. A draining backend is never picked.
+ * Who may serve now: all backends with their health, their drain and backup flags, and the strategy
+ * that picks among those that are eligible. Healthy primaries serve; without one, healthy backups;
+ * without any and with `when_all_unhealthy: try`, everyone who is not draining, because all at once
+ * failing is more often the probe's mistake than the truth. A draining backend is never picked.
  *
- * Cost: a pick is the strategy's. Eligibility is worked out on a change of a flag, and the strategy is told only if
- * the list has really changed.
+ * Cost: a pick is the strategy's. Eligibility is worked out on a change of a flag, and the strategy
+ * is told only if the list has really changed.
  */
 import { HealthBitmap } from "../health/bitmap.ts"
 import type { Candidate, Strategy } from "./strategy.ts"
 
 /** The backends that one request has been sent to; a `HealthBitmap` will do. */
-export interface Tried {
+interface Tried {
   has(index: number): boolean
 }
 
 export class Roster {
-  /** True while nobody is healthy and everyone is tried; each pick is then a panic pick. */
-  panicking = false
   readonly candidates: readonly Candidate[]
   readonly #strategy: Strategy
   readonly #whenAllUnhealthy: "try" | "fail"
   readonly #healthy: HealthBitmap
   readonly #draining: HealthBitmap
   readonly #eligible: HealthBitmap
+  #panicking = false
   #serving: readonly Candidate[] = []
   #turn = 0
 
@@ -49,8 +48,9 @@ export class Roster {
   }
 
   /**
-   * Another backend for a request that failed on those in `tried`: the one that `token` names if it is untried, else
-   * an eligible one, else a healthy backup, else null. Off the hot path; the untried ones take turns.
+   * Another backend for a request that failed on those in `tried`: the one that `token` names if it
+   * is untried, else an eligible one, else a healthy backup, else null. Off the hot path; the
+   * untried ones take turns.
    */
   pickOther(token: number, tried: Tried): Candidate | null {
     const untried = this.#serving.filter(({ index }) => !tried.has(index))
@@ -80,6 +80,11 @@ export class Roster {
     return this.#draining.has(index)
   }
 
+  /** True while nobody is healthy and everyone is tried; each pick is then a panic pick. */
+  get panicking(): boolean {
+    return this.#panicking
+  }
+
   isEligible(index: number): boolean {
     return this.#eligible.has(index)
   }
@@ -102,8 +107,8 @@ export class Roster {
     const healthy = staying.filter(({ index }) => this.#healthy.has(index))
     const able = primariesElseBackups(healthy)
     const anyone = this.#whenAllUnhealthy === "try" ? primariesElseBackups(staying) : []
-    this.panicking = able.length === 0 && anyone.length > 0
-    return this.panicking ? anyone : able
+    this.#panicking = able.length === 0 && anyone.length > 0
+    return this.#panicking ? anyone : able
   }
 
   #standby(tried: Tried): readonly Candidate[] {

@@ -1,9 +1,10 @@
 /**
- * The sticky cookie as bytes: found in a request's Cookie field, taken out of it before a backend sees it, and set
- * on a response. Reading follows RFC 6265 section 4.2.1 (`a=1; b=2`) and, as servers do (section 5.4 leaves them
- * free), bears missing and surplus white space.
+ * The sticky cookie as bytes: found in a request's Cookie field, taken out of it before a backend
+ * sees it, and set on a response. Reading follows RFC 6265 section 4.2.1 (`a=1; b=2`) and, as
+ * servers do (section 5.4 leaves them free), bears missing and surplus white space.
  *
- * Cost: reading is one pass over the field and allocates nothing. A Set-Cookie field is made once for each token.
+ * Cost: reading is one pass over the field and allocates nothing. A Set-Cookie field is made once
+ * for each token.
  */
 import type { StickySettings } from "../config/settings.ts"
 import { formatToken } from "./token.ts"
@@ -20,8 +21,9 @@ export class FoundCookie {
 }
 
 /**
- * Looks for the first cookie called `name` in the field value `bytes[start, end)`. When true, `found` says where its
- * value lies and the field must go through `copyWithoutCookie`; when false, `found` is untouched.
+ * Looks for the first cookie called `name` in the field value `bytes[start, end)`. When true,
+ * `found` says where its value lies and the field must go through `copyWithoutCookie`; when false,
+ * `found` is untouched.
  */
 export function findCookie(
   bytes: Uint8Array,
@@ -41,9 +43,10 @@ export function findCookie(
 }
 
 /**
- * Copies the field value `bytes[start, end)` to `into` from `at` on, without any cookie called `name`: a client that
- * sends several must not reach the backend with one of them. Answers where the copy ends; when that is `at`, no
- * cookie is left and the field has to go. Never writes more than `end - start` bytes.
+ * Copies the field value `bytes[start, end)` to `into` from `at` on, without any cookie called
+ * `name`: a client that sends several must not reach the backend with one of them. Answers where
+ * the copy ends; when that is `at`, no cookie is left and the field has to go. Never writes more
+ * than `end - start` bytes.
  */
 export function copyWithoutCookie(
   bytes: Uint8Array,
@@ -58,7 +61,8 @@ export function copyWithoutCookie(
     const first = skipSpace(bytes, pair, end)
     const last = trimSpace(bytes, first, endOfPair(bytes, first, end))
     if (first >= last || isNamed(bytes, first, end, name)) continue
-    // The first pair that stays loses the separator before it, the others keep theirs as the client wrote it.
+    // The first pair that stays loses the separator before it, the others keep theirs as the client
+    // wrote it.
     if (write > at) into[write++] = SEMICOLON
     for (let read = write > at ? pair : first; read < last; read++) into[write++] = bytes[read]
   }
@@ -69,8 +73,9 @@ const made = new WeakMap<StickySettings, Map<number, Uint8Array>>()
 const encoder = new TextEncoder()
 
 /**
- * The whole Set-Cookie line for `token`, CRLF included. `overTls` tells whether the client came over TLS; the
- * setting `secure` may overrule it. Made once: only tokens of configured backends come here, so the cache is bounded.
+ * The whole Set-Cookie line for `token`, CRLF included. `overTls` tells whether the client came
+ * over TLS; the setting `secure` may overrule it. Made once: only tokens of configured backends
+ * come here, so the cache is bounded.
  */
 export function setCookieField(
   settings: StickySettings,
@@ -96,7 +101,10 @@ function setCookieLine(settings: StickySettings, token: number, overTls: boolean
   return `${line}\r\n`
 }
 
-/** Whether a pair that begins at `at` is `name=...`. Cookie names are compared as they are, case included. */
+/**
+ * Whether a pair that begins at `at` is `name=...`. Cookie names are compared as they are, case
+ * included.
+ */
 function isNamed(bytes: Uint8Array, at: number, end: number, name: Uint8Array): boolean {
   const equals = at + name.length
   if (equals >= end || bytes[equals] !== EQUALS) return false

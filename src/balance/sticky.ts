@@ -1,16 +1,20 @@
 /**
- * Sticky: a client that brings the token of an eligible backend gets that backend; any other client is placed by
- * the inner strategy, and keeps its place through the cookie that the proxy then sets.
+ * Sticky: a client that brings the token of an eligible backend gets that backend; any other client
+ * is placed by the inner strategy, and keeps its place through the cookie that the proxy then sets.
  *
- * Cost: a pick is one look into a table at most half full, about 1.5 probes; allocates nothing, where
- * a Map would box a 48-bit key. The table is made anew on every change of the eligible backends.
+ * Cost: a pick is one look into a table at most half full, about 1.5 probes; allocates nothing,
+ * where a Map would box a 48-bit key. The table is made anew on every change of the eligible
+ * backends.
  */
 import { NO_TOKEN, type Candidate, type Strategy } from "./strategy.ts"
 
 export class Sticky implements Strategy {
   readonly #inner: Strategy
   #eligible: readonly Candidate[] = []
-  /** Open addressing: tokens and, at the same slot, positions in `#eligible`. `NO_TOKEN` marks a free slot. */
+  /**
+   * Open addressing: tokens and, at the same slot, positions in `#eligible`. `NO_TOKEN` marks a
+   * free slot.
+   */
   #tokens = new Float64Array(1).fill(NO_TOKEN)
   #positions = new Uint16Array(1)
   #mask = 0
@@ -52,7 +56,9 @@ export class Sticky implements Strategy {
   }
 }
 
-/** A power of two, at least twice the entries and so never full: every search ends at a free slot. */
+/**
+ * A power of two, at least twice the entries and so never full: every search ends at a free slot.
+ */
 function slotsFor(entries: number): number {
   let slots = 2
   while (slots < entries * 2) slots *= 2

@@ -1,7 +1,8 @@
 /**
- * The token of a backend: what the sticky cookie carries instead of an address. It is made from the backend's name
- * alone, so every worker and every instance with the same backends agrees without sharing anything, and a cookie
- * outlives restarts and reordered configurations. It hides the address but is no secret.
+ * The token of a backend: what the sticky cookie carries instead of an address. It is made from the
+ * backend's name alone, so every worker and every instance with the same backends agrees without
+ * sharing anything, and a cookie outlives restarts and reordered configurations. It hides the
+ * address but is no secret.
  *
  * 48 bits: they fit a number exactly, and 1,024 names collide with a chance of 1 in 500 million.
  */
@@ -20,7 +21,10 @@ export function formatToken(token: number): string {
   return token.toString(16).padStart(DIGITS, "0")
 }
 
-/** Reads what `formatToken` wrote; anything else that a client may send is `NO_TOKEN`. Allocates nothing. */
+/**
+ * Reads what `formatToken` wrote; anything else that a client may send is `NO_TOKEN`. Allocates
+ * nothing.
+ */
 export function parseToken(bytes: Uint8Array, start: number, end: number): number {
   if (end - start !== DIGITS) return NO_TOKEN
   let token = 0

@@ -1,17 +1,21 @@
 /**
- * Smooth weighted round-robin: a backend of weight w is picked w times in every cycle and is never a whole pick
- * ahead of its share, so that a heavy backend receives no burst that a light one could have taken.
+ * Smooth weighted round-robin: a backend of weight w is picked w times in every cycle and is never
+ * a whole pick ahead of its share, so that a heavy backend receives no burst that a light one could
+ * have taken.
  *
- * Cost: the whole cycle is laid out when health, weight or membership changes; a pick is one array read. Laying
- * out takes one comparison for each slot and each *distinct* weight: at most some 3 ms for 1,024 backends.
- * Source: nginx, "smooth weighted round-robin balancing", commit 52327e0627f4 (2012). It compares all backends for
- * each slot; those of equal weight take turns in order, so it is enough to compare one of each weight.
+ * Cost: the whole cycle is laid out when health, weight or membership changes; a pick is one array
+ * read. Laying out takes one comparison for each slot and each *distinct* weight: at most some 3 ms
+ * for 1,024 backends.
+ * Source: nginx, "smooth weighted round-robin balancing", commit 52327e0627f4 (2012). It compares
+ * all backends for each slot; those of equal weight take turns in order, so it is enough to compare
+ * one of each weight.
  */
 import type { Candidate, Strategy } from "./strategy.ts"
 
 /**
- * Slots that a cycle may have before weights are made coarser, which bounds memory and the time of an update. A
- * coarse cycle can be longer by one slot for each backend, for every backend keeps at least one.
+ * Slots that a cycle may have before weights are made coarser, which bounds memory and the time of
+ * an update. A coarse cycle can be longer by one slot for each backend, for every backend keeps at
+ * least one.
  */
 export const CYCLE_LIMIT = 16_384
 
@@ -36,8 +40,9 @@ export class WeightedRoundRobin implements Strategy {
 }
 
 /**
- * The shortest weights of the same proportions. Where those would still need more than `CYCLE_LIMIT` slots they
- * are scaled and rounded: no backend's share of the traffic is then off by more than about one pick in a cycle.
+ * The shortest weights of the same proportions. Where those would still need more than
+ * `CYCLE_LIMIT` slots they are scaled and rounded: no backend's share of the traffic is then off by
+ * more than about one pick in a cycle.
  */
 export function reduceWeights(weights: readonly number[]): number[] {
   const exact = divideByCommon(weights)
@@ -48,7 +53,10 @@ export function reduceWeights(weights: readonly number[]): number[] {
   )
 }
 
-/** Backends of one weight. They are picked in turn, so only the one whose turn it is needs comparing. */
+/**
+ * Backends of one weight. They are picked in turn, so only the one whose turn it is needs
+ * comparing.
+ */
 interface Peers {
   readonly weight: number
   /** Ascending positions in the list of backends. */
@@ -75,7 +83,10 @@ export function layOutCycle(weights: readonly number[]): number[] {
   return cycle
 }
 
-/** Every group earns its weight; the richest is chosen, and among equals the one that is first in the list. */
+/**
+ * Every group earns its weight; the richest is chosen, and among equals the one that is first in
+ * the list.
+ */
 function chooseGroup(groups: readonly Peers[]): Peers {
   let chosen = groups[0]
   for (let at = 0; at < groups.length; at++) {

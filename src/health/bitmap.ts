@@ -1,6 +1,6 @@
 /**
- * One bit for each backend: which are healthy, draining, eligible or already tried. Asked on failover and on every
- * change of health, 32 backends at a time where all are asked.
+ * One bit for each backend: which are healthy, draining, eligible or already tried. Asked on
+ * failover and on every change of health, 32 backends at a time where all are asked.
  */
 export class HealthBitmap {
   readonly size: number

@@ -1,8 +1,10 @@
 /**
- * The health of all backends as one worker sees it: a breaker each, since when it stands as it does and why, and
- * what failures were counted. The data path and the prober report here; `onChange` hears of every transition once.
+ * The health of all backends as one worker sees it: a breaker each, since when it stands as it does
+ * and why, and what failures were counted. The data path and the prober report here; `onChange`
+ * hears of every transition once.
  *
- * Cost: a success in the steady state is two array reads and a compare. Failures may take their time.
+ * Cost: a success in the steady state is two array reads and a compare. Failures may take their
+ * time.
  */
 import type { Clock } from "../observe/clock.ts"
 import type { HealthSettings } from "../config/settings.ts"
@@ -10,9 +12,12 @@ import { HealthBitmap } from "./bitmap.ts"
 import { CircuitBreaker } from "./breaker.ts"
 
 /** `reason` is as a person reads it: `3 failures, last: connect refused` or `2 successes`. */
-export type OnHealthChange = (index: number, healthy: boolean, reason: string) => void
+type OnHealthChange = (index: number, healthy: boolean, reason: string) => void
 
-/** Reasons kept apart for each backend; what comes beyond them is `other`. They become labels of figures. */
+/**
+ * Reasons kept apart for each backend; what comes beyond them is `other`. They become labels of
+ * figures.
+ */
 const REASON_LIMIT = 32
 
 export class HealthBoard {

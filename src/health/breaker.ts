@@ -1,6 +1,6 @@
 /**
- * The circuit breaker of one backend. Closed: it serves. Open: it does not. There is no half-open state, because
- * probes and not requests find out whether an open breaker may close.
+ * The circuit breaker of one backend. Closed: it serves. Open: it does not. There is no half-open
+ * state, because probes and not requests find out whether an open breaker may close.
  *
  *     level                     state   on failure                       on success
  *     0                         closed  1                                0 (steady: one compare)
@@ -14,7 +14,10 @@ export class CircuitBreaker {
   readonly #successes: number
   #level = 0
 
-  /** How many consecutive failures open it and how many consecutive successes close it, each at least 1. */
+  /**
+   * How many consecutive failures open it and how many consecutive successes close it, each at
+   * least 1.
+   */
   constructor(failures: number, successes: number) {
     this.#failures = failures
     this.#successes = successes

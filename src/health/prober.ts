@@ -1,15 +1,20 @@
 /**
- * When backends are probed and what the probes' answers mean. Every backend is probed at once and then once in every
- * interval, give or take a tenth, so that many workers and instances do not knock together; healthy and unhealthy
- * ones alike. A backend never has two probes at a time: one that gives no answer in time is aborted and has failed.
+ * When backends are probed and what the probes' answers mean. Every backend is probed at once and
+ * then once in every interval, give or take a tenth, so that many workers and instances do not
+ * knock together; healthy and unhealthy ones alike. A backend never has two probes at a time: one
+ * that gives no answer in time is aborted and has failed.
  *
- * Cost: `tick`, some ten times a second, looks at one or two numbers for each backend. The transport is injected;
- * time comes with each tick, so a probe's limit is kept to the accuracy of the ticks.
+ * Cost: `tick`, some ten times a second, looks at one or two numbers for each backend. The
+ * transport is injected; time comes with each tick, so a probe's limit is kept to the accuracy of
+ * the ticks.
  */
 import type { HealthSettings, Milliseconds } from "../config/settings.ts"
 
 export interface ProbeTransport {
-  /** Begins one probe, on a connection of its own. `done` is called once, or not at all after `abort`. */
+  /**
+   * Begins one probe, on a connection of its own. `done` is called once, or not at all after
+   * `abort`.
+   */
   probe(index: number, done: (ok: boolean, reason: string) => void): ProbeHandle
 }
 
@@ -18,12 +23,15 @@ export interface ProbeHandle {
 }
 
 /** Who is told the verdicts: the health board. */
-export interface Verdicts {
+interface Verdicts {
   fail(index: number, reason: string): void
   succeed(index: number): void
 }
 
-/** Up to this many backends are first probed in the same instant; more are spread over a tenth of the interval. */
+/**
+ * Up to this many backends are first probed in the same instant; more are spread over a tenth of
+ * the interval.
+ */
 const AT_ONCE = 16
 
 export class Prober {

@@ -1,21 +1,25 @@
 /**
- * Whose word on the client's address is believed: `trusted_proxies` as CIDRs, and the walk over X-Forwarded-For
- * that they allow. Every trusted hop vouches only for the one before it, so the list is read from its end, and the
- * first address that is not trusted is the client; what stands left of it may be anybody's invention.
+ * Whose word on the client's address is believed: `trusted_proxies` as CIDRs, and the walk over
+ * X-Forwarded-For that they allow. Every trusted hop vouches only for the one before it, so the
+ * list is read from its end, and the first address that is not trusted is the client; what stands
+ * left of it may be anybody's invention.
  *
- * Cost: a scan of the CIDRs for each address. `trusts` is asked once for each connection, `clientAddress` only for
- * requests that come from a trusted peer.
+ * Cost: a scan of the CIDRs for each address. `trusts` is asked once for each connection,
+ * `clientAddress` only for requests that come from a trusted peer.
  */
 import { BunlbError } from "../observe/errors.ts"
 import { parseIp, type Ip } from "./ip.ts"
 
-export interface Cidr {
+interface Cidr {
   readonly ip: Ip
   /** Leading bits that count. */
   readonly bits: number
 }
 
-/** `10.0.0.0/8`, `fd00::/8`, or one address; null for anything else. Bits beyond the prefix are ignored. */
+/**
+ * `10.0.0.0/8`, `fd00::/8`, or one address; null for anything else. Bits beyond the prefix are
+ * ignored.
+ */
 export function parseCidr(text: string): Cidr | null {
   const slash = text.indexOf("/")
   const address = slash === -1 ? text : text.slice(0, slash)
@@ -54,8 +58,9 @@ export class TrustedProxies {
   }
 
   /**
-   * The client's address, given what X-Forwarded-For says (all its fields joined by commas) and who sent it. Something
-   * that is no address ends the walk: the last trusted hop then counts as the client.
+   * The client's address, given what X-Forwarded-For says (all its fields joined by commas) and who
+   * sent it. Something that is no address ends the walk: the last trusted hop then counts as the
+   * client.
    */
   clientAddress(forwardedFor: string, peer: string): string {
     let client = parseIp(peer)

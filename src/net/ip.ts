@@ -1,6 +1,7 @@
 /**
- * Addresses as numbers, so that they can be compared: IPv4 in two groups of 16 bits, IPv6 in eight. An IPv4 address
- * in IPv6 clothes (`::ffff:10.0.0.1`, as a socket on "::" shows its peers) is that IPv4 address.
+ * Addresses as numbers, so that they can be compared: IPv4 in two groups of 16 bits, IPv6 in eight.
+ * An IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`, as a socket on "::" shows its peers) is that
+ * IPv4 address.
  */
 export interface Ip {
   readonly family: 4 | 6
@@ -38,7 +39,10 @@ function parseV6(text: string): Ip | null {
   return unmap(groups) ?? { family: 6, groups, text: address }
 }
 
-/** The groups between colons; the last may be a dotted IPv4 address, if this is the end of the address. */
+/**
+ * The groups between colons; the last may be a dotted IPv4 address, if this is the end of the
+ * address.
+ */
 function parseGroups(text: string, atEnd: boolean): number[] | null {
   if (text === "") return []
   const groups: number[] = []

@@ -1,11 +1,11 @@
 /**
- * The addresses that backend names stand for, looked up before anyone needs them: at start and again whenever their
- * TTL has run out (at least 1 s, at most 30 s), never for a request. While DNS fails the last good answer serves on;
- * a name that has never resolved is tried every second. A lookup that hangs holds up neither other names nor,
- * after `ABANDON_AFTER`, its own.
+ * The addresses that backend names stand for, looked up before anyone needs them: at start and
+ * again whenever their TTL has run out (at least 1 s, at most 30 s), never for a request. While DNS
+ * fails the last good answer serves on; a name that has never resolved is tried every second. A
+ * lookup that hangs holds up neither other names nor, after `ABANDON_AFTER`, its own.
  *
- * Cost: nothing per request; one Map read for each dial. Why not let the socket resolve: Bun.connect dials up to four
- * addresses of a name and uses only the first.
+ * Cost: nothing per request; one Map read for each dial. Why not let the socket resolve:
+ * Bun.connect dials up to four addresses of a name and uses only the first.
  */
 import { isIP } from "node:net"
 import type { Clock } from "../observe/clock.ts"
@@ -24,15 +24,18 @@ export interface LookupAnswer {
 }
 
 /** Answers with all addresses of a name, or rejects. */
-export type Lookup = (host: string) => Promise<readonly LookupAnswer[]>
+type Lookup = (host: string) => Promise<readonly LookupAnswer[]>
 
-export type OnAddressChange = (
+type OnAddressChange = (
   host: string,
   added: readonly Address[],
   removed: readonly Address[],
 ) => void
 
-/** Both families with their TTLs; sorted as RFC 6724 wants; Bun keeps answers no longer than their TTL. */
+/**
+ * Both families with their TTLs; sorted as RFC 6724 wants; Bun keeps answers no longer than their
+ * TTL.
+ */
 export const systemLookup: Lookup = (host) => Bun.dns.lookup(host, { family: 0 })
 
 const SHORTEST_TTL = 1_000
@@ -62,7 +65,10 @@ export class Resolver {
     for (const host of hosts) this.#names.set(host, createName(host))
   }
 
-  /** Resolves all names once. Comes back after `limitMs` at the latest; what has not resolved by then is tried on. */
+  /**
+   * Resolves all names once. Comes back after `limitMs` at the latest; what has not resolved by
+   * then is tried on.
+   */
   async start(limitMs: number = START_LIMIT): Promise<void> {
     const limit = Promise.withResolvers<void>()
     const timer = setTimeout(limit.resolve, limitMs)

@@ -64,6 +64,10 @@ describe("the cookie in a request", () => {
     expect(find('a="bunlb=1"; b=bunlb=2; c=bunlb')).toBeNull()
   })
 
+  test("is not completed by what stands behind the field", () => {
+    expect(findCookie(Buffer.from("a=1; bunlb=2"), 0, 10, name, new FoundCookie())).toBe(false)
+  })
+
   test("for all fields: what stays is what a list of pairs would keep, and is found no more", () => {
     const random = rng(31)
     const pairs = ["bunlb=0123", "bunlb=", "a=1", "bunlb2=x", "b=bunlb=1", "", "c", "sid=a b"]

@@ -22,7 +22,10 @@ function send(breaker: CircuitBreaker, event: string): boolean {
   return event === "f" ? breaker.fail() : breaker.succeed()
 }
 
-/** What a breaker will do from now on, told apart by trying: how far it is from opening and from closing. */
+/**
+ * What a breaker will do from now on, told apart by trying: how far it is from opening and from
+ * closing.
+ */
 function stateOf(make: () => CircuitBreaker): State {
   const open = make().isOpen
   const breaker = make()

@@ -8,7 +8,7 @@ import type { Setting, SettingKey } from "./setting.ts"
  * `health.interval` -> `health-interval`, `timeouts.connect` -> `connect-timeout`, `limits.fields`
  * -> `limit-fields`.
  */
-export function flagName(key: SettingKey, setting: Pick<Setting<never>, "flag">): string {
+export function flagName(key: SettingKey, setting: Pick<Setting<unknown>, "flag">): string {
   if (setting.flag !== undefined) return setting.flag
   const dashed = key.replace(/[._]/g, "-")
   if (key.startsWith("timeouts.")) return `${dashed.slice("timeouts-".length)}-timeout`

@@ -58,15 +58,15 @@ const pool = group("Connection pool")
 const retries = group("Retries")
 
 export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]> } = {
-  port: serving(integer(0, 65_535, "PORT"), 8080, "Port to listen on; 0 takes a free one", {
-    short: "p",
-  }),
-  host: serving(listenHost, "0.0.0.0", "Address to listen on", { short: "h" }),
   backends: serving(backendList, [], "A server to send requests to; repeat for more", {
     short: "b",
     flag: "backend",
     defaultText: "none",
   }),
+  port: serving(integer(0, 65_535, "PORT"), 8080, "Port to listen on; 0 takes a free one", {
+    short: "p",
+  }),
+  host: serving(listenHost, "0.0.0.0", "Address to listen on", { short: "h" }),
   admin: serving(
     adminAddress,
     { host: "127.0.0.1", port: 9900 },

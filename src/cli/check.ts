@@ -1,0 +1,48 @@
+/**
+ * `bunlb check`: says whether `run` with the same words would start, and what is unwise about it.
+ */
+import { formatHostPort } from "../config/address.ts"
+import type { BackendSettings, Settings } from "../config/settings.ts"
+import { warningsAbout } from "../config/warnings.ts"
+import { BunlbError } from "../observe/errors.ts"
+import { command } from "./command.ts"
+import { noBackend } from "./run.ts"
+import { askedSettings, settingFlags } from "./setting-flags.ts"
+
+export const check = command({
+  name: "check",
+  description: "Check a configuration without starting",
+  usage: "check [-c FILE] [flags of run]",
+  flags: settingFlags,
+  examples: ["bunlb check -c bunlb.yaml"],
+  async run(typed, terminal) {
+    const { settings, file } = await askedSettings(typed, terminal)
+    if (settings.backends.length === 0) throw noBackend(file)
+    const faults = await Promise.all(settings.backends.map(caFault))
+    const lines = faults.filter((fault) => fault !== null)
+    if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
+    const warnings = warningsAbout(settings, terminal.machine)
+    for (const { line } of warnings) terminal.complain(`warning: ${line}`)
+    terminal.out(summary(settings))
+    return 0
+  },
+})
+
+async function caFault({ name, ca }: BackendSettings): Promise<string | null> {
+  if (ca === null) return null
+  try {
+    const holds = (await Bun.file(ca).text()).includes("-----BEGIN CERTIFICATE-----")
+    return holds ? null : `backend ${name}: ca file ${ca} holds no PEM certificate`
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error"
+    return `backend ${name}: ca file ${ca} cannot be read: ${code}`
+  }
+}
+
+function summary({ host, port, backends, strategy, mode, workers, admin }: Settings): string {
+  const count = backends.length === 1 ? "1 backend" : `${backends.length} backends`
+  const processes =
+    mode === "sp" ? "single process" : workers === 1 ? "1 worker" : `${workers} workers`
+  const figures = admin === null ? "admin off" : `admin ${formatHostPort(admin.host, admin.port)}`
+  return `ok: ${count}, ${strategy}, ${processes}, port ${formatHostPort(host, port)}, ${figures}`
+}

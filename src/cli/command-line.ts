@@ -1,0 +1,82 @@
+/**
+ * From the words after `bunlb` to an exit code: finds the command, runs it, and says each failure
+ * in one line.
+ *
+ * The command is the first word or there is none: citty would search further and take the value of
+ * `-b VALUE` for a command. A stack trace is never shown for what a person typed.
+ */
+import { runCommand, type CommandDef } from "citty"
+import { nearest } from "../config/spelling.ts"
+import { version } from "../fleet/version.ts"
+import { BunlbError } from "../observe/errors.ts"
+import type { CommandContext } from "./command.ts"
+import { usageError } from "./flags.ts"
+import type { CommandLine } from "./help.ts"
+import type { Terminal } from "./terminal.ts"
+
+/** Loads a command when it is needed: `health` does not pay for `run`. */
+export type CommandTree = Readonly<Record<string, () => Promise<CommandDef>>>
+
+const DEFAULT_COMMAND = "run"
+
+export async function runCommandLine(
+  tree: CommandTree,
+  words: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  try {
+    const [first = ""] = words
+    if (first === "--version" || first === "-v") {
+      terminal.out(`bunlb ${version} (bun ${Bun.version})`)
+      return 0
+    }
+    const [name, ...rest] = commandFirst(words)
+    const load = Object.hasOwn(tree, name) ? tree[name] : undefined
+    if (!load) throw unknownCommand(name, tree)
+    const asksForList = name === DEFAULT_COMMAND && rest.some((word) => /^(--help|-h)$/.test(word))
+    const context: CommandContext = { terminal, commands: asksForList ? await list(tree) : [] }
+    const { result } = await runCommand(await load(), { rawArgs: rest, data: context })
+    return typeof result === "number" ? result : 0
+  } catch (error) {
+    return report(error, words, terminal)
+  }
+}
+
+/** `bunlb -b x` is `bunlb run -b x`, `bunlb help check` is `bunlb check --help`. */
+function commandFirst(words: readonly string[]): [string, ...string[]] {
+  const [first, ...rest] = words
+  if (first === undefined || first.startsWith("-")) return [DEFAULT_COMMAND, ...words]
+  return first === "help" ? [rest[0] ?? DEFAULT_COMMAND, "--help"] : [first, ...rest]
+}
+
+function unknownCommand(name: string, tree: CommandTree): BunlbError {
+  const meant = nearest(name, Object.keys(tree))
+  const backend = /[:.]/.test(name)
+  const advice = meant
+    ? `did you mean ${meant}?`
+    : backend
+      ? `did you mean -b ${name}?`
+      : "see --help"
+  return usageError(`unknown command ${JSON.stringify(name)}, ${advice}`)
+}
+
+async function list(tree: CommandTree): Promise<readonly CommandLine[]> {
+  const lines = Object.entries(tree).map(async ([name, load]): Promise<CommandLine> => {
+    const { meta } = await load()
+    const known = await (typeof meta === "function" ? meta() : meta)
+    return [name, `${known?.description ?? ""}${name === DEFAULT_COMMAND ? " (default)" : ""}`]
+  })
+  return await Promise.all(lines)
+}
+
+function report(error: unknown, words: readonly string[], terminal: Terminal): number {
+  if (error instanceof BunlbError) {
+    for (const line of error.message.split("\n")) terminal.complain(`bunlb: ${line}`)
+    return error.exitCode
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  terminal.complain(`bunlb: internal error: ${message.replaceAll(/\s*\n\s*/g, " ")}`)
+  const debugging = words.some((word) => /^(-l=?|--log-?level=)?debug$/.test(word))
+  if (debugging && error instanceof Error && error.stack) terminal.complain(error.stack)
+  return 1
+}

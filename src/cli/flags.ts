@@ -1,0 +1,172 @@
+/**
+ * Reads the words of a command line, strictly: an unknown flag, a missing value or a stray word is
+ * an error. citty's own parser lets unknown flags pass and keeps only the last of a repeated one,
+ * so it is not used for this.
+ *
+ * `--flag value`, `--flag=value`, `-f value`, `-fvalue`, `-kt`, `--no-flag`, and `--` which ends
+ * the flags.
+ */
+import type { ValueType } from "../config/setting.ts"
+import { nearest } from "../config/spelling.ts"
+import { BunlbError } from "../observe/errors.ts"
+
+export interface Flag<T = unknown> {
+  readonly name: string
+  readonly type: ValueType<T>
+  /** Heading in the help. */
+  readonly group: string
+  readonly help: string
+  readonly defaultText: string
+  /** One letter. */
+  readonly short?: string | undefined
+  /** A second name with the same meaning. */
+  readonly alias?: string | undefined
+}
+
+export interface Typed {
+  /** By name of the flag: the strings in the order they came, or the switch. */
+  readonly values: ReadonlyMap<string, readonly string[] | boolean>
+  readonly help: boolean
+}
+
+export function usageError(message: string): BunlbError {
+  return new BunlbError("BUNLB_E_USAGE", message)
+}
+
+/** Throws `BunlbError` at the first word that makes no sense: what follows it cannot be trusted. */
+export function readFlags(words: readonly string[], flags: readonly Flag[]): Typed {
+  const reader = new Reader(words, flags)
+  reader.readAll()
+  return reader
+}
+
+class Reader implements Typed {
+  readonly values = new Map<string, string[] | boolean>()
+  help = false
+  readonly #words: readonly string[]
+  readonly #flags: readonly Flag[]
+  #next = 0
+
+  constructor(words: readonly string[], flags: readonly Flag[]) {
+    this.#words = words
+    this.#flags = flags
+  }
+
+  readAll(): void {
+    while (this.#next < this.#words.length) {
+      const word = this.#words[this.#next++] ?? ""
+      if (word === "--help") this.help = true
+      else if (word === "--") this.#refuseStray(this.#words[this.#next])
+      else if (word.startsWith("--")) this.#readLong(word)
+      else if (word.startsWith("-") && word !== "-") this.#readShort(word)
+      else this.#refuseStray(word)
+    }
+  }
+
+  #refuseStray(word: string | undefined): void {
+    if (word === undefined) return
+    const backend = /[:.]/.test(word) && this.#flags.some((flag) => flag.name === "backend")
+    const advice = backend ? `, did you mean -b ${word}?` : ", see --help"
+    throw usageError(`unexpected argument ${JSON.stringify(word)}${advice}`)
+  }
+
+  #readLong(word: string): void {
+    const equals = word.indexOf("=")
+    const name = word.slice(2, equals === -1 ? undefined : equals)
+    const value = equals === -1 ? null : word.slice(equals + 1)
+    const flag = this.#flags.find((one) => one.name === name || one.alias === name)
+    if (flag) {
+      if (flag.type.kind === "boolean") this.#switch(flag, value)
+      else this.#collect(flag, value ?? this.#value(flag, `--${name}`))
+      return
+    }
+    const positive = name.startsWith("no-") ? name.slice(3) : null
+    const negated = this.#flags.find((one) => one.name === positive)
+    if (negated?.type.kind === "boolean" && value === null) this.values.set(negated.name, false)
+    else throw this.#unknown(name)
+  }
+
+  #readShort(word: string): void {
+    for (let at = 1; at < word.length; at++) {
+      const letter = word[at] ?? ""
+      const flag = this.#flags.find((one) => one.short === letter)
+      const rest = word.slice(at + 1)
+      // `-h` is the host when an address follows, and a cry for help when none does.
+      if (letter === "h" && rest === "" && (!flag || !this.#valueFollows())) {
+        this.help = true
+        return
+      }
+      if (!flag)
+        throw usageError(
+          `unknown flag -${letter}${word.length > 2 ? ` in ${word}` : ""}, see --help`,
+        )
+      if (flag.type.kind !== "boolean") {
+        const value = rest.startsWith("=") ? rest.slice(1) : rest
+        this.#collect(flag, rest === "" ? this.#value(flag, `-${letter}`) : value)
+        return
+      }
+      this.#switch(flag, null)
+    }
+  }
+
+  #valueFollows(): boolean {
+    const following = this.#words[this.#next]
+    return following !== undefined && (!following.startsWith("-") || following === "-")
+  }
+
+  #value(flag: Flag, written: string): string {
+    if (!this.#valueFollows()) {
+      throw usageError(`${written} needs a value: ${written} ${flag.type.placeholder}`)
+    }
+    return this.#words[this.#next++] ?? ""
+  }
+
+  #collect(flag: Flag, value: string): void {
+    const before = this.values.get(flag.name)
+    if (!Array.isArray(before)) this.values.set(flag.name, [value])
+    else if (flag.type.kind === "list") before.push(value)
+    else throw usageError(`--${flag.name} is given twice, keep one`)
+  }
+
+  #switch(flag: Flag, value: string | null): void {
+    const read = flag.type.read(value ?? true, (message) => {
+      throw usageError(`--${flag.name}: ${message}`)
+    })
+    this.values.set(flag.name, read === true)
+  }
+
+  #unknown(name: string): BunlbError {
+    const names = this.#flags.flatMap(({ name, alias, type }) => [
+      name,
+      ...(alias === undefined ? [] : [alias]),
+      ...(type.kind === "boolean" ? [`no-${name}`] : []),
+    ])
+    const meant = nearest(name, [...names, "help"])
+    return usageError(
+      `unknown flag --${name}, ${meant ? `did you mean --${meant}?` : "see --help"}`,
+    )
+  }
+}
+
+/** A flag that belongs to one command and to no setting. */
+export interface Option<T> extends Flag<T> {
+  readonly default: T
+}
+
+/** The flags of a command and what they gave, under the same names. */
+export type OptionsOf<T extends object> = { readonly [Key in keyof T]: Option<T[Key]> }
+
+/** Throws one `BunlbError` with a line for every bad value. */
+export function readOptions<T extends object>(typed: Typed, options: OptionsOf<T>): T {
+  const faults: string[] = []
+  const entries = (Object.keys(options) as (keyof T)[]).map((key) => {
+    const { name, type, default: fallback } = options[key]
+    const given = typed.values.get(name)
+    if (given === undefined) return [key, fallback] as const
+    const input = Array.isArray(given) && type.kind !== "list" ? given.at(-1) : given
+    return [key, type.read(input, (message) => void faults.push(`--${name}: ${message}`))] as const
+  })
+  if (faults.length > 0) throw usageError(faults.join("\n"))
+  // Every key of the options got the value that its own type read.
+  return Object.fromEntries(entries) as T
+}

@@ -1,0 +1,23 @@
+/** `bunlb health`: one line and an exit code, for container health checks and scripts. */
+import type { Settings } from "../config/settings.ts"
+import { BunlbError } from "../observe/errors.ts"
+import { adminOption, askAdmin } from "./admin-client.ts"
+import { command } from "./command.ts"
+import { readOptions, type OptionsOf } from "./flags.ts"
+
+const options: OptionsOf<{ readonly admin: Settings["admin"] }> = { admin: adminOption }
+
+export const health = command({
+  name: "health",
+  description: "Ask a running bunlb whether it serves: exit code 0 or 1",
+  usage: "health [--admin HOST:PORT]",
+  flags: Object.values(options),
+  async run(typed, terminal) {
+    const { admin } = readOptions(typed, options)
+    const { status, body } = await askAdmin(admin, "/health")
+    const reason = (body.split("\n")[0] ?? "").slice(0, 200)
+    if (status !== 200) throw new BunlbError("BUNLB_E_UNHEALTHY", `unhealthy: ${reason || status}`)
+    terminal.out(`healthy${reason === "" || reason === "ok" ? "" : `: ${reason}`}`)
+    return 0
+  },
+})

@@ -1,0 +1,36 @@
+/** `bunlb [run]`: the balancer. */
+import { warningsAbout } from "../config/warnings.ts"
+import { createLog } from "../observe/console-log.ts"
+import { BunlbError } from "../observe/errors.ts"
+import { command } from "./command.ts"
+import { askedSettings, settingFlags } from "./setting-flags.ts"
+
+/** A file without backends is a fault of the file, a line without them one of the line. */
+export function noBackend(file: string | null): BunlbError {
+  if (file !== null) {
+    const message = `config: ${file}: no backend, add one: backends: ["127.0.0.1:9001"]`
+    return new BunlbError("BUNLB_E_CONFIG", message)
+  }
+  const message = "no backend, name at least one: bunlb -b 127.0.0.1:9001 (or try: bunlb demo)"
+  return new BunlbError("BUNLB_E_USAGE", message)
+}
+
+export const run = command({
+  name: "run",
+  description: "Balance HTTP over backends",
+  usage: "[run] -b HOST:PORT [-b HOST:PORT ...] [flags]",
+  flags: settingFlags,
+  examples: [
+    "bunlb -b 10.0.0.1:8080 -b 10.0.0.2:8080",
+    "bunlb -p 80 -s sticky -b https://a.example.com -b https://b.example.com,backup",
+    "bunlb -c bunlb.yaml -w 4",
+  ],
+  async run(typed, terminal) {
+    const { settings, file } = await askedSettings(typed, terminal)
+    if (settings.backends.length === 0) throw noBackend(file)
+    const log = createLog(settings.logLevel, settings.logFormat)
+    for (const { loud, line } of warningsAbout(settings, terminal.machine)) if (loud) log.warn(line)
+    const { runFleet } = await import("../fleet/run.ts")
+    return await runFleet(settings, log)
+  },
+})

@@ -1,0 +1,109 @@
+/**
+ * `bunlb status`: the backends and workers of a running bunlb as a table, or the JSON that it comes
+ * from.
+ */
+import type { Settings } from "../config/settings.ts"
+import { boolean } from "../config/value-types.ts"
+import type { BackendStatus, FleetStatus, WorkerStatus } from "../fleet/status.ts"
+import { BunlbError } from "../observe/errors.ts"
+import { adminOption, askAdmin } from "./admin-client.ts"
+import { command } from "./command.ts"
+import { readOptions, type OptionsOf } from "./flags.ts"
+import { table } from "./table.ts"
+
+interface StatusOptions {
+  readonly admin: Settings["admin"]
+  readonly json: boolean
+}
+
+const options: OptionsOf<StatusOptions> = {
+  admin: adminOption,
+  json: {
+    name: "json",
+    type: boolean,
+    group: "Flags",
+    help: "The answer of /api/v1/status as it is",
+    default: false,
+    defaultText: "false",
+  },
+}
+
+export const status = command({
+  name: "status",
+  description: "Show the backends and workers of a running bunlb",
+  usage: "status [--admin HOST:PORT] [--json]",
+  flags: Object.values(options),
+  async run(typed, terminal) {
+    const { admin, json } = readOptions(typed, options)
+    const answer = await askAdmin(admin, "/api/v1/status")
+    const fleet = readStatus(answer.status, answer.body)
+    terminal.out(json ? JSON.stringify(fleet, null, 2) : statusPage(fleet, Date.now()))
+    return 0
+  },
+})
+
+/** Only asks for what is needed to tell bunlb from something else at that address. */
+function readStatus(code: number, body: string): FleetStatus {
+  try {
+    const read: unknown = JSON.parse(body)
+    const known = read !== null && typeof read === "object" && "backends" in read
+    if (code === 200 && known) return read as FleetStatus
+  } catch {
+    // Not JSON: said below.
+  }
+  const message = `the admin address answered ${code} and no status: is it bunlb's?`
+  throw new BunlbError("BUNLB_E_ADMIN_UNREACHABLE", message)
+}
+
+/** `now` is the wall clock. */
+export function statusPage(fleet: FleetStatus, now: number): string {
+  const state = fleet.draining ? ", draining" : ""
+  const head = `bunlb ${fleet.version}, port ${fleet.port}, up ${age(fleet.uptime)}${state}`
+  return [head, "", backendTable(fleet.backends, now), "", workerTable(fleet.workers)].join("\n")
+}
+
+function backendTable(backends: readonly BackendStatus[], now: number): string {
+  const head = "BACKEND STATE SINCE WEIGHT ACTIVE IDLE REQUESTS FAILURES REASON".split(" ")
+  const rows = backends.map((backend) => [
+    backend.name + (backend.tls ? " tls" : "") + (backend.backup ? " backup" : ""),
+    backend.state === "degraded"
+      ? `degraded ${backend.healthyWorkers}/${backend.workers}`
+      : backend.state,
+    backend.since === null ? "-" : age(now - backend.since),
+    backend.weight,
+    backend.active,
+    backend.idle,
+    backend.requests,
+    backend.failures,
+    backend.reason,
+  ])
+  return table(head, rows)
+}
+
+function workerTable(workers: readonly WorkerStatus[]): string {
+  const head = ["WORKER", "PID", "STATE", "UP", "CLIENTS", "IN FLIGHT", "RESTARTS"]
+  const rows = workers.map((worker) => [
+    String(worker.index),
+    worker.pid ?? "-",
+    worker.state,
+    age(worker.uptime),
+    worker.clients,
+    worker.inFlight,
+    worker.restarts,
+  ])
+  return table(head, rows)
+}
+
+/** The two largest units of a time: "3d 4h", "12s". */
+function age(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000))
+  const units: readonly [string, number][] = [
+    ["d", Math.floor(seconds / 86_400)],
+    ["h", Math.floor(seconds / 3600) % 24],
+    ["m", Math.floor(seconds / 60) % 60],
+    ["s", seconds % 60],
+  ]
+  const first = units.findIndex(([, amount]) => amount > 0)
+  const shownUnits = first === -1 ? units.slice(3) : units.slice(first, first + 2)
+  return shownUnits.map(([unit, amount]) => `${amount}${unit}`).join(" ")
+}

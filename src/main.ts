@@ -1,0 +1,23 @@
+/**
+ * The command tree. Everything is loaded when it is needed: a worker process, which is this same
+ * program with BUNLB_WORKER in its environment, loads no command line at all.
+ */
+const commands = {
+  run: async () => (await import("./cli/run.ts")).run,
+  check: async () => (await import("./cli/check.ts")).check,
+  demo: async () => (await import("./cli/demo.ts")).demo,
+  backend: async () => (await import("./cli/backend.ts")).backend,
+  health: async () => (await import("./cli/health.ts")).health,
+  status: async () => (await import("./cli/status.ts")).status,
+}
+
+if (process.env.BUNLB_WORKER !== undefined && process.send !== undefined) {
+  const { runWorkerProcess } = await import("./fleet/worker-process.ts")
+  runWorkerProcess()
+} else {
+  const { runCommandLine } = await import("./cli/command-line.ts")
+  const { processTerminal } = await import("./cli/terminal.ts")
+  process.exit(await runCommandLine(commands, process.argv.slice(2), processTerminal()))
+}
+
+export {}

@@ -1,0 +1,87 @@
+/**
+ * Log lines for people and for machines, on standard error, one line a call whatever is in it.
+ * consola's core does the levels; its reporters are not used, for their boxes span lines and their
+ * start costs 10 ms.
+ */
+import { createConsola, type LogObject } from "consola/core"
+import type { LogFormat, LogLevel } from "../config/settings.ts"
+import type { Log } from "./log.ts"
+
+const levels: Readonly<Record<LogLevel, number>> = { err: 0, warn: 1, info: 3, debug: 4 }
+
+interface LevelStyle {
+  readonly word: string
+  readonly name: LogLevel
+  readonly colour: string
+}
+
+const styles: Readonly<Record<string, LevelStyle>> = {
+  error: { word: "ERROR", name: "err", colour: "\x1b[31m" },
+  warn: { word: "WARN ", name: "warn", colour: "\x1b[33m" },
+  info: { word: "INFO ", name: "info", colour: "\x1b[32m" },
+  debug: { word: "DEBUG", name: "debug", colour: "\x1b[2m" },
+}
+const plainStyle: LevelStyle = { word: "INFO ", name: "info", colour: "" }
+
+/** Where lines go: standard error, or a test's list. */
+export interface LogTarget {
+  readonly terminal: boolean
+  write(line: string): void
+}
+
+const standardError: LogTarget = {
+  terminal: process.stderr.isTTY === true,
+  write: (line) => void process.stderr.write(line),
+}
+
+/** A peer's bytes may be in a line: they must not end it, nor steer a terminal. */
+function oneLine(line: string): string {
+  return line.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`
+  })
+}
+
+/** `label` names the process where several write to one stream: "worker 2". */
+export function createLog(
+  level: LogLevel,
+  format: LogFormat,
+  label = "",
+  target: LogTarget = standardError,
+): Log {
+  const write = format === "json" ? jsonLine : target.terminal ? terminalLine : plainLine
+  const log = createConsola({
+    level: levels[level],
+    // Repeated lines are all shown: the number of them is what an operator looks for.
+    throttle: 0,
+    reporters: [{ log: (entry) => target.write(`${write(entry, label)}\n`) }],
+  })
+  return {
+    error: (line) => log.error(line),
+    warn: (line) => log.warn(line),
+    info: (line) => log.info(line),
+    debug: (line) => log.debug(line),
+    debugging: level === "debug",
+  }
+}
+
+function jsonLine(entry: LogObject, label: string): string {
+  const { name } = styles[entry.type] ?? plainStyle
+  const fields = { time: entry.date.toISOString(), level: name, msg: String(entry.args[0]) }
+  return JSON.stringify(label === "" ? fields : { ...fields, process: label })
+}
+
+function plainLine(entry: LogObject, label: string): string {
+  const { word } = styles[entry.type] ?? plainStyle
+  return `${entry.date.toISOString()} ${word} ${prefix(label)}${oneLine(String(entry.args[0]))}`
+}
+
+function terminalLine(entry: LogObject, label: string): string {
+  const { word, colour } = styles[entry.type] ?? plainStyle
+  const time = entry.date.toTimeString().slice(0, 8)
+  const line = oneLine(String(entry.args[0]))
+  return `\x1b[2m${time}\x1b[0m ${colour}${word}\x1b[0m ${prefix(label)}${line}`
+}
+
+function prefix(label: string): string {
+  return label === "" ? "" : `[${label}] `
+}

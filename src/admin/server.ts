@@ -55,6 +55,8 @@ function serve({ host, port }: AdminAddress, source: AdminSource) {
       hostname: host,
       port,
       development: false,
+      // Said aloud, because `development: false` alone switches it on and two bunlbs would share the port.
+      reusePort: false,
       idleTimeout: IDLE_LIMIT_SECONDS,
       maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
       fetch: (request) => answer(request, source),

@@ -15,6 +15,7 @@ import { HealthView, healthLine } from "./health-view.ts"
 import { Ledger } from "./ledger.ts"
 import type { FleetLimits } from "./limits.ts"
 import type { OpenLink } from "./link.ts"
+import type { LogMethod } from "./protocol.ts"
 import { Slot } from "./slot.ts"
 import type { Death } from "./slot.ts"
 import type { FleetStatus } from "./status.ts"
@@ -54,7 +55,8 @@ export class Fleet {
     const events = {
       died: (slot: Slot, death: Death) => this.#died(slot, death),
       health: (change: HealthChange) => this.#healthChanged(change),
-      log: (level: "error" | "warn" | "info" | "debug", line: string) => options.log[level](line),
+      log: (slot: Slot, level: LogMethod, line: string) =>
+        options.log[level](settings.mode === "sp" ? line : `worker ${slot.index}: ${line}`),
     }
     const clock = this.#clock
     this.#slots = fds.map(

@@ -37,7 +37,7 @@ export interface Death {
 export interface SlotEvents {
   died(slot: Slot, death: Death): void
   health(change: HealthChange): void
-  log(level: LogMethod, line: string): void
+  log(slot: Slot, level: LogMethod, line: string): void
 }
 
 export interface SlotOptions {
@@ -210,7 +210,7 @@ export class Slot {
         events.health(message.change)
         break
       case "log":
-        events.log(message.level, message.line)
+        events.log(this, message.level, message.line)
         break
       case "drained":
         this.#report = message.report

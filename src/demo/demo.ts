@@ -43,11 +43,10 @@ export async function runDemo({ port, log, workers }: DemoOptions): Promise<numb
   return 0
 }
 
+/** Later signals are heard and ignored: a launcher may pass on the Ctrl-C that has already reached us. */
 function waitForSignal(): Promise<void> {
   return new Promise((resolve) => {
-    process.once("SIGINT", () => resolve())
-    process.once("SIGTERM", () => resolve())
-    process.once("SIGHUP", () => resolve())
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve())
   })
 }
 

@@ -22,11 +22,12 @@ export function readHost(text: string): { host: string } | { fault: string } {
   if (host === "") return { fault: "has no host" }
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host
   if (isIPv6(bare) && !bare.includes("%")) return { host: shortIPv6(bare) }
-  if (bare !== host || host.includes(":")) return { fault: "is not an IPv6 address" }
+  if (bare !== host || /[:[\]]/.test(host)) return { fault: "is not an IPv6 address" }
   if (isIPv4(host)) return { host }
   const labels = host.split(".")
   if (/^[0-9]+$|^0x/.test(labels.at(-1) ?? "")) return { fault: "is not an IPv4 address" }
-  if (/[^\x21-\x7e]/.test(host)) return { fault: "has letters outside ASCII, write it as xn--..." }
+  if (/[\u0080-\uffff]/.test(host))
+    return { fault: "has letters outside ASCII, write it as xn--..." }
   const valid = host.length <= 253 && labels.every((part) => label.test(part))
   return valid ? { host } : { fault: "is not a valid host name" }
 }
@@ -43,7 +44,7 @@ export function formatHostPort(host: string, port: number): string {
 /** Splits `host[:port]`; a fault is a sentence without its subject ("has no host"). */
 export function readHostPort(text: string, lowestPort: 0 | 1): HostPort | { fault: string } {
   if (isIPv6(text)) {
-    return { fault: `needs brackets around the IPv6 address, such as [${text}]:8080` }
+    return { fault: "needs brackets around the IPv6 address, such as [::1]:8080" }
   }
   const colon = text.indexOf(":", text.lastIndexOf("]") + 1)
   const judged = readHost(colon === -1 ? text : text.slice(0, colon))

@@ -26,7 +26,7 @@ export function warningsAbout(
   }
   const everyone = settings.trustedProxies.filter((network) => /^[^/]+\/0$/.test(network))
   if (everyone.length > 0) {
-    warn(true, `trusted_proxies: ${everyone.join(" and ")} lets any client forge its address`)
+    warn(true, `trusted_proxies: with ${everyone.join(" and ")} any client can forge its address`)
   }
   if (admin !== null && !isPrivateListener(admin.host)) {
     warn(

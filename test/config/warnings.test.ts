@@ -1,0 +1,89 @@
+/** What is legal and seldom wise. */
+import { expect, test } from "bun:test"
+import { resolveSettings } from "../../src/config/resolve.ts"
+import type { SettingKey } from "../../src/config/setting.ts"
+import { warningsAbout } from "../../src/config/warnings.ts"
+
+const machine = { cpus: 2, platform: "linux", privileged: false }
+
+function warnings(...said: [SettingKey, readonly string[] | boolean][]): string[] {
+  const flags = new Map<SettingKey, readonly string[] | boolean>([
+    ["backends", ["a:80", "b:80"]],
+    ...said,
+  ])
+  const settings = resolveSettings({ file: null, flags, environment: {}, machine })
+  return warningsAbout(settings, machine).map(({ loud, line }) => (loud ? "LOUD " : "") + line)
+}
+
+test.each<[string, [SettingKey, readonly string[] | boolean][], string[]]>([
+  ["nothing", [], []],
+  [
+    "insecure",
+    [["insecure", true]],
+    ["LOUD insecure: the certificates of TLS backends are NOT verified"],
+  ],
+  [
+    "everyone trusted",
+    [["trusted_proxies", ["0.0.0.0/0", "::/0", "10.0.0.0/8"]]],
+    ["LOUD trusted_proxies: with 0.0.0.0/0 and ::/0 any client can forge its address"],
+  ],
+  [
+    "public admin",
+    [["admin", ["0.0.0.0:9900"]]],
+    ["LOUD admin: 0.0.0.0 is not a loopback address, whoever reaches it sees all figures"],
+  ],
+  ["no admin", [["admin", ["off"]]], []],
+  [
+    "a trace that nobody sees",
+    [
+      ["trace", true],
+      ["log_level", ["info"]],
+    ],
+    ["LOUD trace: shows nothing at log_level info, use debug"],
+  ],
+  [
+    "one backend",
+    [["backends", ["a:80"]]],
+    ["backends: only one, nothing can take over when it fails"],
+  ],
+  [
+    "all backups",
+    [["backends", ["a:80,backup", "b:80,backup"]]],
+    ["backends: all are backups, so none is"],
+  ],
+  [
+    "weights without effect",
+    [["backends", ["a:80,weight=2", "b:80"]]],
+    ["backends: weights count only with strategy weighted, not round_robin"],
+  ],
+  [
+    "weights with effect",
+    [
+      ["backends", ["a:80,weight=2", "b:80"]],
+      ["strategy", ["weighted"]],
+    ],
+    [],
+  ],
+  ["many workers", [["workers", ["3"]]], ["workers: 3 are more than the 2 CPUs of this machine"]],
+  [
+    "many workers in one process",
+    [
+      ["workers", ["3"]],
+      ["mode", ["sp"]],
+    ],
+    [],
+  ],
+  [
+    "a privileged port",
+    [["port", ["80"]]],
+    ["port: 80 is privileged, bunlb needs root or CAP_NET_BIND_SERVICE"],
+  ],
+  ["any free port", [["port", ["0"]]], []],
+  [
+    "slow probes",
+    [["health.timeout", ["6s"]]],
+    ["health.timeout: longer than health.interval, probes of a slow backend overlap"],
+  ],
+])("%s", (_, said, expected) => {
+  expect(warnings(...said)).toEqual(expected)
+})

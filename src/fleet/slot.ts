@@ -241,6 +241,8 @@ export class Slot {
     this.#link = null
     this.#report = null
     for (const answered of this.#waiting.values()) answered()
+    // For a pause that clients would feel, the others take over this one's share of the connections.
+    if (restartInMs !== null && restartInMs > 0) closeQueue(this.#listenFd)
     events.died(this, {
       reason,
       story,
@@ -267,12 +269,10 @@ export class Slot {
     return { reason: "exited", story: `exited with code ${ending.code}` }
   }
 
-  /** For a pause that clients would feel, the other workers take over this one's share of the connections. */
   #rest(delayMs: number): void {
     this.#state = "resting"
     this.#restarts++
     if (delayMs === 0) return this.#spawn()
-    closeQueue(this.#listenFd)
     this.#restart = setTimeout(() => this.#spawn(), delayMs)
   }
 

@@ -82,6 +82,13 @@ test("an exit code is told", async () => {
   await until(async () => (await fleet.ask()) > 0, PATIENCE_MS, "an answer")
 })
 
+test("thousands may queue up at a worker that is away, for Bun's short backlog is not left in force", async () => {
+  await using fleet = await RunningFleet.start({ workers: 1 })
+  fleet.poke("/hang")
+  const held = Array.from({ length: 1_000 }, () => fleet.hold())
+  await Promise.all(held)
+})
+
 test("a master killed with -9 takes its workers with it within a second, a hung one too", async () => {
   await using fleet = await RunningFleet.start()
   const pids = await fleet.pids()

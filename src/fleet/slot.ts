@@ -64,7 +64,8 @@ export class Slot {
   #restarts = 0
   /** Counts workers and their ends, so that a late word of a dead one is not taken for the next one's. */
   #generation = 0
-  #hung = false
+  /** The limit that a silent worker has broken. */
+  #silentMs: number | null = null
   #dismissed = false
   #failure: BunlbError | null = null
   #report: WorkerReport | null = null
@@ -132,11 +133,11 @@ export class Slot {
 
   /** Kills a worker that has been silent for too long. Called on every tick of the fleet. */
   watch(): void {
-    if (this.#link === null || this.#hung) return
+    if (this.#link === null || this.#silentMs !== null) return
     const { limits, clock } = this.#options
     const limit = this.live ? limits.hungMs : limits.startMs
     if (clock.now() - this.#heardAt < limit) return
-    this.#hung = true
+    this.#silentMs = limit
     this.#link.kill()
   }
 
@@ -173,7 +174,7 @@ export class Slot {
     this.#state = "starting"
     this.#startedAt = this.#heardAt = clock.now()
     this.#report = this.#failure = null
-    this.#hung = false
+    this.#silentMs = null
     const generation = ++this.#generation
     openQueue(this.#listenFd)
     try {
@@ -260,11 +261,13 @@ export class Slot {
   }
 
   #explain(ending: Ending): { reason: DeathReason; story: string } {
-    const silence = Math.round(this.#options.limits.hungMs / 1000)
-    if (this.#failure !== null)
+    if (this.#failure !== null) {
       return { reason: "failed", story: `failed (${this.#failure.message})` }
-    if (this.#hung)
-      return { reason: "hung", story: `hung, silent for ${silence} s, and was killed` }
+    }
+    if (this.#silentMs !== null) {
+      const silence = `${this.#silentMs / 1000} s`
+      return { reason: "hung", story: `hung, silent for ${silence}, and was killed` }
+    }
     if (ending.signal !== null) return { reason: "killed", story: `was killed by ${ending.signal}` }
     return { reason: "exited", story: `exited with code ${ending.code}` }
   }

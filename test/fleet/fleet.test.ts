@@ -4,6 +4,7 @@ import { expect, test } from "bun:test"
 import { allowedCpus } from "../../src/net/affinity.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { RunningFleet, allGone } from "./running-fleet.ts"
+import { testBackend } from "./settings.ts"
 
 const REQUESTS = 'bunlb_requests_total{backend="a:80",code="200"}'
 const quick = { heartbeatMs: 50, hungMs: 400 }
@@ -121,4 +122,17 @@ test("one change of health is one line, however many workers see it", async () =
   await fleet.master.line(/^info backend a:80 is healthy again after \d+ s: 2 successes$/)
   const told = fleet.master.lines.filter((line) => line.startsWith("info backend"))
   expect(told).toHaveLength(2)
+})
+
+test("/health is 503 while no worker finds a backend that it would use", async () => {
+  await using fleet = await RunningFleet.start({ workers: 1, backends: [testBackend("a:80")] })
+  const health = async () => {
+    const response = await fetch(`http://127.0.0.1:${fleet.adminPort}/health`)
+    return `${response.status} ${await response.text()}`
+  }
+  expect(await health()).toBe("200 ok\n")
+  await fleet.ask("/sick")
+  await until(async () => (await health()).startsWith("503 no backend"), PATIENCE_MS, "503")
+  await fleet.ask("/well")
+  await until(async () => (await health()) === "200 ok\n", PATIENCE_MS, "200")
 })

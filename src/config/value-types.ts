@@ -34,7 +34,7 @@ export function integer(minimum: number, maximum: number, placeholder = "N"): Va
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 
 /** `value` milliseconds in the largest unit that says them exactly. */
-export function formatDuration(value: number): string {
+function formatDuration(value: number): string {
   if (value === 0) return "0"
   const unit = ["h", "m", "s"].find((name) => value % (durationUnits[name] ?? 1) === 0) ?? "ms"
   return `${value / (durationUnits[unit] ?? 1)}${unit}`
@@ -73,7 +73,7 @@ export function duration(minimum: number, maximum: number, per = 1): ValueType<n
 const sizeUnits: Readonly<Record<string, number>> = { b: 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 }
 
 /** `value` bytes in the largest unit that says them exactly. */
-export function formatSize(value: number): string {
+function formatSize(value: number): string {
   if (value === 0) return "0"
   if (value % (1 << 20) === 0) return `${value / (1 << 20)}MiB`
   return value % 1024 === 0 ? `${value / 1024}KiB` : String(value)

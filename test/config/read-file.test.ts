@@ -37,15 +37,14 @@ test("a file of each kind is read", async () => {
   }
 })
 
+const noValue = "Missing value after '='; values must be on the same line"
+const notJson = "is not JSON, remove it or write YAML"
+
 test.each<[string, string | null, string]>([
   ["none.yaml", null, "config: none.yaml: no such file"],
   ["bunlb.conf", "port: 1", "config: bunlb.conf: the name must end in .yaml, .yml, .toml or .json"],
   ["bad.yaml", "a: 1\nb: [1,\nc: 2\n", "config: bad.yaml:3:1: not valid YAML: Unexpected token"],
-  [
-    "bad.toml",
-    "a = 1\nb = \n",
-    "config: bad.toml:2:5: not valid TOML: Missing value after '='; values must be on the same line",
-  ],
+  ["bad.toml", "a = 1\nb = \n", `config: bad.toml:2:5: not valid TOML: ${noValue}`],
   [
     "bad.json",
     '{\n "a": 1,\n "b" 2}',
@@ -54,12 +53,12 @@ test.each<[string, string | null, string]>([
   [
     "comma.json",
     '{\n "a": ",}",\n}',
-    "config: comma.json:2:11: not valid JSON: a comma before a closing bracket is not JSON, remove it or write YAML",
+    `config: comma.json:2:11: not valid JSON: a comma before a closing bracket ${notJson}`,
   ],
   [
     "comment.json",
     '{ // why\n "a": 1 }',
-    "config: comment.json:1:3: not valid JSON: a comment is not JSON, remove it or write YAML",
+    `config: comment.json:1:3: not valid JSON: a comment ${notJson}`,
   ],
   ["huge.yaml", " ".repeat((4 << 20) + 1), "config: huge.yaml: larger than 4 MiB"],
 ])("%s", async (name, text, fault) => {

@@ -1,0 +1,39 @@
+/** A terminal whose lines a test reads, and the command tree in this process. */
+import { backend } from "../../src/cli/backend.ts"
+import { check } from "../../src/cli/check.ts"
+import { runCommandLine } from "../../src/cli/command-line.ts"
+import { demo } from "../../src/cli/demo.ts"
+import { health } from "../../src/cli/health.ts"
+import { run } from "../../src/cli/run.ts"
+import { status } from "../../src/cli/status.ts"
+
+const tree = {
+  run: async () => run,
+  check: async () => check,
+  demo: async () => demo,
+  backend: async () => backend,
+  health: async () => health,
+  status: async () => status,
+}
+
+export interface Said {
+  readonly code: number
+  readonly out: string
+  readonly complaints: string
+}
+
+/** What `bunlb WORDS` says and how it ends. For commands that end by themselves. */
+export async function bunlb(
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Said> {
+  const out: string[] = []
+  const complaints: string[] = []
+  const code = await runCommandLine(tree, words, {
+    out: (line) => void out.push(line),
+    complain: (line) => void complaints.push(line),
+    environment,
+    machine: { cpus: 4, platform: "linux", privileged: true },
+  })
+  return { code, out: out.join("\n"), complaints: complaints.join("\n") }
+}

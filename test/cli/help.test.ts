@@ -1,0 +1,60 @@
+/** Help: every flag with its default, within its width, for each way of asking. */
+import { expect, test } from "bun:test"
+import { settingRows } from "../../src/config/schema.ts"
+import { bunlb } from "./fake-terminal.ts"
+
+test("asked for in any way it is the same page", async () => {
+  const page = await bunlb(["--help"])
+  expect(page.code).toBe(0)
+  expect(page.complaints).toBe("")
+  for (const words of [
+    ["-h"],
+    ["run", "--help"],
+    ["help"],
+    ["-p", "80", "--help"],
+    ["run", "-h"],
+  ]) {
+    expect(await bunlb(words)).toEqual(page)
+  }
+})
+
+test("it shows the commands, and every flag with its default", async () => {
+  const { out } = await bunlb(["--help"])
+  for (const name of ["run", "check", "demo", "backend", "health", "status"]) {
+    expect(out).toMatch(new RegExp(`^  ${name} `, "m"))
+  }
+  const flat = out.replace(/\s+/g, " ")
+  for (const { flag, setting, defaultText } of settingRows) {
+    expect(flat).toContain(flag === "pin" ? "--[no-]pin" : `--${flag}`)
+    if (setting.short !== undefined) expect(out).toContain(`  -${setting.short}, --${flag}`)
+    const evident = defaultText === "none" || defaultText === "false"
+    if (!evident) expect(flat).toContain(`${setting.help} (default: ${defaultText})`)
+  }
+})
+
+test("no line is wider than 96 columns or ends in a space", async () => {
+  for (const command of ["run", "check", "demo", "backend", "health", "status"]) {
+    const { out, code } = await bunlb(["help", command])
+    expect(code).toBe(0)
+    expect(out).toContain(`Usage: bunlb ${command === "run" ? "[run]" : command}`)
+    expect(out.split("\n").filter((line) => line.length > 96 || / $/.test(line))).toEqual([])
+  }
+})
+
+test("a command's own page lists no other commands", async () => {
+  const { out } = await bunlb(["health", "-h"])
+  expect(out).toBe(
+    `Ask a running bunlb whether it serves: exit code 0 or 1.
+
+Usage: bunlb health [--admin HOST:PORT]
+
+Flags:
+      --admin HOST:PORT             The admin listener to ask (default: 127.0.0.1:9900)`,
+  )
+})
+
+test("the version names bunlb and Bun", async () => {
+  const line = /^bunlb \d+\.\d+\.\d+ \(bun \d+\.\d+\.\d+\)$/
+  expect((await bunlb(["--version"])).out).toMatch(line)
+  expect((await bunlb(["-v"])).out).toMatch(line)
+})

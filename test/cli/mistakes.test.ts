@@ -1,0 +1,72 @@
+/** The mistakes that people make first, and the exact line that each gets. Never a stack trace. */
+import { afterAll, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { bunlb } from "./fake-terminal.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "bunlb-mistakes-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test.each<[string, string]>([
+  ["", "no backend, name at least one: bunlb -b 127.0.0.1:9001 (or try: bunlb demo)"],
+  ["run", "no backend, name at least one: bunlb -b 127.0.0.1:9001 (or try: bunlb demo)"],
+  ["check", "no backend, name at least one: bunlb -b 127.0.0.1:9001 (or try: bunlb demo)"],
+  ["--prot 80", "unknown flag --prot, did you mean --port?"],
+  ["chekc", 'unknown command "chekc", did you mean check?'],
+  ["10.0.0.1:80", 'unknown command "10.0.0.1:80", did you mean -b 10.0.0.1:80?'],
+  ["dance", 'unknown command "dance", see --help'],
+  ["toString", 'unknown command "toString", see --help'],
+  ["-b a:80 check", 'unexpected argument "check", see --help'],
+  ["-b", "-b needs a value: -b HOST:PORT[,weight=N][,backup][,tls][,ca=FILE]"],
+  ["-b -p 80", "-b needs a value: -b HOST:PORT[,weight=N][,backup][,tls][,ca=FILE]"],
+  ["-b a", '--backend: "a" has no port, write a:80'],
+  ["-b a:80 -b a:80", '--backend: "a:80" is there twice'],
+  ["-b ::1:80", '--backend: "::1:80" needs brackets around the IPv6 address, such as [::1]:8080'],
+  [
+    "-b http://a/api",
+    '--backend: "http://a/api" has a path, a backend is only HOST:PORT: ' +
+      "paths are forwarded as they come",
+  ],
+  ["-p http -b a:80", '--port: expected a whole number from 0 to 65535, got "http"'],
+  ["-p 70000 -b a:80", '--port: expected a whole number from 0 to 65535, got "70000"'],
+  ["-w 0 -b a:80", '--workers: expected a whole number from 1 to 256, got "0"'],
+  ["-s best -b a:80", '--strategy: expected round_robin, random, weighted or sticky, got "best"'],
+  ["-m many -b a:80", '--mode: expected mp or sp, got "many"'],
+  ["-l loud -b a:80", '--log-level: expected err, warn, info or debug, got "loud"'],
+  [
+    "-h example.com -b a:80",
+    '--host: expected an IP address such as 0.0.0.0, 127.0.0.1 or ::, got "example.com"',
+  ],
+  [
+    "--admin 9900 -b a:80",
+    '--admin: expected HOST:PORT such as 127.0.0.1:9900, or off, got "9900"',
+  ],
+  ["--health-interval 5 -b a:80", "--health-interval: 5 has no unit, write 5ms, 5s, 5m or 5h"],
+  ["-c none.yaml", "config: none.yaml: no such file"],
+  ["-c bunlb.conf", "config: bunlb.conf: the name must end in .yaml, .yml, .toml or .json"],
+  ["health --admin off", "--admin: expected HOST:PORT, got off"],
+  ["backend --fail-rate 2", '--fail-rate: expected a number from 0 to 1 such as 0.1, got "2"'],
+  ["backend --status 42", '--status: expected a whole number from 200 to 599, got "42"'],
+  ["demo -b a:80", "unknown flag -b, see --help"],
+])("bunlb %s", async (line, fault) => {
+  const said = await bunlb(line.split(" ").filter(Boolean))
+  expect(said).toEqual({ code: 2, out: "", complaints: `bunlb: ${fault}` })
+})
+
+test("a file without backends is told by its name", async () => {
+  const file = join(folder, "empty.yaml")
+  await Bun.write(file, "port: 80\n")
+  const fault = `bunlb: config: ${file}: no backend, add one: backends: ["127.0.0.1:9001"]`
+  expect(await bunlb(["-c", file])).toEqual({ code: 2, out: "", complaints: fault })
+})
+
+test("every fault of a file is a line of its own", async () => {
+  const file = join(folder, "bad.yaml")
+  await Bun.write(file, "prot: 80\nbackends:\n  - a:80\n  - host: b\n    port: 80\n    wieght: 2\n")
+  const complaints = [
+    `bunlb: config: ${file}:1:1: prot: unknown key, did you mean "port"?`,
+    `bunlb: config: ${file}:6:5: backends[1].wieght: unknown key, did you mean "weight"?`,
+  ].join("\n")
+  expect(await bunlb(["check", "-c", file])).toEqual({ code: 2, out: "", complaints })
+})

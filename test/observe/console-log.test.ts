@@ -1,0 +1,76 @@
+/** Log lines: levels, forms, and that whatever is in a line it stays one. */
+import { expect, test } from "bun:test"
+import type { LogFormat, LogLevel } from "../../src/config/settings.ts"
+import { createLog } from "../../src/observe/console-log.ts"
+
+function lines(level: LogLevel, format: LogFormat, terminal = false, label = ""): string[] {
+  const written: string[] = []
+  const target = { terminal, write: (line: string) => void written.push(line) }
+  const log = createLog(level, format, label, target)
+  log.error("e")
+  log.warn("w")
+  log.info("i")
+  log.debug("d")
+  return written
+}
+
+test("a level shows itself and what is more important", () => {
+  const words = (level: LogLevel) => lines(level, "text").map((line) => line.split(" ")[1])
+  expect(words("err")).toEqual(["ERROR"])
+  expect(words("warn")).toEqual(["ERROR", "WARN"])
+  expect(words("info")).toEqual(["ERROR", "WARN", "INFO"])
+  expect(words("debug")).toEqual(["ERROR", "WARN", "INFO", "DEBUG"])
+  expect(createLog("debug", "text").debugging).toBe(true)
+  expect(createLog("info", "text").debugging).toBe(false)
+})
+
+test("text has time, level, process and line", () => {
+  const time = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"
+  expect(lines("err", "auto")[0]).toMatch(new RegExp(`^${time} ERROR e\n$`))
+  expect(lines("err", "text", false, "worker 2")[0]).toMatch(
+    new RegExp(`^${time} ERROR \\[worker 2\\] e\n$`),
+  )
+})
+
+test("a terminal gets colours and a short time", () => {
+  expect(lines("err", "auto", true)[0]).toMatch(
+    /^\x1b\[2m\d\d:\d\d:\d\d\x1b\[0m \x1b\[31mERROR\x1b\[0m e\n$/,
+  )
+})
+
+test("json has the names of the settings' levels", () => {
+  const parsed = lines("debug", "json", true, "worker 2").map((line) => JSON.parse(line))
+  expect(parsed.map(({ level, msg }) => `${level} ${msg}`)).toEqual([
+    "err e",
+    "warn w",
+    "info i",
+    "debug d",
+  ])
+  expect(Object.keys(parsed[0])).toEqual(["time", "level", "msg", "process"])
+  expect(JSON.parse(lines("err", "json")[0] ?? "")).not.toHaveProperty("process")
+})
+
+test("a line stays one line and does not steer a terminal", () => {
+  const written: string[] = []
+  const write = (line: string) => void written.push(line)
+  for (const [format, terminal] of [
+    ["text", false],
+    ["text", true],
+    ["json", false],
+  ] as const) {
+    createLog("info", format, "", { terminal, write }).info("a\nb\r\x1b[2Jc\u2028%s\x9b")
+  }
+  for (const line of written) {
+    expect(line.indexOf("\n")).toBe(line.length - 1)
+    expect(line).not.toContain("\x1b[2J")
+  }
+  expect(written[0]).toEndWith(" a\\x0ab\\x0d\\x1b[2Jc\\x2028%s\\x9b\n")
+})
+
+test("repeated lines are all written", () => {
+  const written: string[] = []
+  const write = (line: string) => void written.push(line)
+  const log = createLog("info", "text", "", { terminal: false, write })
+  for (let i = 0; i < 20; i++) log.info("same")
+  expect(written).toBeArrayOfSize(20)
+})

@@ -14,13 +14,8 @@ import {
   scanFields,
 } from "./field-section.ts"
 import { AUTHENTICATE, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from "./fields.ts"
+import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "./framing.ts"
 import { namesConnectionScheme } from "./request.ts"
-
-/** How the end of a response body is known (RFC 9112 section 6.3). */
-export const NO_BODY = 0
-export const BY_LENGTH = 1
-export const BY_CHUNKS = 2
-export const BY_CLOSE = 3
 
 /** Why a response head is unusable, negated by the scanner. */
 export const MALFORMED = 1

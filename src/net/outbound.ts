@@ -104,10 +104,7 @@ export abstract class Outbound implements Deadlined {
 
   /** Gives up or closes at once, with a reset. Neither `dialFailed` nor `closed` follows. */
   abort(): void {
-    this.phase = CLOSED
-    this.deadlineAt = Infinity
-    this.socket?.terminate()
-    this.socket = null
+    this.#drop()
   }
 
   /** Closes in good order. Neither `dialFailed` nor `closed` follows. */
@@ -144,8 +141,16 @@ export abstract class Outbound implements Deadlined {
 
   #fail(failure: DialFailure): void {
     if (this.phase === CLOSED || this.phase === OPEN) return
-    this.abort()
+    this.#drop()
     this.dialFailed(failure)
+  }
+
+  #drop(): void {
+    const socket = this.socket
+    this.phase = CLOSED
+    this.deadlineAt = Infinity
+    this.socket = null
+    socket?.terminate()
   }
 
   #opening(socket: Socket<Outbound>): void {
@@ -154,7 +159,7 @@ export abstract class Outbound implements Deadlined {
       return
     }
     this.socket = socket
-    if (this.#tls !== null) this.#tls.resume(socket as unknown as TLSSocket<unknown>)
+    if (this.#tls !== null) this.#tls.resume(socket as unknown as TLSSocket)
     else if (!DIALS_BY_DESCRIPTOR) this.#open()
   }
 
@@ -166,7 +171,7 @@ export abstract class Outbound implements Deadlined {
 
   #secured(socket: Socket<Outbound>, error: Error | null): void {
     if (this.#tls === null || this.phase === CLOSED || this.phase === OPEN) return
-    const fault = this.#tls.fault(socket as unknown as TLSSocket<unknown>, error)
+    const fault = this.#tls.fault(socket as unknown as TLSSocket, error)
     if (fault === null) this.#open()
     else this.#fail({ ...plain, reason: fault, tls: true })
   }

@@ -33,10 +33,20 @@ export class TlsClient {
   readonly host: string
   readonly insecure: boolean
   #session: Uint8Array | null = null
+  readonly #watch: ((socket: TLSSocket) => void) | null
 
-  /** `caFile` null: the system's CAs. Throws `BunlbError` when the file cannot be read. */
-  constructor(host: string, caFile: string | null, insecure: boolean) {
+  /**
+   * `caFile` null: the system's CAs. `watch` sees every finished handshake. Throws `BunlbError` when the file
+   * cannot be read.
+   */
+  constructor(
+    host: string,
+    caFile: string | null,
+    insecure: boolean,
+    watch: ((socket: TLSSocket) => void) | null = null,
+  ) {
     this.host = host
+    this.#watch = watch
     this.insecure = insecure
     const ca = insecure ? undefined : authorities(caFile)
     this.options = {
@@ -48,7 +58,7 @@ export class TlsClient {
   }
 
   /** Offers the last session. Called before the handshake. */
-  resume(socket: TLSSocket<unknown>): void {
+  resume(socket: TLSSocket): void {
     if (this.#session !== null) socket.setSession(this.#session)
   }
 
@@ -61,7 +71,8 @@ export class TlsClient {
    * The fault of the peer's certificate, or null when application bytes may flow. Bun's own verdict `ok` is not
    * to be trusted: it is true on a resumed session with a self-signed certificate.
    */
-  fault(socket: TLSSocket<unknown>, error: Error | null): string | null {
+  fault(socket: TLSSocket, error: Error | null): string | null {
+    this.#watch?.(socket)
     if (this.insecure) return isVerification(error) ? null : `TLS: ${codeOf(error)}`
     if (error !== null && error !== undefined) return faultOf(error)
     if (!socket.authorized) return "certificate not authorized"

@@ -1,0 +1,70 @@
+/**
+ * Accepts connections on a listening descriptor, and can stop and go on without losing one: the descriptor is
+ * held here, Bun gets a dup of it, so while Bun does not listen the kernel goes on queueing.
+ */
+import type { Socket } from "bun"
+import { BunlbError } from "../observe/errors.ts"
+import { libc } from "./libc.ts"
+import { openQueue } from "./listeners.ts"
+
+/** What an accepted connection becomes. */
+export interface Accepted {
+  received(bytes: Buffer): void
+  drained(): void
+  /** The peer has sent FIN. */
+  ended(): void
+  closed(): void
+  crashed(error: Error): void
+}
+
+export class Acceptor<T extends Accepted> {
+  readonly #fd: number
+  readonly #accept: (socket: Socket<T>) => T
+  #listener: { stop(): void } | null = null
+
+  /** Owns `fd` from now on. `accept` is called for every connection. */
+  constructor(fd: number, accept: (socket: Socket<T>) => T) {
+    this.#fd = fd
+    this.#accept = accept
+  }
+
+  get accepting(): boolean {
+    return this.#listener !== null
+  }
+
+  /** Begins or goes on to accept. */
+  resume(): void {
+    if (this.#listener !== null) return
+    const fd = libc().dup(this.#fd)
+    if (fd < 0) throw new BunlbError("BUNLB_E_LISTEN", "cannot accept: out of file descriptors")
+    const options = {
+      fd,
+      allowHalfOpen: true,
+      socket: {
+        open: (socket: Socket<T>) => {
+          socket.data = this.#accept(socket)
+        },
+        data: (socket: Socket<T>, bytes: Buffer) => socket.data.received(bytes),
+        drain: (socket: Socket<T>) => socket.data.drained(),
+        end: (socket: Socket<T>) => socket.data.ended(),
+        close: (socket: Socket<T>) => socket.data?.closed(),
+        error: (socket: Socket<T>, error: Error) => socket.data.crashed(error),
+      },
+    }
+    // `fd` is there, though Bun's types do not say so.
+    this.#listener = Bun.listen<T>(options as unknown as Bun.TCPSocketListenOptions<T>)
+    openQueue(this.#fd)
+  }
+
+  /** Accepts no more for now; who knocks waits in the kernel. */
+  pause(): void {
+    this.#listener?.stop()
+    this.#listener = null
+  }
+
+  /** Accepts no more, ever. */
+  close(): void {
+    this.pause()
+    libc().close(this.#fd)
+  }
+}

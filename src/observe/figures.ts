@@ -1,0 +1,113 @@
+/**
+ * The figures of one worker: plain numbers that the data path adds to, turned into samples when someone asks.
+ */
+import { Histogram } from "./histogram.ts"
+import type { Samples } from "./snapshot.ts"
+
+const FIRST_STATUS = 100
+const STATUSES = 900
+
+/** What happened to requests at one backend, or (without a backend) to those that bunlb answered itself. */
+export class BackendFigures {
+  readonly #codes = new Float64Array(STATUSES)
+  readonly #durations = new Histogram()
+  requests = 0
+  active = 0
+  dialing = 0
+  reuses = 0
+  dials = 0
+  failedDials = 0
+
+  /** A response of `status` has been sent, `duration` milliseconds after its request was read. */
+  answered(status: number, duration: number): void {
+    this.requests++
+    this.#codes[status - FIRST_STATUS]++
+    this.#durations.observe(duration)
+  }
+
+  collect(samples: Samples, name: string, idle: number): void {
+    const backend = `backend="${name}"`
+    for (let i = 0; i < STATUSES; i++) {
+      if (this.#codes[i] === 0) continue
+      set(samples, "bunlb_requests_total", `${backend},code="${i + FIRST_STATUS}"`, this.#codes[i])
+    }
+    if (this.requests > 0) {
+      this.#durations.collect(samples, "bunlb_request_duration_seconds", backend)
+    }
+    if (name === "") return
+    set(samples, "bunlb_backend_connections", `${backend},state="active"`, this.active)
+    set(samples, "bunlb_backend_connections", `${backend},state="idle"`, idle)
+    set(samples, "bunlb_backend_connections", `${backend},state="dialing"`, this.dialing)
+    set(samples, "bunlb_pool_reuses_total", backend, this.reuses)
+    set(samples, "bunlb_dials_total", `${backend},result="failed"`, this.failedDials)
+    set(samples, "bunlb_dials_total", `${backend},result="ok"`, this.dials)
+  }
+}
+
+export type RetryReason = "stale" | "closed" | "dial"
+
+export class Figures {
+  /** Answers of bunlb's own: refusals and requests that no backend could be found for. */
+  readonly own = new BackendFigures()
+  readonly #rejected: Float64Array
+  readonly #reasons: readonly string[]
+  fromClient = 0
+  toClient = 0
+  fromBackend = 0
+  toBackend = 0
+  clients = 0
+  accepted = 0
+  aborts = 0
+  truncated = 0
+  tunnels = 0
+  panicPicks = 0
+  failovers = 0
+  budgetExhausted = 0
+  readonly retries: Record<RetryReason, number> = { stale: 0, closed: 0, dial: 0 }
+
+  /** `reasons`: the names of the refusals by their numbers. */
+  constructor(reasons: readonly string[]) {
+    this.#reasons = reasons
+    this.#rejected = new Float64Array(reasons.length)
+  }
+
+  /** A request was refused with refusal number `refusal`. */
+  rejected(refusal: number): void {
+    this.#rejected[refusal]++
+  }
+
+  collect(samples: Samples): void {
+    this.own.collect(samples, "", 0)
+    for (let i = 0; i < this.#reasons.length; i++) {
+      if (this.#rejected[i] === 0) continue
+      set(
+        samples,
+        "bunlb_rejected_requests_total",
+        `reason="${this.#reasons[i]}"`,
+        this.#rejected[i],
+      )
+    }
+    set(samples, "bunlb_bytes_total", 'direction="from_client"', this.fromClient)
+    set(samples, "bunlb_bytes_total", 'direction="to_client"', this.toClient)
+    set(samples, "bunlb_bytes_total", 'direction="from_backend"', this.fromBackend)
+    set(samples, "bunlb_bytes_total", 'direction="to_backend"', this.toBackend)
+    set(samples, "bunlb_client_connections", "", this.clients)
+    set(samples, "bunlb_worker_connections", "", this.clients)
+    set(samples, "bunlb_client_connections_total", "", this.accepted)
+    set(samples, "bunlb_client_aborts_total", "", this.aborts)
+    set(samples, "bunlb_truncated_responses_total", "", this.truncated)
+    set(samples, "bunlb_tunnels", "", this.tunnels)
+    set(samples, "bunlb_panic_picks_total", "", this.panicPicks)
+    set(samples, "bunlb_failovers_total", "", this.failovers)
+    set(samples, "bunlb_retry_budget_exhausted_total", "", this.budgetExhausted)
+    for (const [reason, count] of Object.entries(this.retries)) {
+      set(samples, "bunlb_retries_total", `reason="${reason}"`, count)
+    }
+    set(samples, "bunlb_stale_retries_total", "", this.retries.stale)
+  }
+}
+
+/** Puts one sample into its family. */
+export function set(samples: Samples, family: string, labels: string, value: number): void {
+  ;(samples[family] ??= {})[labels] = value
+}

@@ -1,0 +1,170 @@
+/**
+ * A connection to a backend: at work for one exchange, or idle in its pool. What the backend says is handed to
+ * the exchange; what it says while idle destroys the connection.
+ */
+import { Outbound, type DialFailure } from "../net/outbound.ts"
+import { Outbox } from "../net/outbox.ts"
+import { libc } from "../net/libc.ts"
+import type { Exchange } from "./exchange.ts"
+import type { Gateway } from "./gateway.ts"
+import type { Tunnel } from "./tunnel.ts"
+import type { Upstream } from "./upstream.ts"
+
+const MSG_PEEK_DONTWAIT = 0x2 | 0x40
+const EAGAIN = 11
+const peeked = new Uint8Array(1)
+
+export class BackendConnection extends Outbound {
+  readonly upstream: Upstream
+  /** The address dialled. */
+  readonly ip: string
+  readonly born: number
+  exchange: Exchange | null
+  tunnel: Tunnel | null = null
+  readonly outbox = new Outbox()
+  paused = false
+  /** Neighbours in the pool. */
+  above: BackendConnection | null = null
+  below: BackendConnection | null = null
+  pooled = false
+  #dialing = true
+  readonly #gateway: Gateway
+
+  constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, ip: string) {
+    super(upstream.tls, gateway.settings.timeouts)
+    this.#gateway = gateway
+    this.upstream = upstream
+    this.exchange = exchange
+    this.ip = ip
+    this.born = gateway.clock.now()
+  }
+
+  begin(ip: string, port: number): void {
+    this.upstream.connections.add(this)
+    this.upstream.figures.dialing++
+    this.#gateway.deadlines.add(this)
+    this.dial(ip, port, this.born)
+  }
+
+  /**
+   * Sends or keeps `bytes[from..to)`; `owned` as in `Outbox`. A socket that is already gone reports through
+   * `closed`, so there is nothing to return.
+   */
+  send(bytes: Buffer, from: number, to: number, owned: boolean): void {
+    if (this.socket === null || from === to) return
+    this.#gateway.figures.toBackend += to - from
+    this.outbox.send(this.socket, bytes, from, to, owned)
+  }
+
+  pause(): void {
+    if (this.paused) return
+    this.paused = true
+    this.deadlineAt = Infinity
+    this.socket?.pause()
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    this.socket?.resume()
+  }
+
+  /** Gives the connection back to its pool after a complete exchange. */
+  release(now: number): void {
+    this.exchange = null
+    this.deadlineAt = now + this.#gateway.settings.timeouts.poolIdle
+    this.upstream.pool.put(this)
+  }
+
+  /**
+   * Whether the peer has closed or spoken, as the kernel knows already and the event loop not yet: asked before a
+   * request that cannot be sent twice goes out on a used connection.
+   */
+  isStale(): boolean {
+    const fd = this.socket !== null && "fd" in this.socket ? this.socket.fd : -1
+    if (this.upstream.tls !== null || typeof fd !== "number" || fd < 0) return false
+    if (libc().recv(fd, peeked, 1, MSG_PEEK_DONTWAIT) >= 0) return true
+    return libc().errno() !== EAGAIN
+  }
+
+  protected opened(): void {
+    this.#dialed()
+    this.upstream.figures.dials++
+    this.exchange?.connected(this)
+  }
+
+  protected dialFailed(failure: DialFailure): void {
+    this.upstream.figures.failedDials++
+    const exchange = this.exchange
+    this.#leave()
+    exchange?.dialFailed(failure)
+  }
+
+  received(bytes: Buffer): void {
+    this.#gateway.figures.fromBackend += bytes.length
+    if (this.exchange !== null) this.exchange.receiveResponse(bytes)
+    else if (this.tunnel !== null) this.tunnel.fromBackend(bytes)
+    else this.abort()
+  }
+
+  drained(): void {
+    if (this.socket === null) return
+    if (this.outbox.size > 0) this.outbox.flush(this.socket)
+    if (this.exchange !== null) this.exchange.backendDrained(this)
+    else if (this.outbox.size === 0) this.tunnel?.backendDrained()
+  }
+
+  ended(): void {
+    if (this.exchange !== null) this.exchange.backendEnded(false)
+    else if (this.tunnel !== null) this.tunnel.backendEnded()
+    else this.retire()
+  }
+
+  protected closed(reset: boolean): void {
+    const { exchange, tunnel } = this
+    this.#leave()
+    if (exchange !== null) exchange.backendEnded(reset)
+    else tunnel?.backendClosed()
+  }
+
+  protected late(): void {
+    if (this.exchange !== null) this.exchange.backendLate()
+    else this.retire()
+  }
+
+  crashed(error: Error): void {
+    this.#gateway.log.error(`internal error at backend ${this.upstream.settings.name}: ${error}`)
+    this.#gateway.log.debug(error.stack ?? "")
+    const { exchange, tunnel } = this
+    this.abort()
+    exchange?.backendEnded(true)
+    tunnel?.backendClosed()
+  }
+
+  override abort(): void {
+    this.#leave()
+    super.abort()
+  }
+
+  override retire(): void {
+    this.#leave()
+    super.retire()
+  }
+
+  #dialed(): void {
+    if (!this.#dialing) return
+    this.#dialing = false
+    this.upstream.figures.dialing--
+  }
+
+  /** Out of every list; whatever follows on the socket is nobody's. */
+  #leave(): void {
+    this.#dialed()
+    this.upstream.pool.remove(this)
+    this.upstream.connections.delete(this)
+    this.#gateway.deadlines.remove(this)
+    this.exchange = null
+    this.tunnel = null
+    this.outbox.clear()
+  }
+}

@@ -1,0 +1,401 @@
+/**
+ * A client's connection: reads heads, hands them to its exchange, and closes in the way that loses nothing.
+ *
+ *   IDLE       no byte of a request yet          --bytes--> HEAD or EXCHANGE
+ *   HEAD       part of a head                    --whole--> EXCHANGE   --late or malformed--> LINGER
+ *   EXCHANGE   a request is being served         --done--> IDLE, FLUSH or LINGER   --101--> TUNNEL
+ *   TUNNEL     protocols switched                --both ended--> FLUSH
+ *   FLUSH      the last bytes are on their way   --sent--> CLOSED
+ *   LINGER     answered; what still comes is read and thrown away, so that no reset eats the answer
+ *   CLOSED
+ */
+import type { Socket } from "bun"
+import { ClientIdentity } from "../http/identity.ts"
+import { PartialHead } from "../http/partial-head.ts"
+import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength, ownAnswer, refusals } from "../http/refusal.ts"
+import type { HeadPlan } from "../http/request-writer.ts"
+import { scanRequest } from "../http/request.ts"
+import type { Deadlined } from "../net/deadlines.ts"
+import { HIGH_WATER, Outbox } from "../net/outbox.ts"
+import { Exchange } from "./exchange.ts"
+import type { Gateway } from "./gateway.ts"
+import type { Tunnel } from "./tunnel.ts"
+
+const IDLE = 0
+const HEAD = 1
+const EXCHANGE = 2
+const TUNNEL = 3
+const FLUSH = 4
+const LINGER = 5
+const CLOSED = 6
+
+/** Pipelined bytes that are held; above this the client is not read. */
+const HELD_LIMIT = 16 * 1024
+/** What is read after a refusal, and for how long: time for the client to read the answer. */
+const LINGER_BYTES = 1024 * 1024
+const LINGER_MS = 2000
+
+const nothing = new Uint8Array(0)
+let connections = 0
+
+export class ClientConnection implements Deadlined {
+  deadlineAt: number
+  deadlineSlot = -1
+  /** Counts connections of this process; names this one in traces. */
+  readonly id = ++connections
+  readonly outbox = new Outbox()
+  /** What this client's requests gain on their way. */
+  readonly plan: HeadPlan
+  readonly #gateway: Gateway
+  readonly #exchange: Exchange
+  #socket: Socket<ClientConnection> | null
+  #phase = IDLE
+  #partial: PartialHead | null = null
+  #held: PartialHead | null = null
+  #tunnel: Tunnel | null = null
+  #paused = false
+  #reading = false
+  #ended = false
+  #lingered = 0
+
+  constructor(gateway: Gateway, socket: Socket<ClientConnection>) {
+    this.#gateway = gateway
+    this.#socket = socket
+    const address = plainAddress(socket.remoteAddress)
+    const trusted = gateway.trust.trusts(address)
+    this.plan = {
+      identity: new ClientIdentity(address, trusted, gateway.trust, "http"),
+      hostLine: null,
+      defaultHostLine: nothing,
+      cookies: gateway.cookies,
+      ids: gateway.ids,
+    }
+    this.#exchange = new Exchange(this, gateway)
+    this.deadlineAt = gateway.clock.now() + gateway.settings.timeouts.clientHead
+    gateway.deadlines.add(this)
+    gateway.clients.add(this)
+    gateway.figures.clients++
+    gateway.figures.accepted++
+  }
+
+  received(bytes: Buffer): void {
+    this.#gateway.figures.fromClient += bytes.length
+    switch (this.#phase) {
+      case IDLE:
+        this.#read(bytes)
+        break
+      case HEAD:
+        if (this.#partial === null || this.#partial.add(bytes)) {
+          this.#read(this.#partial?.bytes ?? bytes)
+        }
+        break
+      case EXCHANGE:
+        this.#receiveMore(bytes)
+        break
+      case TUNNEL:
+        this.#tunnel?.fromClient(bytes)
+        break
+      case LINGER:
+        this.#lingered += bytes.length
+        if (this.#lingered > LINGER_BYTES) this.abort()
+        break
+    }
+  }
+
+  /** Serves the requests in `bytes`, one after the other, for as long as each ends within its own turn. */
+  #read(bytes: Buffer): void {
+    const { settings, request, clock } = this.#gateway
+    const to = bytes.length
+    let from = 0
+    this.#reading = true
+    while (from < to && this.#phase <= HEAD && this.outbox.size <= HIGH_WATER) {
+      const end = scanRequest(bytes, from, to, settings.limits, request)
+      if (end === 0) {
+        if (this.#partial === null || from > 0) this.#beginHead(bytes, from, to)
+        from = to
+        break
+      }
+      this.#partial = null
+      if (end < 0) {
+        this.refuse(-end)
+        from = to
+        break
+      }
+      this.#phase = EXCHANGE
+      this.deadlineAt = Infinity
+      from = this.#exchange.begin(bytes, from, end, to)
+      if (this.#phase === EXCHANGE && !this.#exchange.requestDone && !this.#paused) {
+        this.deadlineAt = clock.now() + settings.timeouts.clientBody
+      }
+    }
+    this.#reading = false
+    if (from < to && this.#phase <= EXCHANGE) this.#hold(bytes, from, to)
+  }
+
+  #beginHead(bytes: Buffer, from: number, to: number): void {
+    const { settings, clock } = this.#gateway
+    this.#partial = new PartialHead(bytes, from, to, settings.limits.headBytes)
+    this.#phase = HEAD
+    this.deadlineAt = clock.now() + settings.timeouts.clientHead
+  }
+
+  #receiveMore(bytes: Buffer): void {
+    let used = 0
+    if (!this.#exchange.requestDone) {
+      const { clock, settings } = this.#gateway
+      this.deadlineAt = clock.now() + settings.timeouts.clientBody
+      used = this.#exchange.receiveBody(bytes)
+      if (this.#phase === EXCHANGE && this.#exchange.requestDone && this.outbox.size === 0) {
+        this.deadlineAt = Infinity
+      }
+    }
+    if (used < bytes.length && this.#phase === EXCHANGE) this.#hold(bytes, used, bytes.length)
+  }
+
+  /** Keeps what belongs to later requests, or to a protocol not yet agreed on. */
+  #hold(bytes: Buffer, from: number, to: number): void {
+    if (this.#held === null) this.#held = new PartialHead(bytes, from, to, Infinity)
+    else this.#held.add(bytes.subarray(from, to))
+    if (this.#held.bytes.length > HELD_LIMIT) this.#pause()
+  }
+
+  #readHeld(): void {
+    const held = this.#held
+    if (held === null || this.#reading) return
+    this.#held = null
+    this.#resume()
+    this.#read(held.bytes)
+  }
+
+  /** Sends or keeps `bytes[from..to)`; `owned` as in `Outbox`. */
+  send(bytes: Buffer, from: number, to: number, owned: boolean): void {
+    if (this.#socket === null || from === to) return
+    const { figures, clock, settings } = this.#gateway
+    figures.toClient += to - from
+    const before = this.outbox.size
+    this.outbox.send(this.#socket, bytes, from, to, owned)
+    if (before === 0 && this.outbox.size > 0) {
+      this.deadlineAt = clock.now() + settings.timeouts.clientBody
+    }
+  }
+
+  drained(): void {
+    if (this.#socket === null || this.outbox.size === 0) return
+    this.outbox.flush(this.#socket)
+    const { clock, settings } = this.#gateway
+    this.deadlineAt = clock.now() + settings.timeouts.clientBody
+    if (this.outbox.size > 0) return
+    switch (this.#phase) {
+      case IDLE:
+        this.deadlineAt = clock.now() + settings.timeouts.clientIdle
+        this.#readHeld()
+        break
+      case EXCHANGE:
+        if (this.#exchange.requestDone || this.#paused) this.deadlineAt = Infinity
+        this.#exchange.clientDrained()
+        break
+      case TUNNEL:
+        this.#tunnel?.clientDrained()
+        break
+      case FLUSH:
+        this.#close()
+        break
+      case LINGER:
+        this.linger()
+        break
+    }
+  }
+
+  /** The backend cannot take more of the request: stop reading the client. */
+  waitForBackend(): void {
+    if (this.#phase === EXCHANGE && this.#exchange.requestDone) return
+    this.#pause()
+    if (this.#phase === EXCHANGE && this.outbox.size === 0) this.deadlineAt = Infinity
+  }
+
+  backendReady(): void {
+    if (!this.#paused) return
+    this.#resume()
+    if (this.#phase !== EXCHANGE) return
+    const { clock, settings } = this.#gateway
+    this.deadlineAt = clock.now() + settings.timeouts.clientBody
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#socket?.pause()
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#socket?.resume()
+  }
+
+  /** The exchange has ended; `requestDone` false says that the client still owes a part of the request. */
+  exchangeDone(keepAlive: boolean, requestDone: boolean): void {
+    if (this.#phase !== EXCHANGE) return
+    if (!keepAlive) {
+      if (requestDone && this.#held === null) this.finish()
+      else this.linger()
+      return
+    }
+    const { clock, settings } = this.#gateway
+    this.#phase = IDLE
+    if (this.outbox.size === 0) this.deadlineAt = clock.now() + settings.timeouts.clientIdle
+    if (this.#held !== null) this.#readHeld()
+    else if (this.#ended) this.finish()
+    else this.#resume()
+  }
+
+  /** An answer of bunlb's own. */
+  answer(
+    status: number,
+    text: string,
+    keepAlive: boolean,
+    requestDone: boolean,
+    bodiless: boolean,
+  ): void {
+    const retryAfter = status === 503 ? "Retry-After: 1\r\n" : ""
+    const bytes = Buffer.from(ownAnswer(status, text, !keepAlive, retryAfter))
+    this.send(bytes, 0, bodiless ? headLength(bytes) : bytes.length, true)
+    this.exchangeDone(keepAlive, requestDone)
+  }
+
+  /** Answers with a refusal of `http/refusal.ts` and closes. */
+  refuse(refusal: number): void {
+    const { figures, log } = this.#gateway
+    const entry = refusals[refusal]
+    if (entry === null) return
+    figures.rejected(refusal)
+    figures.own.answered(entry.status, 0)
+    if (log.debugging) {
+      log.debug(`client ${this.plan.identity.address}: ${entry.status} ${entry.reason}`)
+    }
+    const bytes = Buffer.from(ownAnswer(entry.status, entry.text, true))
+    this.send(bytes, 0, bytes.length, true)
+    this.linger()
+  }
+
+  enterTunnel(tunnel: Tunnel): void {
+    const held = this.#held
+    this.#phase = TUNNEL
+    this.#tunnel = tunnel
+    this.#held = null
+    this.#resume()
+    if (held !== null) tunnel.fromClient(held.bytes)
+    if (this.#ended) tunnel.clientEnded()
+  }
+
+  /** Sends FIN and goes on reading. */
+  shutdown(): void {
+    this.#socket?.shutdown()
+  }
+
+  /** Closes once everything has been sent. */
+  finish(): void {
+    this.#phase = FLUSH
+    if (this.outbox.size === 0) this.#close()
+  }
+
+  /** Closes for writing once everything has been sent, and reads on for a while. */
+  linger(): void {
+    this.#phase = LINGER
+    this.#held = null
+    this.#resume()
+    if (this.outbox.size > 0) return
+    this.deadlineAt = this.#gateway.clock.now() + LINGER_MS
+    if (this.#ended) this.#close()
+    else this.#socket?.shutdown()
+  }
+
+  /** For a drain: closes a connection on which nothing is under way. */
+  closeIfIdle(): void {
+    if (this.#phase === IDLE && this.#held === null) this.finish()
+  }
+
+  #close(): void {
+    const socket = this.#socket
+    this.#leave()
+    socket?.end()
+  }
+
+  /** Resets the connection, so that a response cut short is seen as such. */
+  abort(): void {
+    const socket = this.#socket
+    this.#leave()
+    socket?.terminate()
+  }
+
+  /** The client has sent FIN. */
+  ended(): void {
+    this.#ended = true
+    switch (this.#phase) {
+      case IDLE:
+      case HEAD:
+      case LINGER:
+        if (this.#held === null) this.finish()
+        break
+      case EXCHANGE:
+        if (!this.#exchange.requestDone) this.abort()
+        break
+      case TUNNEL:
+        this.#tunnel?.clientEnded()
+        break
+    }
+  }
+
+  /** The socket is gone. */
+  closed(): void {
+    this.#leave()
+  }
+
+  crashed(error: Error): void {
+    this.#gateway.log.error(`internal error at client ${this.plan.identity.address}: ${error}`)
+    this.#gateway.log.debug(error.stack ?? "")
+    this.abort()
+  }
+
+  expired(now: number): void {
+    switch (this.#phase) {
+      case IDLE:
+        this.finish()
+        break
+      case HEAD:
+        this.refuse(HEAD_TIMEOUT)
+        break
+      case EXCHANGE:
+        if (this.outbox.size > 0) this.abort()
+        else this.#exchange.requestLate(BODY_TIMEOUT)
+        break
+      default:
+        this.abort()
+    }
+    if (this.#phase !== CLOSED && this.deadlineAt <= now) this.deadlineAt = now + LINGER_MS
+  }
+
+  /** Out of every list; whatever follows on the socket is nobody's. */
+  #leave(): void {
+    if (this.#phase === CLOSED) return
+    const tunnel = this.#tunnel
+    this.#phase = CLOSED
+    this.#socket = null
+    this.#tunnel = null
+    this.#held = null
+    this.#partial = null
+    this.deadlineAt = Infinity
+    this.outbox.clear()
+    this.#gateway.deadlines.remove(this)
+    this.#gateway.clients.delete(this)
+    this.#gateway.figures.clients--
+    this.#exchange.clientGone()
+    tunnel?.clientGone()
+    this.#gateway.onClientGone()
+  }
+}
+
+/** An IPv4 client on a socket of both families shows as ::ffff:a.b.c.d. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address
+}

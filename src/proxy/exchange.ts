@@ -1,0 +1,403 @@
+/**
+ * One request and its response: picks a backend, gets a connection, sends the request, sends it again where that
+ * is safe, and sees both messages to their end. One object serves all exchanges of a client connection.
+ *
+ *   begin -> attempt -> (dial) -> send -> response -> complete
+ *               ^___________________|  dial failed: always; closed before a response byte: when repeatable
+ *
+ * Nothing is sent twice after a byte of a response, nor when it is not idempotent (RFC 9110 section 9.2.2).
+ */
+import { HealthBitmap } from "../health/bitmap.ts"
+import type { DialFailure } from "../net/outbound.ts"
+import { HIGH_WATER } from "../net/outbox.ts"
+import type { RetryReason } from "../observe/figures.ts"
+import type { BackendConnection } from "./backend-connection.ts"
+import type { ClientConnection } from "./client-connection.ts"
+import type { Gateway } from "./gateway.ts"
+import { RequestRelay } from "./request-relay.ts"
+import * as relay from "./response-relay.ts"
+import { openTunnel } from "./tunnel.ts"
+import type { Upstream } from "./upstream.ts"
+
+export class Exchange implements relay.RelayTerms {
+  readonly #client: ClientConnection
+  readonly #gateway: Gateway
+  readonly #request: RequestRelay
+  readonly #response: relay.ResponseRelay
+  active = false
+  /** The connection being opened for this exchange. */
+  dialing: BackendConnection | null = null
+  #backend: BackendConnection | null = null
+  #upstream: Upstream | null = null
+  #tried: HealthBitmap | null = null
+  #resends = 0
+  #timeouts = 0
+  /** Addresses of the backend that this attempt may still dial. */
+  #addresses = 0
+  /** The connection at work had served others before. */
+  #reused = false
+  #began = 0
+
+  constructor(client: ClientConnection, gateway: Gateway) {
+    this.#client = client
+    this.#gateway = gateway
+    this.#request = new RequestRelay(client, gateway)
+    this.#response = new relay.ResponseRelay(client, gateway)
+  }
+
+  /** The request has been received whole. */
+  get requestDone(): boolean {
+    return this.#request.done
+  }
+
+  /** As `RequestRelay.begin`. */
+  begin(bytes: Buffer, start: number, end: number, to: number): number {
+    const gateway = this.#gateway
+    this.active = true
+    this.#began = gateway.clock.now()
+    this.#resends = 0
+    this.#timeouts = 0
+    this.#tried = null
+    this.#response.reset()
+    gateway.budget.deposit()
+    const used = this.#request.begin(bytes, start, end, to)
+    if (this.#request.refusal !== 0) {
+      this.#refuse(this.#request.refusal)
+      return to
+    }
+    const candidate = gateway.roster.pick(this.#request.token)
+    if (candidate === null) {
+      this.#fail(503, "no backend is available")
+      return used
+    }
+    if (gateway.roster.panicking) gateway.figures.panicPicks++
+    this.#attempt(gateway.upstreams[candidate.index], false)
+    return used
+  }
+
+  /** `fresh`: not on a pooled connection. */
+  #attempt(upstream: Upstream, fresh: boolean): void {
+    this.#upstream = upstream
+    upstream.figures.active++
+    const pooled = fresh ? null : this.#takePooled(upstream)
+    this.#reused = pooled !== null
+    if (pooled !== null) {
+      upstream.figures.reuses++
+      this.#send(pooled)
+      return
+    }
+    this.#request.forget()
+    this.#client.waitForBackend()
+    this.#addresses = upstream.addressCount
+    upstream.dial(this)
+  }
+
+  #takePooled(upstream: Upstream): BackendConnection | null {
+    let pooled = upstream.pool.take(this.#began)
+    while (pooled !== null && !this.#request.idempotent && pooled.isStale()) {
+      pooled.retire()
+      pooled = upstream.pool.take(this.#began)
+    }
+    return pooled
+  }
+
+  connected(connection: BackendConnection): void {
+    this.dialing = null
+    this.#send(connection)
+  }
+
+  #send(connection: BackendConnection): void {
+    connection.exchange = this
+    this.#backend = connection
+    this.#response.reset()
+    this.#request.sendTo(connection)
+    this.backendDrained(connection)
+  }
+
+  /** Takes body bytes from the client. Returns the offset after those that belong to this request. */
+  receiveBody(bytes: Buffer): number {
+    const backend = this.#backend
+    const used = this.#request.receive(bytes, backend)
+    if (this.#request.refusal !== 0) {
+      this.#refuse(this.#request.refusal)
+      return bytes.length
+    }
+    if (backend === null) return used
+    if (backend.outbox.size > HIGH_WATER) this.#client.waitForBackend()
+    this.backendDrained(backend)
+    return used
+  }
+
+  /** The client is late with the body. */
+  requestLate(refusal: number): void {
+    this.#refuse(refusal)
+  }
+
+  /** The body is malformed or late: the backend must not take it for complete. */
+  #refuse(refusal: number): void {
+    const started = this.#response.started
+    this.#dropBackend()
+    this.#end()
+    if (started) this.#client.abort()
+    else this.#client.refuse(refusal)
+  }
+
+  /** The backend's socket has taken something: whom do we wait for now? */
+  backendDrained(connection: BackendConnection): void {
+    const { clock, settings } = this.#gateway
+    const { backendBody, responseHead } = settings.timeouts
+    const waiting = connection.outbox.size > 0
+    if (waiting || this.#response.started) {
+      if (!connection.paused) connection.deadlineAt = clock.now() + backendBody
+    } else {
+      connection.deadlineAt = this.#request.done ? clock.now() + responseHead : Infinity
+    }
+    if (!waiting && !this.#request.done) this.#client.backendReady()
+  }
+
+  receiveResponse(bytes: Buffer): void {
+    const outcome = this.#response.receive(bytes, this)
+    if (outcome === relay.COMPLETE) this.#complete()
+    else if (outcome === relay.MORE) this.#expectMore()
+    else if (outcome === relay.BROKEN) this.#cutShort()
+    else if (outcome === relay.SWITCHES) this.#switch()
+    else this.#backendFailed(this.#response.fault)
+  }
+
+  #expectMore(): void {
+    const backend = this.#backend
+    if (backend === null || !this.#response.started) return
+    const { clock, settings } = this.#gateway
+    backend.deadlineAt = clock.now() + settings.timeouts.backendBody
+    if (this.#client.outbox.size > HIGH_WATER) backend.pause()
+  }
+
+  /** The client has taken all that was waiting for it. */
+  clientDrained(): void {
+    const backend = this.#backend
+    if (backend === null || !backend.paused) return
+    backend.resume()
+    this.backendDrained(backend)
+  }
+
+  get bodiless(): boolean {
+    return this.#request.bodiless
+  }
+
+  get minor(): number {
+    return this.#request.minor
+  }
+
+  mayKeepAlive(): boolean {
+    return this.#request.keepAlive && this.#request.done && !this.#gateway.draining
+  }
+
+  cookieLine(): Uint8Array | null {
+    const upstream = this.#upstream
+    if (upstream === null || upstream.candidate.token === this.#request.token) return null
+    return this.#gateway.cookieLine(upstream.candidate.token, this.#request.secure)
+  }
+
+  #complete(): void {
+    const backend = this.#backend
+    if (backend === null) return
+    const response = this.#response
+    const requestDone = this.#request.done
+    const now = this.#succeed(response.status)
+    this.#backend = null
+    const reusable = response.reusable && requestDone && !this.#request.binds
+    if (reusable && backend.outbox.size === 0) {
+      backend.resume()
+      backend.release(now)
+    } else if (requestDone) backend.retire()
+    else backend.abort()
+    this.#end()
+    this.#client.exchangeDone(response.keepAlive, requestDone)
+  }
+
+  /** Books the backend's answer. Returns the time. */
+  #succeed(status: number): number {
+    const now = this.#gateway.clock.now()
+    const upstream = this.#upstream
+    if (upstream === null) return now
+    upstream.figures.answered(status, now - this.#began)
+    this.#gateway.board.succeed(upstream.candidate.index)
+    return now
+  }
+
+  #switch(): void {
+    const backend = this.#backend
+    const { switching, switchStart, switchEnd } = this.#response
+    if (backend === null || switching === null) return
+    const tunnel = openTunnel(this.#gateway, this.#client, backend, this.#request, switching)
+    if (tunnel === null) {
+      this.#backendFailed("switched protocols unasked")
+      return
+    }
+    this.#succeed(101)
+    this.#backend = null
+    this.#end()
+    tunnel.start(switching, switchStart, switchEnd)
+  }
+
+  /** What the backend said is no response: 502, and the breaker counts it. */
+  #backendFailed(reason: string): void {
+    if (this.#upstream !== null) this.#gateway.board.fail(this.#upstream.candidate.index, reason)
+    this.#dropBackend()
+    this.#fail(502, `the backend sent no valid response: ${reason}`)
+  }
+
+  /** The client has the first part of the response and must see that there is no second. */
+  #cutShort(): void {
+    const { figures, clock } = this.#gateway
+    figures.truncated++
+    this.#upstream?.figures.answered(this.#response.status, clock.now() - this.#began)
+    this.#dropBackend()
+    this.#end()
+    this.#client.abort()
+  }
+
+  /** The backend's side has ended, with a reset or in good order. */
+  backendEnded(reset: boolean): void {
+    if (!reset && this.#response.end() === relay.COMPLETE) {
+      this.#complete()
+    } else if (this.#response.started) {
+      this.#cutShort()
+    } else {
+      this.#dropBackend()
+      this.#recover(reset ? "connection reset before a response" : "closed before a response")
+    }
+  }
+
+  /** The connection died before a response: sends the request again where that is safe. */
+  #recover(reason: string): void {
+    const { board, roster, upstreams, figures } = this.#gateway
+    const upstream = this.#upstream
+    if (upstream === null) return
+    const { index } = upstream.candidate
+    const stale = this.#reused && !this.#response.answered
+    if (!stale) board.fail(index, reason)
+    if (!this.#mayResend()) {
+      this.#fail(502, `backend: ${reason}`)
+      return
+    }
+    this.#resends++
+    this.#count(stale ? "stale" : "closed")
+    this.#leaveUpstream()
+    if (stale && roster.isEligible(index)) {
+      this.#attempt(upstream, true)
+      return
+    }
+    const tried = this.#addTried(index)
+    const other = roster.pickOther(this.#request.token, tried)
+    if (other !== null) figures.failovers++
+    this.#attempt(other === null ? upstream : upstreams[other.index], true)
+  }
+
+  #mayResend(): boolean {
+    const { settings, budget, clock, figures } = this.#gateway
+    const repeatable = this.#request.idempotent && this.#request.replayable
+    if (this.#response.answered || !repeatable) return false
+    if (this.#resends >= settings.retries.max) return false
+    if (budget.withdraw(clock.now())) return true
+    figures.budgetExhausted++
+    return false
+  }
+
+  /** No byte of the request has left, so another backend may always have it. */
+  dialFailed(failure: DialFailure): void {
+    const { board, roster, upstreams, figures, settings } = this.#gateway
+    const upstream = this.#upstream
+    this.dialing = null
+    if (upstream === null) return
+    if (failure.local) {
+      this.#fail(503, `bunlb is ${failure.reason}`)
+      return
+    }
+    if (--this.#addresses > 0 && !failure.tls) {
+      upstream.dial(this)
+      return
+    }
+    const { index } = upstream.candidate
+    board.fail(index, failure.reason)
+    if (failure.timeout) this.#timeouts++
+    const tried = this.#addTried(index)
+    const tooSlow = this.#timeouts > settings.retries.max
+    const other = tooSlow ? null : roster.pickOther(this.#request.token, tried)
+    if (other === null) {
+      this.#failDial(failure)
+      return
+    }
+    figures.failovers++
+    this.#count("dial")
+    this.#leaveUpstream()
+    this.#attempt(upstreams[other.index], false)
+  }
+
+  /** Nobody could be reached: 502 for a bad certificate, 503 when all are known to be down, else 502 or 504. */
+  #failDial(failure: DialFailure): void {
+    const down = !failure.tls && this.#gateway.roster.panicking
+    const status = down ? 503 : failure.timeout ? 504 : 502
+    this.#fail(status, `no backend could be reached, last: ${failure.reason}`)
+  }
+
+  #addTried(index: number): HealthBitmap {
+    this.#tried ??= new HealthBitmap(this.#gateway.upstreams.length)
+    this.#tried.set(index)
+    return this.#tried
+  }
+
+  #count(reason: RetryReason): void {
+    this.#gateway.figures.retries[reason]++
+  }
+
+  /** The backend is late with its head, its body, or with taking the request. */
+  backendLate(): void {
+    if (this.#response.started) {
+      this.#cutShort()
+      return
+    }
+    const reason = this.#request.done ? "no response head in time" : "request not taken in time"
+    if (this.#upstream !== null) this.#gateway.board.fail(this.#upstream.candidate.index, reason)
+    this.#dropBackend()
+    this.#fail(504, `backend: ${reason}`)
+  }
+
+  /** The client has left: nothing more is owed to anyone. */
+  clientGone(): void {
+    if (!this.active) return
+    this.#gateway.figures.aborts++
+    this.#dropBackend()
+    this.#end()
+  }
+
+  /** bunlb answers in the backend's place. */
+  #fail(status: number, text: string): void {
+    const keepAlive = this.mayKeepAlive()
+    this.#gateway.figures.own.answered(status, this.#gateway.clock.now() - this.#began)
+    this.#end()
+    this.#client.answer(status, text, keepAlive, this.#request.done, this.#request.bodiless)
+  }
+
+  #dropBackend(): void {
+    const { dialing } = this
+    const backend = this.#backend
+    this.dialing = null
+    this.#backend = null
+    dialing?.abort()
+    backend?.abort()
+  }
+
+  #leaveUpstream(): void {
+    if (this.#upstream === null) return
+    this.#upstream.figures.active--
+    this.#upstream = null
+  }
+
+  #end(): void {
+    this.#leaveUpstream()
+    this.#request.end()
+    this.active = false
+    this.#tried = null
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * What all connections of one worker share: settings, the roster and its judges, figures, scratch space. Made
+ * once by the worker; the data path reads it and adds to its figures.
+ */
+import type { RetryBudget } from "../balance/retry-budget.ts"
+import type { Roster } from "../balance/roster.ts"
+import { FoundCookie, findCookie, setCookieField } from "../balance/sticky-cookie.ts"
+import { NO_TOKEN } from "../balance/strategy.ts"
+import { parseToken } from "../balance/token.ts"
+import type { Settings, StickySettings } from "../config/settings.ts"
+import type { HealthBoard } from "../health/board.ts"
+import { ascii } from "../http/bytes.ts"
+import { COOKIE } from "../http/fields.ts"
+import type { TrustedChain } from "../http/identity.ts"
+import { RequestHead } from "../http/request-head.ts"
+import { RequestIds } from "../http/request-id.ts"
+import { type CookieFilter, headRoom } from "../http/request-writer.ts"
+import { ResponseHead } from "../http/response.ts"
+import type { Deadlines } from "../net/deadlines.ts"
+import type { Clock } from "../observe/clock.ts"
+import type { Figures } from "../observe/figures.ts"
+import type { Log } from "../observe/log.ts"
+import type { ClientConnection } from "./client-connection.ts"
+import { StickyCookieFilter } from "./cookie-filter.ts"
+import type { Trace } from "./trace.ts"
+import type { Upstream } from "./upstream.ts"
+
+export interface Trust extends TrustedChain {
+  trusts(address: string): boolean
+}
+
+export interface GatewayParts {
+  readonly settings: Settings
+  readonly clock: Clock
+  readonly log: Log
+  readonly figures: Figures
+  readonly roster: Roster
+  readonly board: HealthBoard
+  readonly budget: RetryBudget
+  readonly deadlines: Deadlines
+  readonly trust: Trust
+  readonly trace: Trace | null
+}
+
+/** Room in the scratch buffer for the body bytes that join a head in one write. */
+const BODY_ROOM = 64 * 1024
+
+const found = new FoundCookie()
+
+export class Gateway {
+  readonly settings: Settings
+  readonly clock: Clock
+  readonly log: Log
+  readonly figures: Figures
+  readonly roster: Roster
+  readonly board: HealthBoard
+  readonly budget: RetryBudget
+  readonly deadlines: Deadlines
+  readonly trust: Trust
+  readonly trace: Trace | null
+  readonly ids = new RequestIds()
+  /** By the index of their candidates. Filled by the worker. */
+  readonly upstreams: Upstream[] = []
+  readonly clients = new Set<ClientConnection>()
+  /** Where heads are composed: used and done with inside one event. */
+  readonly scratch: Buffer
+  /** The facts of the head scanned last. */
+  readonly request: RequestHead
+  readonly response: ResponseHead
+  readonly cookies: CookieFilter | null
+  readonly #sticky: StickySettings | null
+  readonly #cookieName: Uint8Array
+  /** Every response now asks its client to come back on another connection. */
+  draining = false
+  /** Called when a client connection has closed. */
+  onClientGone: () => void = () => {}
+
+  constructor(parts: GatewayParts) {
+    this.settings = parts.settings
+    this.clock = parts.clock
+    this.log = parts.log
+    this.figures = parts.figures
+    this.roster = parts.roster
+    this.board = parts.board
+    this.budget = parts.budget
+    this.deadlines = parts.deadlines
+    this.trust = parts.trust
+    this.trace = parts.trace
+    const { limits, sticky, strategy } = parts.settings
+    const largest = Math.max(headRoom(limits.headBytes), limits.responseHeadBytes + 1024)
+    this.scratch = Buffer.allocUnsafeSlow(largest + BODY_ROOM)
+    this.request = new RequestHead(limits)
+    this.response = new ResponseHead(limits.fields)
+    this.#sticky = strategy === "sticky" ? sticky : null
+    this.#cookieName = ascii(sticky.cookie)
+    this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
+  }
+
+  /** The backend that the request just scanned asks for by its cookie, or `NO_TOKEN`. */
+  tokenOf(bytes: Buffer): number {
+    if (this.#sticky === null) return NO_TOKEN
+    const { known, knownCount, kinds, valueStarts, valueEnds } = this.request.fields
+    for (let i = 0; i < knownCount; i++) {
+      const at = known[i]
+      if (kinds[at] !== COOKIE) continue
+      if (!findCookie(bytes, valueStarts[at], valueEnds[at], this.#cookieName, found)) continue
+      return parseToken(bytes, found.start, found.end)
+    }
+    return NO_TOKEN
+  }
+
+  /** The Set-Cookie line that ties a client to the backend of `token`, or null when nothing is sticky. */
+  cookieLine(token: number, secure: boolean): Uint8Array | null {
+    return this.#sticky === null ? null : setCookieField(this.#sticky, token, secure)
+  }
+}

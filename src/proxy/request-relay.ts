@@ -1,0 +1,178 @@
+/**
+ * The request of one exchange on its way from the client to a backend: the head as it was received, the body as
+ * it comes, and what must be kept so that the request can be sent again.
+ */
+import { Body } from "../http/body.ts"
+import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../http/framing.ts"
+import { HEAD } from "../http/request-head.ts"
+import { writeRequestHead } from "../http/request-writer.ts"
+import { scanRequest } from "../http/request.ts"
+import type { BackendConnection } from "./backend-connection.ts"
+import type { ClientConnection } from "./client-connection.ts"
+import type { Gateway } from "./gateway.ts"
+
+const nothing = Buffer.alloc(0)
+const noPieces: Buffer[] = []
+
+export class RequestRelay {
+  readonly #client: ClientConnection
+  readonly #gateway: Gateway
+  /** The head as received, and after it what of the body came with it. */
+  #bytes: Buffer = nothing
+  #start = 0
+  #end = 0
+  #bodyEnd = 0
+  /** The facts of the head are still in the gateway. */
+  #scanned = false
+  /** Later pieces of the body: kept until they are sent, and then while the request can be sent again. */
+  #pieces = noPieces
+  #kept = 0
+  readonly #body = new Body()
+  /** HEAD: the response has no body. */
+  bodiless = false
+  /** Minor version of the client. */
+  minor = 1
+  idempotent = false
+  keepAlive = false
+  /** Authenticates the connection, not the request (RFC 4559). */
+  binds = false
+  upgrades = false
+  /** The client's own connection is encrypted. */
+  secure = false
+  /** The backend that the client's cookie names. */
+  token = 0
+  /** All that was received can still be sent again. */
+  replayable = true
+
+  constructor(client: ClientConnection, gateway: Gateway) {
+    this.#client = client
+    this.#gateway = gateway
+  }
+
+  /** The request has been received whole. */
+  get done(): boolean {
+    return this.#body.done
+  }
+
+  /** The refusal of a malformed body, or 0. */
+  get refusal(): number {
+    return this.#body.refusal
+  }
+
+  /**
+   * Takes the head `bytes[start..end)`, whose facts are in the gateway, and what follows it up to `to`. Returns
+   * the offset after what belongs to this request.
+   */
+  begin(bytes: Buffer, start: number, end: number, to: number): number {
+    const gateway = this.#gateway
+    const head = gateway.request
+    gateway.trace?.request(this.#client.id, bytes, start, end)
+    this.#bytes = bytes
+    this.#start = start
+    this.#end = end
+    this.#bodyEnd = end
+    this.#scanned = true
+    this.bodiless = head.method === HEAD
+    this.minor = head.minor
+    this.idempotent = head.idempotent
+    this.keepAlive = head.keepAlive
+    this.binds = head.bindsConnection
+    this.upgrades = head.upgrade >= 0
+    this.replayable = true
+    this.token = gateway.tokenOf(bytes)
+    this.secure = gateway.cookies !== null && this.#client.plan.identity.isSecure(bytes, head)
+    const framing = head.chunked ? BY_CHUNKS : head.contentLength > 0 ? BY_LENGTH : NO_BODY
+    const body = this.#body
+    body.start(framing, head.contentLength, true)
+    if (body.done) return end
+    const used = body.feed(bytes, end, to)
+    this.#bodyEnd = body.outEnd
+    if (body.tail.length > 0) this.#keep(body.tail)
+    gateway.trace?.body(">", this.#client.id, bytes, end, body.outEnd)
+    return used
+  }
+
+  /** Sends all that was received so far. */
+  sendTo(connection: BackendConnection): void {
+    const { scratch, request, settings, trace } = this.#gateway
+    const { plan } = this.#client
+    const bytes = this.#bytes
+    if (!this.#scanned) scanRequest(bytes, this.#start, this.#end, settings.limits, request)
+    this.#scanned = false
+    plan.hostLine = connection.upstream.hostLine
+    plan.defaultHostLine = connection.upstream.defaultHostLine
+    const length = writeRequestHead(bytes, request, plan, scratch)
+    trace?.sent(this.#client.id, scratch, 0, length)
+    const body = this.#bodyEnd - this.#end
+    if (body <= scratch.length - length) {
+      if (body > 0) bytes.copy(scratch, length, this.#end, this.#bodyEnd)
+      connection.send(scratch, 0, length + body, false)
+    } else {
+      connection.send(scratch, 0, length, false)
+      connection.send(bytes, this.#end, this.#bodyEnd, true)
+    }
+    for (let i = 0; i < this.#pieces.length; i++) {
+      connection.send(this.#pieces[i], 0, this.#pieces[i].length, true)
+    }
+    if (body + this.#kept > 0) this.#limitReplay()
+  }
+
+  /** The facts in the gateway are now of another head. */
+  forget(): void {
+    this.#scanned = false
+  }
+
+  /**
+   * Takes more of the body and sends it on, or keeps it while there is no `backend`. Returns the offset after
+   * what belongs to this request; on a malformed body `refusal` is set and nothing is sent.
+   */
+  receive(bytes: Buffer, backend: BackendConnection | null): number {
+    const body = this.#body
+    const used = body.feed(bytes, 0, bytes.length)
+    if (body.refusal !== 0) return used
+    this.#gateway.trace?.body(">", this.#client.id, bytes, 0, body.outEnd)
+    this.#forward(bytes, body.outEnd, backend)
+    if (body.tail.length > 0) this.#forward(body.tail, body.tail.length, backend)
+    return used
+  }
+
+  #forward(bytes: Buffer, to: number, backend: BackendConnection | null): void {
+    if (to === 0) return
+    if (backend === null || this.replayable) this.#keep(bytes.subarray(0, to))
+    if (backend === null) return
+    backend.send(bytes, 0, to, true)
+    this.#limitReplay()
+  }
+
+  #keep(piece: Buffer): void {
+    if (this.#pieces === noPieces) this.#pieces = []
+    this.#pieces.push(piece)
+    this.#kept += piece.length
+  }
+
+  /** Beyond the replay limit nothing is kept, and the request cannot be sent again. */
+  #limitReplay(): void {
+    const size = this.#kept + this.#bodyEnd - this.#end
+    if (size <= this.#gateway.settings.retries.replayBytes) return
+    this.replayable = false
+    this.#pieces = noPieces
+    this.#kept = 0
+  }
+
+  /** The protocols that the client offered to switch to, as it wrote them. */
+  get offeredProtocols(): string {
+    const { request, settings } = this.#gateway
+    scanRequest(this.#bytes, this.#start, this.#end, settings.limits, request)
+    if (request.upgrade < 0) return ""
+    const { valueStarts, valueEnds } = request.fields
+    const at = request.upgrade
+    return this.#bytes.toString("latin1", valueStarts[at], valueEnds[at])
+  }
+
+  /** Lets go of the bytes. */
+  end(): void {
+    this.#bytes = nothing
+    this.#pieces = noPieces
+    this.#kept = 0
+  }
+}

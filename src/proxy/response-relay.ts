@@ -1,0 +1,190 @@
+/**
+ * The response of one exchange on its way from the backend to the client. The head is scanned, cleaned and sent
+ * together with the first body bytes in one write; the body follows as it comes. Nothing is sent to the client
+ * before its head is proven sound.
+ */
+import { Body } from "../http/body.ts"
+import { BY_CHUNKS, BY_CLOSE } from "../http/framing.ts"
+import { PartialHead } from "../http/partial-head.ts"
+import {
+  SAYS_CLOSE,
+  SAYS_KEEP_ALIVE,
+  SILENT,
+  cutResponseHead,
+  writeResponseHead,
+} from "../http/response-writer.ts"
+import { responseFaults, scanResponse } from "../http/response.ts"
+import type { ClientConnection } from "./client-connection.ts"
+import type { Gateway } from "./gateway.ts"
+
+/** What a piece of response has led to. */
+export const MORE = 0
+export const COMPLETE = 1
+/** Unusable, and nothing of it has been sent. */
+export const BAD = 2
+/** Unusable, and the client has the first part of it. */
+export const BROKEN = 3
+/** The backend answers 101: the head is at `head*` for the exchange to judge. */
+export const SWITCHES = 4
+
+/** What the exchange knows and the relay needs. */
+export interface RelayTerms {
+  /** The request was HEAD. */
+  readonly bodiless: boolean
+  /** Minor version of the client. */
+  readonly minor: number
+  /** The client's connection may go on after this response. */
+  mayKeepAlive(): boolean
+  /** A Set-Cookie line to add, or null. */
+  cookieLine(): Uint8Array | null
+}
+
+/** 1xx responses before a final one; more are not honest (RFC 9110 section 15.2 sets no limit). */
+const INTERIM_LIMIT = 16
+
+export class ResponseRelay {
+  readonly #client: ClientConnection
+  readonly #gateway: Gateway
+  readonly #body = new Body()
+  #partial: PartialHead | null = null
+  #interims = 0
+  /** A byte of a response has come, so the request is not to be sent again. */
+  answered = false
+  /** The final head has been sent to the client. */
+  started = false
+  status = 0
+  /** The backend keeps its connection, and nothing forbids to use it for others. */
+  reusable = false
+  /** The client's connection goes on after this response. */
+  keepAlive = false
+  /** Why it is `BAD`. */
+  fault = ""
+  /** A head of status 101 and what follows it, when it `SWITCHES`. */
+  switching: Buffer | null = null
+  switchStart = 0
+  switchEnd = 0
+
+  constructor(client: ClientConnection, gateway: Gateway) {
+    this.#client = client
+    this.#gateway = gateway
+  }
+
+  /** Made ready for the response to a new attempt. */
+  reset(): void {
+    this.#partial = null
+    this.#interims = 0
+    this.answered = false
+    this.started = false
+    this.status = 0
+    this.reusable = false
+    this.keepAlive = false
+    this.switching = null
+  }
+
+  receive(bytes: Buffer, terms: RelayTerms): number {
+    if (this.started) return this.#relayBody(bytes, 0)
+    this.answered = true
+    if (this.#partial !== null) {
+      if (!this.#partial.add(bytes)) return MORE
+      bytes = this.#partial.bytes
+    }
+    return this.#receiveHead(bytes, terms)
+  }
+
+  /** The backend's connection has ended in good order. */
+  end(): number {
+    if (!this.started) return BAD
+    return this.#body.endsByClose ? COMPLETE : BROKEN
+  }
+
+  #receiveHead(bytes: Buffer, terms: RelayTerms): number {
+    const gateway = this.#gateway
+    const limit = gateway.settings.limits.responseHeadBytes
+    const head = gateway.response
+    const to = bytes.length
+    let from = 0
+    while (from < to) {
+      const end = scanResponse(bytes, from, to, limit, terms.bodiless, head)
+      if (end === 0) {
+        if (this.#partial === null || from > 0) {
+          this.#partial = new PartialHead(bytes, from, to, limit)
+        }
+        return MORE
+      }
+      if (end < 0) return this.#bad(responseFaults[-end])
+      if (head.status >= 200) return this.#start(bytes, from, end, terms)
+      if (head.status === 101) {
+        this.switching = bytes
+        this.switchStart = from
+        this.switchEnd = end
+        return SWITCHES
+      }
+      if (++this.#interims > INTERIM_LIMIT) return this.#bad("too many interim responses")
+      gateway.trace?.response(this.#client.id, bytes, from, end)
+      // HTTP/1.0 knows no interim response (RFC 9110 section 15.2).
+      if (terms.minor === 1) {
+        this.#client.send(bytes, cutResponseHead(bytes, from, head, false), end, true)
+      }
+      this.#partial = null
+      from = end
+    }
+    return MORE
+  }
+
+  #bad(fault: string): number {
+    this.fault = fault
+    return BAD
+  }
+
+  #start(bytes: Buffer, from: number, end: number, terms: RelayTerms): number {
+    const gateway = this.#gateway
+    const head = gateway.response
+    const dechunk = terms.minor === 0 && head.framing === BY_CHUNKS
+    gateway.trace?.response(this.#client.id, bytes, from, end)
+    this.#body.start(head.framing, head.contentLength, !dechunk)
+    const used = this.#body.feed(bytes, end, bytes.length)
+    if (this.#body.refusal !== 0) return this.#bad("malformed chunked body")
+    this.#partial = null
+    this.started = true
+    this.status = head.status
+    this.keepAlive = head.framing !== BY_CLOSE && !dechunk && terms.mayKeepAlive()
+    this.reusable =
+      head.keepAlive && !head.bindsConnection && head.framing !== BY_CLOSE && used === bytes.length
+    if (this.#body.outEnd > end) gateway.trace?.body("<", this.#client.id, bytes, end, used)
+    this.#sendHead(bytes, from, end, dechunk, terms)
+    return this.#body.done ? COMPLETE : MORE
+  }
+
+  #sendHead(bytes: Buffer, from: number, end: number, dechunk: boolean, terms: RelayTerms): void {
+    const client = this.#client
+    const { response, scratch } = this.#gateway
+    const cookie = terms.cookieLine()
+    const says = this.keepAlive ? (terms.minor === 0 ? SAYS_KEEP_ALIVE : SILENT) : SAYS_CLOSE
+    const { outEnd, tail } = this.#body
+    if (says === SILENT && cookie === null) {
+      client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd, true)
+    } else {
+      const length = writeResponseHead(bytes, response, dechunk, says, cookie, scratch)
+      if (outEnd - end <= scratch.length - length) {
+        bytes.copy(scratch, length, end, outEnd)
+        client.send(scratch, 0, length + outEnd - end, false)
+      } else {
+        client.send(scratch, 0, length, false)
+        client.send(bytes, end, outEnd, true)
+      }
+    }
+    if (tail.length > 0) client.send(tail, 0, tail.length, true)
+  }
+
+  #relayBody(bytes: Buffer, from: number): number {
+    const body = this.#body
+    const used = body.feed(bytes, from, bytes.length)
+    if (body.refusal !== 0) return BROKEN
+    this.#gateway.trace?.body("<", this.#client.id, bytes, from, body.outEnd)
+    this.#client.send(bytes, from, body.outEnd, true)
+    if (body.tail.length > 0) this.#client.send(body.tail, 0, body.tail.length, true)
+    if (!body.done) return MORE
+    if (used < bytes.length) this.reusable = false
+    return COMPLETE
+  }
+}

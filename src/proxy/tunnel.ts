@@ -1,0 +1,125 @@
+/**
+ * A connection that has switched protocols (RFC 9110 section 7.8): bytes go both ways untouched, under
+ * backpressure, until both sides have ended or nothing has passed for the idle limit. It exists only after the
+ * backend's 101, so nothing that a client sends early can reach a backend which has not agreed.
+ */
+import { SAYS_UPGRADE, writeResponseHead } from "../http/response-writer.ts"
+import { HIGH_WATER } from "../net/outbox.ts"
+import type { BackendConnection } from "./backend-connection.ts"
+import type { ClientConnection } from "./client-connection.ts"
+import type { Gateway } from "./gateway.ts"
+import type { RequestRelay } from "./request-relay.ts"
+
+/** The tunnel, when `head` (the facts are in the gateway) accepts what the request offered; else null. */
+export function openTunnel(
+  gateway: Gateway,
+  client: ClientConnection,
+  backend: BackendConnection,
+  request: RequestRelay,
+  head: Buffer,
+): Tunnel | null {
+  const { upgrade, fields } = gateway.response
+  if (!request.upgrades || upgrade < 0) return null
+  const accepted = head.toString("latin1", fields.valueStarts[upgrade], fields.valueEnds[upgrade])
+  const offered = request.offeredProtocols.split(",").map((token) => token.trim().toLowerCase())
+  return offered.includes(accepted.toLowerCase()) ? new Tunnel(gateway, client, backend) : null
+}
+
+export class Tunnel {
+  readonly #gateway: Gateway
+  readonly #client: ClientConnection
+  readonly #backend: BackendConnection
+  #clientEnded = false
+  #backendEnded = false
+  #open = true
+
+  constructor(gateway: Gateway, client: ClientConnection, backend: BackendConnection) {
+    this.#gateway = gateway
+    this.#client = client
+    this.#backend = backend
+  }
+
+  /** Sends the 101 on, and what came with it. */
+  start(bytes: Buffer, _headStart: number, headEnd: number): void {
+    const { figures, response, scratch, deadlines } = this.#gateway
+    figures.tunnels++
+    this.#backend.exchange = null
+    this.#backend.tunnel = this
+    this.#backend.deadlineAt = Infinity
+    deadlines.remove(this.#backend)
+    const length = writeResponseHead(bytes, response, false, SAYS_UPGRADE, null, scratch)
+    this.#client.send(scratch, 0, length, false)
+    if (headEnd < bytes.length) this.#client.send(bytes, headEnd, bytes.length, true)
+    this.#client.enterTunnel(this)
+    this.#touch()
+  }
+
+  fromClient(bytes: Buffer): void {
+    if (!this.#open) return
+    this.#touch()
+    this.#backend.send(bytes, 0, bytes.length, true)
+    if (this.#backend.outbox.size > HIGH_WATER) this.#client.waitForBackend()
+  }
+
+  fromBackend(bytes: Buffer): void {
+    this.#touch()
+    this.#client.send(bytes, 0, bytes.length, true)
+    if (this.#client.outbox.size > HIGH_WATER) this.#backend.pause()
+  }
+
+  backendDrained(): void {
+    this.#touch()
+    this.#client.backendReady()
+    if (this.#clientEnded) this.#backend.socket?.shutdown()
+  }
+
+  clientDrained(): void {
+    this.#touch()
+    this.#backend.resume()
+    if (this.#backendEnded) this.#client.shutdown()
+  }
+
+  clientEnded(): void {
+    this.#clientEnded = true
+    if (this.#backend.outbox.size === 0) this.#backend.socket?.shutdown()
+    this.#closeWhenBothEnded()
+  }
+
+  backendEnded(): void {
+    this.#backendEnded = true
+    if (this.#client.outbox.size === 0) this.#client.shutdown()
+    this.#closeWhenBothEnded()
+  }
+
+  /** The backend's connection is gone: the client gets what is waiting, then the end. */
+  backendClosed(): void {
+    if (!this.#open) return
+    this.#leave()
+    this.#client.finish()
+  }
+
+  /** The client's connection is gone, late, or to be cut. */
+  clientGone(): void {
+    if (!this.#open) return
+    this.#leave()
+    this.#backend.abort()
+  }
+
+  #closeWhenBothEnded(): void {
+    if (!this.#clientEnded || !this.#backendEnded || !this.#open) return
+    if (this.#backend.outbox.size > 0) return
+    this.#leave()
+    this.#backend.retire()
+    this.#client.finish()
+  }
+
+  #leave(): void {
+    this.#open = false
+    this.#gateway.figures.tunnels--
+  }
+
+  #touch(): void {
+    const { clock, settings } = this.#gateway
+    this.#client.deadlineAt = clock.now() + settings.timeouts.tunnelIdle
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * One backend as the data path sees it: its pool, its TLS, its Host line, its figures, and how to dial it.
+ */
+import type { Candidate } from "../balance/strategy.ts"
+import type { BackendSettings } from "../config/settings.ts"
+import { ascii } from "../http/bytes.ts"
+import type { Resolver } from "../net/resolver.ts"
+import type { TlsClient } from "../net/tls-client.ts"
+import { BackendFigures } from "../observe/figures.ts"
+import { BackendConnection } from "./backend-connection.ts"
+import type { Exchange } from "./exchange.ts"
+import type { Gateway } from "./gateway.ts"
+import { Pool } from "./pool.ts"
+
+export class Upstream {
+  readonly candidate: Candidate
+  readonly settings: BackendSettings
+  readonly tls: TlsClient | null
+  readonly pool: Pool
+  readonly figures = new BackendFigures()
+  /** Changes of health, by the state entered. */
+  readonly transitions = { healthy: 0, unhealthy: 0 }
+  /** Every connection, idle or busy. */
+  readonly connections = new Set<BackendConnection>()
+  /** The Host line that replaces the client's, or null when that is kept. */
+  readonly hostLine: Uint8Array | null
+  /** The Host line for clients that sent none. */
+  readonly defaultHostLine: Uint8Array
+  readonly #gateway: Gateway
+  readonly #resolver: Resolver
+
+  constructor(
+    gateway: Gateway,
+    candidate: Candidate,
+    settings: BackendSettings,
+    resolver: Resolver,
+    tls: TlsClient | null,
+  ) {
+    this.#gateway = gateway
+    this.#resolver = resolver
+    this.candidate = candidate
+    this.settings = settings
+    this.tls = tls
+    this.pool = new Pool(gateway.settings.pool.idle, gateway.settings.pool.maxAge)
+    const override = gateway.settings.hostHeader
+    const own = ascii(`Host: ${override ?? hostOf(settings)}\r\n`)
+    this.defaultHostLine = own
+    this.hostLine = override !== null || tls !== null ? own : null
+  }
+
+  /** Addresses that the backend's name stands for now; at least 1. */
+  get addressCount(): number {
+    return Math.max(1, this.#resolver.addresses(this.settings.host).length)
+  }
+
+  /** Opens a connection for an exchange, which hears of the outcome; at once, when there is no address. */
+  dial(exchange: Exchange): void {
+    const address = this.#resolver.next(this.settings.host)
+    if (address === null) {
+      exchange.dialFailed({ reason: "name not resolved", local: false, timeout: false, tls: false })
+      return
+    }
+    const connection = new BackendConnection(this.#gateway, this, exchange, address.ip)
+    exchange.dialing = connection
+    connection.begin(address.ip, this.settings.port)
+  }
+}
+
+/** `host:port`, without a port that the scheme implies. */
+export function hostOf(settings: BackendSettings): string {
+  const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
+  return settings.port === (settings.tls ? 443 : 80) ? host : `${host}:${settings.port}`
+}

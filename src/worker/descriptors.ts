@@ -1,0 +1,28 @@
+/**
+ * How many client connections a worker may hold. Descriptors are shared with dials, probes and files, and a dial
+ * that finds none looks like a dead backend (BUN.md of this project, trap 1), so a part is kept back for them.
+ */
+import { readFileSync } from "node:fs"
+
+/** Kept back whatever the limit: listeners, logs, the channel to the master. */
+const BASE_RESERVE = 128
+const ASSUMED_LIMIT = 1024
+
+/** `configured` 0 takes what the descriptor limit allows. */
+export function clientLimit(configured: number, backends: number, descriptors: number): number {
+  const reserve = Math.max(BASE_RESERVE + 2 * backends, Math.floor(descriptors / 4))
+  const allowed = Math.max(1, descriptors - reserve)
+  return configured === 0 ? allowed : Math.min(configured, allowed)
+}
+
+/** The soft limit of this process. Bun raises it to the hard one at start. */
+export function descriptorLimit(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8")
+    const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1]
+    if (soft === undefined) return ASSUMED_LIMIT
+    return soft === "unlimited" ? 1_000_000 : Number(soft)
+  } catch {
+    return ASSUMED_LIMIT
+  }
+}

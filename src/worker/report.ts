@@ -1,0 +1,74 @@
+/** What a worker says of itself: its figures as samples, its backends as rows. */
+import type { Prober } from "../health/prober.ts"
+import type { Resolver } from "../net/resolver.ts"
+import { set } from "../observe/figures.ts"
+import type { BackendReport, Samples, WorkerReport } from "../observe/snapshot.ts"
+import type { Gateway } from "../proxy/gateway.ts"
+import type { Upstream } from "../proxy/upstream.ts"
+
+export function reportOf(
+  index: number,
+  uptime: number,
+  gateway: Gateway,
+  prober: Prober,
+  resolver: Resolver,
+): WorkerReport {
+  const samples: Samples = {}
+  gateway.figures.collect(samples)
+  for (const upstream of gateway.upstreams) collectUpstream(samples, gateway, upstream, prober)
+  let inFlight = 0
+  for (const { figures } of gateway.upstreams) inFlight += figures.active
+  return {
+    index,
+    pid: process.pid,
+    uptime,
+    clients: gateway.clients.size,
+    inFlight: inFlight + gateway.figures.tunnels,
+    draining: gateway.draining,
+    backends: gateway.upstreams.map((upstream) => backendReport(gateway, upstream, resolver)),
+    samples,
+  }
+}
+
+function collectUpstream(
+  samples: Samples,
+  gateway: Gateway,
+  upstream: Upstream,
+  prober: Prober,
+): void {
+  const { index, name } = upstream.candidate
+  const backend = `backend="${name}"`
+  const { board } = gateway
+  upstream.figures.collect(samples, name, upstream.pool.size)
+  set(samples, "bunlb_backend_up", backend, board.healthy.has(index) ? 1 : 0)
+  for (const [reason, count] of board.failures(index)) {
+    set(samples, "bunlb_backend_failures_total", `${backend},reason="${reason}"`, count)
+  }
+  for (const [to, count] of Object.entries(upstream.transitions)) {
+    set(samples, "bunlb_breaker_transitions_total", `${backend},to="${to}"`, count)
+  }
+  set(samples, "bunlb_probes_total", `${backend},result="ok"`, prober.ok[index])
+  set(samples, "bunlb_probes_total", `${backend},result="failed"`, prober.failed[index])
+}
+
+function backendReport(gateway: Gateway, upstream: Upstream, resolver: Resolver): BackendReport {
+  const { board, roster } = gateway
+  const { index, name, weight, backup } = upstream.candidate
+  let failures = 0
+  for (const count of board.failures(index).values()) failures += count
+  return {
+    name,
+    tls: upstream.settings.tls,
+    weight,
+    backup,
+    healthy: board.healthy.has(index),
+    draining: roster.isDraining(index),
+    since: board.since(index),
+    reason: board.reason(index),
+    active: upstream.figures.active,
+    idle: upstream.pool.size,
+    requests: upstream.figures.requests,
+    failures,
+    addresses: resolver.addresses(upstream.settings.host).map(({ ip }) => ip),
+  }
+}

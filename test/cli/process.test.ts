@@ -16,12 +16,12 @@ test("help is on standard output, whole, and exit code 0", async () => {
   expect(bunlb.stdout.at(-1)).toBe("Also: bunlb COMMAND --help, bunlb --version")
 })
 
-test("a reader that leaves early is no failure", async () => {
-  const script = `"${process.execPath}" src/main.ts --help | head -1; exit "\${PIPESTATUS[0]}"`
+test("a reader that has left is no failure", async () => {
+  // The first loop ends when the pipe has no reader any more.
+  const script = `{ trap "" PIPE; while printf x; do :; done 2>&-;
+    "${process.execPath}" src/main.ts --help; echo "code $?" >&2; } | true`
   const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe" })
-  expect(await child.exited).toBe(0)
-  expect(await child.stdout.text()).toBe("Balance HTTP over backends.\n")
-  expect(await child.stderr.text()).toBe("")
+  expect(await child.stderr.text()).toBe("code 0\n")
 })
 
 test.each(["SIGINT", "SIGTERM"] as const)(

@@ -1,6 +1,7 @@
 /** Where keys stand in YAML, TOML and JSON, in every style that people write them. */
 import { describe, expect, test } from "bun:test"
 import { parseConfig, type FileFormat } from "../../src/config/config-tree.ts"
+import { locateFlow } from "../../src/config/flow-locator.ts"
 
 const yaml = `# comment: not a key
 %YAML 1.2
@@ -22,7 +23,7 @@ flow: {a: 1, b: [1, 2,
   {c: "}: ,"}], d: http://x:80}
 
 text: |
-  backends: no
+  backends: "no
    port: no
 folded: >-
     pool: no
@@ -148,6 +149,7 @@ describe("places", () => {
     const tree = parseConfig("x.yaml", "\uFEFFport: 1\r\nhealth:\r\n  path: /\r\n", "yaml")
     expect(tree.root).toEqual({ port: 1, health: { path: "/" } })
     expect(tree.place("health.path")).toEqual({ line: 3, column: 3 })
+    expect(parseConfig("x.json", '\uFEFF{"port": 1}', "json").root).toEqual({ port: 1 })
   })
 })
 
@@ -163,6 +165,17 @@ test("an empty file is an empty tree", () => {
     expect(parseConfig("x", "", format).root).toEqual({})
   }
   expect(parseConfig("x", "# nothing\n", "yaml").root).toEqual({})
+})
+
+test("an escaped quote does not end a string", () => {
+  const tree = parseConfig("x.json", '{"a": "\\"}", "b\\"": 1, "port": 1}', "json")
+  expect(tree.place("port")).toEqual({ line: 1, column: 24 })
+})
+
+test("text that no parser takes does not hold the flow locator", () => {
+  for (const text of ["[}", "{]", "[[}", "{a: ]"]) {
+    expect(locateFlow(text, 0, "", () => {})).toBeGreaterThan(0)
+  }
 })
 
 test("no text holds the locators for ever", () => {

@@ -126,9 +126,9 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
   tls_trace: logging(boolean, false, "Log the TLS details of backend connections"),
 
   "health.type": health(
-    oneOf<"http" | "tcp">(["http", "tcp"]),
+    oneOf<"http" | "tcp" | "none">(["http", "tcp", "none"]),
     "http",
-    "Ask for a page, or only connect",
+    "Ask for a page, only connect, or send no probe",
   ),
   "health.path": health(
     text(/^\/[\x21-\x7e]{0,1023}$/, 'a path that begins with "/"', "PATH"),

@@ -29,8 +29,11 @@ export interface BackendSettings {
 }
 
 export interface HealthSettings {
-  /** `http` asks for a page, `tcp` is content with a connection (and its TLS handshake). */
-  readonly type: "http" | "tcp"
+  /**
+   * `http` asks for a page, `tcp` is content with a connection (and its TLS handshake), `none` sends no probe:
+   * an unhealthy backend is simply tried again after `successes` intervals.
+   */
+  readonly type: "http" | "tcp" | "none"
   readonly path: string
   readonly interval: Milliseconds
   readonly timeout: Milliseconds

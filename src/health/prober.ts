@@ -23,7 +23,7 @@ export interface ProbeHandle {
 }
 
 /** Who is told the verdicts: the health board. */
-interface Verdicts {
+export interface Verdicts {
   fail(index: number, reason: string): void
   succeed(index: number): void
 }

@@ -23,6 +23,7 @@ import { Trace } from "../proxy/trace.ts"
 import { Upstream, hostOf } from "../proxy/upstream.ts"
 import { clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Probes } from "./probe.ts"
+import { readmission } from "./readmission.ts"
 import { reportOf } from "./report.ts"
 import { traceTls } from "./tls-trace.ts"
 import type { StartWorker, Worker, WorkerOptions } from "./types.ts"
@@ -129,7 +130,9 @@ class Balancer implements Worker {
   #createProber(): Prober {
     const { settings } = this.#options
     const { health, timeouts } = settings
-    const targets = this.#gateway.upstreams.map((upstream) => ({
+    const { upstreams, board } = this.#gateway
+    if (health.type === "none") return readmission(upstreams.length, health, board)
+    const targets = upstreams.map((upstream) => ({
       settings: upstream.settings,
       tls: upstream.tls,
       host: settings.hostHeader ?? hostOf(upstream.settings),
@@ -142,7 +145,7 @@ class Balancer implements Worker {
       deadlines: this.#gateway.deadlines,
       clock: processClock,
     })
-    return new Prober(targets.length, health, probes, this.#gateway.board)
+    return new Prober(targets.length, health, probes, board)
   }
 
   async start(): Promise<void> {

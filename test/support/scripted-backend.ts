@@ -117,6 +117,10 @@ export class ScriptedBackend {
     if (failure !== undefined) throw failure
   }
 
+  [Symbol.dispose](): void {
+    this.stop()
+  }
+
   #accept(socket: NonNullable<Wire["socket"]>): void {
     const connection = new BackendConnection(this, this.connections.length)
     connection.socket = socket

@@ -74,6 +74,7 @@ describe("raw client", () => {
   test.each([
     ["status line", "HTTP/1.1 20 OK\r\n\r\n"],
     ["bare LF", "HTTP/1.1 200 OK\nA: b\r\n\r\n"],
+    ["bare LF in a value", "HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n"],
     ["space before the colon", "HTTP/1.1 200 OK\r\nA : b\r\n\r\n"],
     ["folded field", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n"],
     ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na"],
@@ -113,11 +114,14 @@ describe("raw client", () => {
     expect(sizes).toEqual([2, 3])
   })
 
-  test("a paused reader fills the window, and nothing is lost when it resumes", async () => {
+  test("a paused reader fills the window, and nothing is lost when it resumes, not even by close", async () => {
     const bytes = rng(7).bytes(6_000_000)
     let sent = false
     const backend = await backendOf(async (connection) => {
-      sent = await connection.send(bytes)
+      void connection.send(bytes).then((taken) => {
+        sent = taken
+      })
+      await connection.close()
     })
     const client = await RawClient.connect(backend.port)
     client.pause()
@@ -128,6 +132,7 @@ describe("raw client", () => {
     const received = await client.receiveBytes(bytes.length)
     expect(received.equals(bytes)).toBe(true)
     expect(sent).toBe(true)
+    expect(await client.closed()).toEqual({ by: "end" })
   })
 })
 

@@ -1,0 +1,135 @@
+/**
+ * One worker in this process, on a free port, in front of the given backends: what tests of the data path use.
+ * Unless a test says otherwise no probe is sent, so that a backend sees the test's own connections and no others.
+ */
+import { afterEach } from "bun:test"
+import type { BackendSettings, Settings } from "../../src/config/settings.ts"
+import { defaultSettings } from "../../src/config/resolve.ts"
+import type { Log } from "../../src/observe/log.ts"
+import type { HealthChange, WorkerReport } from "../../src/observe/snapshot.ts"
+import type { Worker } from "../../src/worker/types.ts"
+import { startWorker } from "../../src/worker/worker.ts"
+
+/** Settings of which each group may be given in part. */
+export type SettingsPart = {
+  readonly [Key in keyof Settings]?: Settings[Key] extends readonly unknown[]
+    ? Settings[Key]
+    : Settings[Key] extends object | null
+      ? Partial<Settings[Key]>
+      : Settings[Key]
+}
+
+/** A port on 127.0.0.1, or more of a backend. */
+export type BackendPart = number | (Partial<BackendSettings> & { readonly port: number })
+
+const running = new Set<TestBalancer>()
+
+/** Every balancer that a test started and did not stop is stopped after it. */
+afterEach(() => {
+  for (const balancer of running) balancer.stop()
+})
+
+export class TestBalancer {
+  readonly port: number
+  readonly settings: Settings
+  /** All log lines, with their level in front: "warn: ...". */
+  readonly lines: readonly string[]
+  readonly changes: readonly HealthChange[]
+  readonly #worker: Worker
+
+  private constructor(
+    worker: Worker,
+    settings: Settings,
+    lines: readonly string[],
+    changes: readonly HealthChange[],
+  ) {
+    this.#worker = worker
+    this.port = worker.port
+    this.settings = settings
+    this.lines = lines
+    this.changes = changes
+  }
+
+  static async start(
+    backends: readonly BackendPart[],
+    part: SettingsPart = {},
+  ): Promise<TestBalancer> {
+    const settings = settingsOf(backends, part)
+    const lines: string[] = []
+    const changes: HealthChange[] = []
+    const worker = await startWorker({
+      settings,
+      index: 0,
+      listenFd: null,
+      log: recordingLog(lines),
+      onHealthChange: (change) => changes.push(change),
+    })
+    const balancer = new TestBalancer(worker, settings, lines, changes)
+    running.add(balancer)
+    return balancer
+  }
+
+  report(): WorkerReport {
+    return this.#worker.report()
+  }
+
+  /** The sum of a family's samples whose labels contain all of `labels`. */
+  figure(family: string, ...labels: string[]): number {
+    const samples = Object.entries(this.report().samples[family] ?? {})
+    return samples
+      .filter(([set]) => labels.every((label) => set.includes(label)))
+      .reduce((sum, [, value]) => sum + value, 0)
+  }
+
+  drain(limitMs: number): Promise<number> {
+    running.delete(this)
+    return this.#worker.drain(limitMs)
+  }
+
+  stop(): void {
+    running.delete(this)
+    this.#worker.stop()
+  }
+}
+
+function settingsOf(backends: readonly BackendPart[], part: SettingsPart): Settings {
+  const defaults = defaultSettings({ platform: "linux", cpus: 2 })
+  const merged: Record<string, unknown> = {
+    ...defaults,
+    host: "127.0.0.1",
+    port: 0,
+    admin: null,
+    health: { ...defaults.health, type: "none" },
+    backends: backends.map(backendOf),
+  }
+  for (const [key, value] of Object.entries(part)) {
+    const group = merged[key]
+    const isGroup = typeof group === "object" && group !== null && !Array.isArray(group)
+    merged[key] = isGroup ? { ...group, ...(value as object) } : value
+  }
+  return merged as unknown as Settings
+}
+
+function backendOf(part: BackendPart): BackendSettings {
+  const given = typeof part === "number" ? { port: part } : part
+  const host = given.host ?? "127.0.0.1"
+  return {
+    name: `${host}:${given.port}`,
+    host,
+    tls: false,
+    weight: 1,
+    backup: false,
+    ca: null,
+    ...given,
+  }
+}
+
+function recordingLog(lines: string[]): Log {
+  return {
+    error: (line) => lines.push(`error: ${line}`),
+    warn: (line) => lines.push(`warn: ${line}`),
+    info: (line) => lines.push(`info: ${line}`),
+    debug: (line) => lines.push(`debug: ${line}`),
+    debugging: true,
+  }
+}

@@ -10,7 +10,8 @@ const path = join(import.meta.dir, "../../docs/configuration.md")
 
 test("the page is up to date", async () => {
   if (process.env.BUNLB_UPDATE_DOCS === "1") await Bun.write(path, configurationPage())
-  expect(await Bun.file(path).text()).toBe(configurationPage())
+  const text = await Bun.file(path).text()
+  expect(text, "write it: BUNLB_UPDATE_DOCS=1 bun test document").toBe(configurationPage())
 })
 
 test("it has a row for every setting and every flag", () => {

@@ -59,15 +59,17 @@ test("/echo gives back target and fields byte for byte, and hashes the body", as
 test("/echo takes a chunked upload without gathering it", async () => {
   const client = await clientWith()
   const piece = Buffer.alloc(1 << 20, "x")
+  const chunk = Buffer.concat([Buffer.from("100000\r\n"), piece, Buffer.from("\r\n")])
   await client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
   const before = process.memoryUsage.rss()
-  for (let count = 0; count < 64; count++) {
-    await client.send(Buffer.concat([Buffer.from("100000\r\n"), piece, Buffer.from("\r\n")]))
+  for (let count = 0; count < 256; count++) {
+    await client.send(chunk)
+    if (count % 16 === 0) Bun.gc(true)
   }
   await client.send("0\r\n\r\n")
   const { bodyLength } = JSON.parse((await client.receiveResponse()).body.toString())
-  expect(bodyLength).toBe(64 << 20)
-  expect(process.memoryUsage.rss() - before).toBeLessThan(48 << 20)
+  expect(bodyLength).toBe(256 << 20)
+  expect(process.memoryUsage.rss() - before).toBeLessThan(128 << 20)
 })
 
 test("/bytes/N is the foretold pattern over several periods; HEAD tells its length", async () => {
@@ -75,15 +77,13 @@ test("/bytes/N is the foretold pattern over several periods; HEAD tells its leng
   const length = 200_001
   const { body } = await client.exchange(get(`/bytes/${length}`))
   expect(body.length).toBe(length)
-  for (let at = 0; at < length;) {
-    const piece = patternAt(at, length - at)
-    expect(body.subarray(at, at + piece.length).equals(piece)).toBe(true)
-    at += piece.length
-  }
-  const head = await client.exchange(get("/bytes/99999999999").replace("GET", "HEAD"), {
+  const sha256 = "8b850fa309a624b9cf0d5671c81440122b3f74b6c2c8172dd4366472924861a6"
+  expect(new Bun.CryptoHasher("sha256").update(body).digest("hex")).toBe(sha256)
+  expect(body.subarray(100_000, 100_050).equals(patternAt(100_000, 50))).toBe(true)
+  const head = await client.exchange(get("/bytes/9007199254740991").replace("GET", "HEAD"), {
     head: true,
   })
-  expect(head.field("content-length")).toBe("99999999999")
+  expect(head.field("content-length")).toBe("9007199254740991")
   expect((await client.exchange(get("/"))).status).toBe(200)
 })
 
@@ -156,7 +156,8 @@ describe("trouble on request", () => {
   test("stop frees the port and ends every connection", async () => {
     const backend = await backendWith()
     const client = await RawClient.connect(backend.port)
-    await client.exchange(get("/"))
+    await client.send(get("/stream?interval=10000"))
+    await client.receiveUntil("says 1")
     backend.stop()
     await client.closed()
     const free = (): boolean => {

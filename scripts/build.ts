@@ -11,7 +11,7 @@ import manifest from "../package.json" with { type: "json" }
 const root = join(import.meta.dir, "..")
 const outfile = join(root, "dist", "bunlb")
 
-/** `--bytecode` needs `--format=esm`. The last two: else the executable obeys a .env or bunfig.toml where it is started. */
+/** `--bytecode` needs `--format=esm`. Without the last two the executable obeys a .env or bunfig.toml of its folder. */
 const flags = [
   "--compile",
   "--minify",

@@ -32,7 +32,7 @@ const impureCalls =
   /\bBun\.(connect|listen|serve|spawn|spawnSync|udpSocket|sleep|dns)\b|\bfetch\(|\bset(Timeout|Interval|Immediate)\(/
 const clockCalls = /\b(Date|performance)\.now\(/
 
-const runtimePackages = ["citty", "consola"]
+const runtimePackages = ["citty", "consola", "consola/core"]
 
 const src = sourceFiles("src")
 

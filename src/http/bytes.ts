@@ -10,7 +10,6 @@ export const HTAB = 9
 export const COLON = 58
 export const COMMA = 44
 export const SEMICOLON = 59
-export const ZERO = 48
 
 function table(belongs: (octet: number) => boolean): Uint8Array {
   const octets = new Uint8Array(256)
@@ -56,7 +55,7 @@ export const HEX = new Uint8Array(256).map((_, octet) => {
  * Field names as a careless receiver reads them: case folded, `_` and `.` taken for `-`, as CGI, WSGI and PHP
  * do when they turn names into variables.
  */
-export const FOLDED = new Uint8Array(256).map((_, octet) => {
+const FOLDED = new Uint8Array(256).map((_, octet) => {
   if (octet >= 65 && octet <= 90) return octet | 32
   return octet === 95 || octet === 46 ? 45 : octet
 })

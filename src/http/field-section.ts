@@ -175,7 +175,7 @@ function sameName(bytes: Uint8Array, a: number, b: number, length: number): bool
 const chunkedToken = ascii("chunked")
 
 /** What a Transfer-Encoding field says. */
-export const NOT_CHUNKED = 0
+const NOT_CHUNKED = 0
 export const CHUNKED = 1
 export const OTHER_CODING = 2
 

@@ -4,7 +4,7 @@
  */
 const DIGITS = Uint8Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0))
 
-export const ID_LENGTH = 32
+const ID_LENGTH = 32
 const PREFIX_LENGTH = 20
 
 export class RequestIds {

@@ -3,7 +3,7 @@
  * refused (RFC 9112 sections 2 to 6, RFC 9110 sections 5 to 7), so that no byte reaches a backend which a laxer
  * parser would take for another number of requests.
  */
-import { CR, HTAB, LF, SP, TARGET, TOKEN, ascii, equalsToken } from "./bytes.ts"
+import { COMMA, CR, HTAB, LF, SP, TARGET, TOKEN, ascii, equalsToken } from "./bytes.ts"
 import {
   CHUNKED,
   CLOSE,
@@ -54,8 +54,9 @@ export function scanRequest(
   head: RequestHead,
 ): number {
   let start = from
-  for (let i = 0; i < EMPTY_LINES && start + 1 < to; i++) {
-    if (bytes[start] === CR && bytes[start + 1] === LF) start += 2
+  for (let i = 0; i < EMPTY_LINES && start < to && bytes[start] === CR; i++) {
+    if (start + 1 >= to) return 0
+    if (bytes[start + 1] === LF) start += 2
   }
   const fieldsStart = scanRequestLine(bytes, start, to, limits, head)
   if (fieldsStart < 0) return fieldsStart
@@ -229,20 +230,31 @@ function isContinue(bytes: Uint8Array, fields: FieldSection, position: number): 
   return equalsToken(bytes, fields.valueStarts[position], fields.valueEnds[position], continueToken)
 }
 
+const SEPARATOR = new Uint8Array(256)
+for (const octet of [SP, HTAB, COMMA]) SEPARATOR[octet] = 1
+
 const connectionSchemes = [ascii("ntlm"), ascii("negotiate")]
 
-/** Schemes that authenticate the connection and not the request (RFC 4559 section 6). */
+/**
+ * Schemes that authenticate the connection and not the request (RFC 4559 section 6). A challenge may list several,
+ * so the first word after every comma counts; a wrong hit costs no more than a connection.
+ */
 export function namesConnectionScheme(
   bytes: Uint8Array,
   fields: FieldSection,
   position: number,
 ): boolean {
-  const from = fields.valueStarts[position]
-  let to = from
   const end = fields.valueEnds[position]
-  while (to < end && bytes[to] !== SP && bytes[to] !== HTAB && bytes[to] !== 44) to++
-  for (let i = 0; i < connectionSchemes.length; i++) {
-    if (equalsToken(bytes, from, to, connectionSchemes[i])) return true
+  let from = fields.valueStarts[position]
+  while (from < end) {
+    while (from < end && SEPARATOR[bytes[from]] === 1) from++
+    let to = from
+    while (to < end && SEPARATOR[bytes[to]] !== 1) to++
+    for (let i = 0; i < connectionSchemes.length; i++) {
+      if (equalsToken(bytes, from, to, connectionSchemes[i])) return true
+    }
+    while (to < end && bytes[to] !== COMMA) to++
+    from = to
   }
   return false
 }

@@ -2,7 +2,7 @@
  * The head of a response, scanned once and as strictly as a request: what a backend says wrongly is not guessed
  * at but answered with 502, because a guess is how one client gets another's response (RFC 9112 sections 4, 6.3).
  */
-import { CR, FIELD_VALUE, LF, SP, ascii, equalsToken } from "./bytes.ts"
+import { CR, FIELD_VALUE, LF, SP, ascii } from "./bytes.ts"
 import {
   CHUNKED,
   CLOSE,
@@ -133,6 +133,8 @@ function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
     }
   }
   if (chunked && head.contentLength >= 0) return AMBIGUOUS
+  // A body that cannot be: whatever follows on this connection may be that body (RFC 9112 section 6.3).
+  if (head.status === 204 && (chunked || head.contentLength > 0)) head.keepAlive = false
   head.framing = framingOf(head, bodiless, chunked)
   return 0
 }
@@ -143,11 +145,4 @@ function framingOf(head: ResponseHead, bodiless: boolean, chunked: boolean): num
   if (chunked) return BY_CHUNKS
   if (head.contentLength >= 0) return head.contentLength === 0 ? NO_BODY : BY_LENGTH
   return BY_CLOSE
-}
-
-/** The backend switched to the protocol that was asked for (RFC 9110 section 7.8), compared without case. */
-export function acceptsUpgrade(bytes: Uint8Array, head: ResponseHead, asked: Uint8Array): boolean {
-  if (head.upgrade < 0) return false
-  const { valueStarts, valueEnds } = head.fields
-  return equalsToken(bytes, valueStarts[head.upgrade], valueEnds[head.upgrade], asked)
 }

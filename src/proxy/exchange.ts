@@ -10,7 +10,6 @@
 import { HealthBitmap } from "../health/bitmap.ts"
 import type { DialFailure } from "../net/outbound.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
-import type { RetryReason } from "../observe/figures.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Gateway } from "./gateway.ts"
@@ -277,12 +276,12 @@ export class Exchange implements relay.RelayTerms {
     const { index } = upstream.candidate
     const stale = this.#reused && !this.#response.answered
     if (!stale) board.fail(index, reason)
-    if (!this.#mayResend()) {
+    if (!this.#mayResend(stale)) {
       this.#fail(502, `backend: ${reason}`)
       return
     }
     this.#resends++
-    this.#count(stale ? "stale" : "closed")
+    figures.retries[stale ? "stale" : "closed"]++
     this.#leaveUpstream()
     if (stale && roster.isEligible(index)) {
       this.#attempt(upstream, true)
@@ -294,12 +293,13 @@ export class Exchange implements relay.RelayTerms {
     this.#attempt(other === null ? upstream : upstreams[other.index], true)
   }
 
-  #mayResend(): boolean {
+  /** A stale connection costs the budget nothing: the next attempt is on a fresh one, which cannot be stale. */
+  #mayResend(stale: boolean): boolean {
     const { settings, budget, clock, figures } = this.#gateway
     const repeatable = this.#request.idempotent && this.#request.replayable
     if (this.#response.answered || !repeatable) return false
     if (this.#resends >= settings.retries.max) return false
-    if (budget.withdraw(clock.now())) return true
+    if (stale || budget.withdraw(clock.now())) return true
     figures.budgetExhausted++
     return false
   }
@@ -329,7 +329,7 @@ export class Exchange implements relay.RelayTerms {
       return
     }
     figures.failovers++
-    this.#count("dial")
+    figures.retries.dial++
     this.#leaveUpstream()
     this.#attempt(upstreams[other.index], false)
   }
@@ -345,10 +345,6 @@ export class Exchange implements relay.RelayTerms {
     this.#tried ??= new HealthBitmap(this.#gateway.upstreams.length)
     this.#tried.set(index)
     return this.#tried
-  }
-
-  #count(reason: RetryReason): void {
-    this.#gateway.figures.retries[reason]++
   }
 
   /** The backend is late with its head, its body, or with taking the request. */

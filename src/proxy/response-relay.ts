@@ -151,16 +151,18 @@ export class ResponseRelay {
     this.reusable =
       head.keepAlive && !head.bindsConnection && head.framing !== BY_CLOSE && used === bytes.length
     if (this.#body.outEnd > end) gateway.trace?.body("<", this.#client.id, bytes, end, used)
-    this.#sendHead(bytes, from, end, dechunk, terms)
+    this.#sendHead(bytes, from, end, terms)
     return this.#body.done ? COMPLETE : MORE
   }
 
-  #sendHead(bytes: Buffer, from: number, end: number, dechunk: boolean, terms: RelayTerms): void {
+  #sendHead(bytes: Buffer, from: number, end: number, terms: RelayTerms): void {
     const client = this.#client
     const { response, scratch } = this.#gateway
     const cookie = terms.cookieLine()
     const says = this.keepAlive ? (terms.minor === 0 ? SAYS_KEEP_ALIVE : SILENT) : SAYS_CLOSE
     const { outEnd, tail } = this.#body
+    // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
+    const dechunk = terms.minor === 0
     if (says === SILENT && cookie === null) {
       client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd, true)
     } else {

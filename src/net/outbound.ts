@@ -49,6 +49,7 @@ export abstract class Outbound implements Deadlined {
   socket: Socket<Outbound> | null = null
   readonly #tls: TlsClient | null
   readonly #limits: DialLimits
+  #connectBy = Infinity
 
   constructor(tls: TlsClient | null, limits: DialLimits) {
     this.#tls = tls
@@ -70,7 +71,9 @@ export abstract class Outbound implements Deadlined {
 
   /** Begins. The outcome comes through `opened` or `dialFailed`, which may be called before this returns. */
   dial(ip: string, port: number, now: number): void {
-    this.deadlineAt = now + this.#limits.connect
+    this.#connectBy = now + this.#limits.connect
+    // Nothing tells when TCP stands and only TLS is missing: every sweep looks.
+    this.deadlineAt = this.#tls === null ? this.#connectBy : now
     if (!DIALS_BY_DESCRIPTOR) return this.#connect({ hostname: ip, port })
     const address = sockaddr(ip, port)
     if (address === null) return this.#fail({ ...plain, reason: "not an address" })
@@ -124,10 +127,13 @@ export abstract class Outbound implements Deadlined {
 
   expired(now: number): void {
     if (this.phase === OPEN) return this.late(now)
-    if (this.phase === DIALING && this.#tls !== null && this.socket && hasPeer(this.socket)) {
-      this.phase = SECURING
-      this.deadlineAt = now + this.#limits.tlsHandshake
-      return
+    if (this.phase === DIALING && this.#tls !== null) {
+      const connected = this.socket !== null && hasPeer(this.socket)
+      if (connected) {
+        this.phase = SECURING
+        this.deadlineAt = now + this.#limits.tlsHandshake
+      }
+      if (connected || now < this.#connectBy) return
     }
     const reason = this.phase === SECURING ? "TLS handshake timed out" : "connect timed out"
     this.#fail({ reason, local: false, timeout: true, tls: this.phase === SECURING })
@@ -189,6 +195,13 @@ export abstract class Outbound implements Deadlined {
     this.closed(error !== undefined)
   }
 
+  /** TLS found an alert or garbage in the stream: the peer's fault, and no good end of anything. */
+  #broken(error: Error): void {
+    const { socket } = this
+    this.#gone(error)
+    socket?.terminate()
+  }
+
   /** What Bun calls. Each is idempotent, because Bun calls some without need (traps 10 and 11). */
   static readonly #handlers: SocketHandler<Outbound> & SessionHandler = {
     open: (socket) => socket.data.#opening(socket),
@@ -206,7 +219,10 @@ export abstract class Outbound implements Deadlined {
       else socket.data.#gone(undefined)
     },
     close: (socket, error) => socket.data.#gone(error),
-    error: (socket, error) => socket.data.crashed(error),
+    error: (socket, error) => {
+      if (codeOf(error) === "EPROTO") socket.data.#broken(error)
+      else socket.data.crashed(error)
+    },
   }
 }
 

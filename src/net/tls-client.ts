@@ -73,8 +73,10 @@ export class TlsClient {
    */
   fault(socket: TLSSocket, error: Error | null): string | null {
     this.#watch?.(socket)
-    if (this.insecure) return isVerification(error) ? null : `TLS: ${codeOf(error)}`
-    if (error !== null && error !== undefined) return faultOf(error)
+    const known = error !== null && error !== undefined
+    if (known && HANDSHAKE.test(codeOf(error))) return handshakeFault(error)
+    if (this.insecure) return null
+    if (known) return faults[codeOf(error)] ?? `certificate refused: ${codeOf(error)}`
     if (!socket.authorized) return "certificate not authorized"
     if (this.options.serverName !== "") return null
     const mismatch = checkServerIdentity(this.host, socket.getPeerCertificate())
@@ -116,14 +118,14 @@ const faults: Record<string, string> = {
   ERR_TLS_CERT_ALTNAME_INVALID: "certificate is for another host",
 }
 
-function faultOf(error: unknown): string {
-  const code = codeOf(error)
-  return faults[code] ?? `TLS: ${code}`
-}
+/** Codes of a handshake that failed; every other one is a verdict on a certificate. */
+const HANDSHAKE = /^(EPROTO|ECONN[A-Z]*)?$/
 
-/** With certificates accepted unseen, only an error of the certificate itself may be overlooked. */
-function isVerification(error: unknown): boolean {
-  return error === null || error === undefined || codeOf(error) in faults
+/** BoringSSL ends its message with the reason: `...:WRONG_VERSION_NUMBER`, when the peer speaks no TLS. */
+function handshakeFault(error: Error): string {
+  const reason = /:([A-Z0-9_]+)$/.exec(error.message)?.[1]
+  if (reason === undefined) return "TLS: closed in handshake"
+  return `TLS handshake failed: ${reason.toLowerCase().replaceAll("_", " ")}`
 }
 
 function codeOf(error: unknown): string {

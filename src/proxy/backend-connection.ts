@@ -78,11 +78,12 @@ export class BackendConnection extends Outbound {
 
   /**
    * Whether the peer has closed or spoken, as the kernel knows already and the event loop not yet: asked before a
-   * request that cannot be sent twice goes out on a used connection.
+   * request that cannot be sent twice goes out on a used connection. Over TLS the bytes may be a session ticket: then
+   * a fresh connection is a small price.
    */
   isStale(): boolean {
     const fd = this.socket !== null && "fd" in this.socket ? this.socket.fd : -1
-    if (this.upstream.tls !== null || typeof fd !== "number" || fd < 0) return false
+    if (typeof fd !== "number" || fd < 0) return false
     if (libc().recv(fd, peeked, 1, MSG_PEEK_DONTWAIT) >= 0) return true
     return libc().errno() !== EAGAIN
   }

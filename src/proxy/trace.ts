@@ -45,7 +45,7 @@ export class Trace {
     for (const line of maskSecrets(bytes.toString("latin1", from, to))
       .trim()
       .split("\r\n")) {
-      this.#log.info(`trace #${client} ${sign} ${line}`)
+      this.#log.info(`trace #${client} ${sign} ${printable(line)}`)
     }
   }
 }
@@ -57,6 +57,11 @@ export function maskSecrets(head: string): string {
 
 function hexRow(bytes: Buffer, offset: number): string {
   const hex = [...bytes].map((octet) => octet.toString(16).padStart(2, "0")).join(" ")
-  const text = bytes.toString("latin1").replace(/[^\x20-\x7e]/g, ".")
+  const text = printable(bytes.toString("latin1"))
   return `${offset.toString(16).padStart(4, "0")}  ${hex.padEnd(ROW * 3)} ${text}`
+}
+
+/** A terminal must not obey what a peer sends. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, ".")
 }

@@ -22,8 +22,9 @@ export interface Certificates {
   /** Valid for other.example only. */
   readonly wrongHost: Certificate
   readonly selfSigned: Certificate
-  /** As `good`, but signed by a CA that nobody was told of. */
+  /** As `good`, but signed by a CA that nobody was told of, unless by its file. */
   readonly unknownCa: Certificate
+  readonly unknownCaFile: string
 }
 
 let made: Certificates | null = null
@@ -49,6 +50,7 @@ function makeAll(): Certificates {
     wrongHost: makeLeaf(folder, "wrong-host", "ca", "DNS:other.example"),
     selfSigned: read(folder, "self-signed"),
     unknownCa: makeLeaf(folder, "unknown-ca", "stranger", LOCAL),
+    unknownCaFile: join(folder, "stranger.pem"),
   }
 }
 

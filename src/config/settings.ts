@@ -108,7 +108,7 @@ export interface Settings {
   readonly logFormat: LogFormat
   /** Accept any certificate of a TLS backend. */
   readonly insecure: boolean
-  /** Dump heads and bodies at level debug. */
+  /** Dump heads and bodies at level info. */
   readonly trace: boolean
   readonly tlsTrace: boolean
   /** The admin listener, or null when it is off. */

@@ -34,8 +34,9 @@ export function warningsAbout(
       `admin: ${admin.host} is not a loopback address, whoever reaches it sees all figures`,
     )
   }
-  if ((settings.trace || settings.tlsTrace) && settings.logLevel !== "debug") {
-    warn(true, `trace: shows nothing at log_level ${settings.logLevel}, use debug`)
+  const quiet = settings.logLevel === "err" || settings.logLevel === "warn"
+  if ((settings.trace || settings.tlsTrace) && quiet) {
+    warn(true, `trace: shows nothing at log_level ${settings.logLevel}, use info`)
   }
   if (backends.length === 1) warn(false, "backends: only one, nothing can take over when it fails")
   if (backends.length > 1 && backends.every((backend) => backend.backup)) {

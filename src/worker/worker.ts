@@ -49,7 +49,7 @@ class Balancer implements Worker {
   #sweeper: ReturnType<typeof setInterval> | null = null
 
   constructor(options: WorkerOptions) {
-    const { settings, log } = options
+    const { settings } = options
     this.#options = options
     this.#gateway = this.#createGateway()
     this.#resolver = this.#createResolver()
@@ -63,9 +63,6 @@ class Balancer implements Worker {
     this.port = settings.port
     this.#acceptor = new Acceptor(this.#listenFd(), (socket) => this.#accept(socket))
     this.#gateway.onClientGone = () => this.#clientGone()
-    if (settings.insecure && options.index === 0 && settings.backends.some(({ tls }) => tls)) {
-      log.warn("certificates of backends are NOT verified (--insecure): anyone can read and alter")
-    }
   }
 
   #listenFd(): number {

@@ -37,9 +37,9 @@ test.each<[string, [SettingKey, readonly string[] | boolean][], string[]]>([
     "a trace that nobody sees",
     [
       ["trace", true],
-      ["log_level", ["info"]],
+      ["log_level", ["warn"]],
     ],
-    ["LOUD trace: shows nothing at log_level info, use debug"],
+    ["LOUD trace: shows nothing at log_level warn, use info"],
   ],
   [
     "one backend",

@@ -1,8 +1,9 @@
 /**
  * One worker in this process, on a free port, in front of the given backends: what tests of the data path use.
- * Unless a test says otherwise no probe is sent, so that a backend sees the test's own connections and no others.
+ * It is stopped when its test has finished. Unless the test says otherwise no probe is sent, so that a backend sees
+ * the test's own connections and no others.
  */
-import { afterEach } from "bun:test"
+import { onTestFinished } from "bun:test"
 import type { BackendSettings, Settings } from "../../src/config/settings.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
 import type { Log } from "../../src/observe/log.ts"
@@ -21,13 +22,6 @@ export type SettingsPart = {
 
 /** A port on 127.0.0.1, or more of a backend. */
 export type BackendPart = number | (Partial<BackendSettings> & { readonly port: number })
-
-const running = new Set<TestBalancer>()
-
-/** Every balancer that a test started and did not stop is stopped after it. */
-afterEach(() => {
-  for (const balancer of running) balancer.stop()
-})
 
 export class TestBalancer {
   readonly port: number
@@ -65,7 +59,7 @@ export class TestBalancer {
       onHealthChange: (change) => changes.push(change),
     })
     const balancer = new TestBalancer(worker, settings, lines, changes)
-    running.add(balancer)
+    onTestFinished(() => balancer.stop())
     return balancer
   }
 
@@ -82,12 +76,10 @@ export class TestBalancer {
   }
 
   drain(limitMs: number): Promise<number> {
-    running.delete(this)
     return this.#worker.drain(limitMs)
   }
 
   stop(): void {
-    running.delete(this)
     this.#worker.stop()
   }
 }

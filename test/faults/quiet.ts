@@ -1,0 +1,47 @@
+/**
+ * What must hold after any storm: nobody is connected, nothing is in flight, and only idle connections of the pools
+ * are left, in the gauges as well as in the lists behind them.
+ */
+import { expect } from "bun:test"
+import { Deadlines, type Deadlined } from "../../src/net/deadlines.ts"
+import type { TestBalancer } from "../support/balancer.ts"
+import { until } from "../support/until.ts"
+
+/** Every list of deadlines of this process, noted when it is first used. */
+const lists = new Set<Deadlines>()
+const add = Deadlines.prototype.add
+Deadlines.prototype.add = function (this: Deadlines, entry: Deadlined): void {
+  lists.add(this)
+  add.call(this, entry)
+}
+
+interface Gauges {
+  readonly clients: number
+  readonly active: number
+  readonly dialing: number
+  readonly tunnels: number
+  /** Entries of all lists of deadlines, less the idle connections that have to be there. */
+  readonly strayDeadlines: number
+}
+
+export const calm: Gauges = { clients: 0, active: 0, dialing: 0, tunnels: 0, strayDeadlines: 0 }
+
+export function gaugesOf(balancer: TestBalancer): Gauges {
+  const idle = balancer.figure("bunlb_backend_connections", 'state="idle"')
+  let entries = 0
+  for (const list of lists) entries += list.size
+  return {
+    clients: balancer.figure("bunlb_client_connections"),
+    active: balancer.figure("bunlb_backend_connections", 'state="active"'),
+    dialing: balancer.figure("bunlb_backend_connections", 'state="dialing"'),
+    tunnels: balancer.figure("bunlb_tunnels"),
+    strayDeadlines: entries - idle,
+  }
+}
+
+/** Waits until the balancer is at rest; shows the gauges as they are when it does not come to rest. */
+export async function comesToRest(balancer: TestBalancer, ms: number = 3000): Promise<void> {
+  const rests = (): boolean => Bun.deepEquals(gaugesOf(balancer), calm)
+  await until(rests, ms, "rest").catch(() => {})
+  expect(gaugesOf(balancer)).toEqual(calm)
+}

@@ -2,8 +2,8 @@
  * TLS to a backend, verified as a browser would: the chain against the system's CAs (or the backend's own CA
  * file), the name against the certificate. Sessions are kept per backend and resumed, never across names.
  *
- * An IP address is no server name (RFC 6066 section 3), so none is sent and the certificate's addresses are
- * checked here.
+ * An IP address is no server name (RFC 6066 section 3), so none is sent. Bun then holds the certificate against
+ * the name "localhost": of its verdict only the chain's part counts, and the addresses are checked here.
  */
 import { existsSync, readFileSync } from "node:fs"
 import { isIP } from "node:net"
@@ -26,33 +26,37 @@ export interface TlsOptions {
   readonly minVersion: number
 }
 
+/** Sees every finished handshake and whether it proved who the peer is. */
+export type WatchTls = (socket: TLSSocket, verified: boolean) => void
+
 const TLS_1_2 = 0x303
+const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID"
 
 export class TlsClient {
   readonly options: TlsOptions
   readonly host: string
   readonly insecure: boolean
   #session: Uint8Array | null = null
-  readonly #watch: ((socket: TLSSocket) => void) | null
+  readonly #watch: WatchTls | null
 
   /**
-   * `caFile` null: the system's CAs. `watch` sees every finished handshake. Throws `BunlbError` when the file
-   * cannot be read.
+   * `caFile` null: the system's CAs. Throws `BunlbError` when the file cannot be read.
    */
   constructor(
     host: string,
     caFile: string | null,
     insecure: boolean,
-    watch: ((socket: TLSSocket) => void) | null = null,
+    watch: WatchTls | null = null,
   ) {
     this.host = host
     this.#watch = watch
     this.insecure = insecure
     const ca = insecure ? undefined : authorities(caFile)
+    const named = isIP(host) === 0
     this.options = {
       ...(ca === undefined ? {} : { ca }),
-      serverName: isIP(host) === 0 ? host : "",
-      rejectUnauthorized: !insecure,
+      serverName: named ? host : "",
+      rejectUnauthorized: named && !insecure,
       minVersion: TLS_1_2,
     }
   }
@@ -72,15 +76,23 @@ export class TlsClient {
    * to be trusted: it is true on a resumed session with a self-signed certificate.
    */
   fault(socket: TLSSocket, error: Error | null): string | null {
-    this.#watch?.(socket)
-    const known = error !== null && error !== undefined
-    if (known && HANDSHAKE.test(codeOf(error))) return handshakeFault(error)
+    const fault = this.#judge(socket, error)
+    this.#watch?.(socket, fault === null && !this.insecure)
+    return fault
+  }
+
+  #judge(socket: TLSSocket, error: Error | null | undefined): string | null {
+    const code = error === null || error === undefined ? null : codeOf(error)
+    if (error && code !== null && HANDSHAKE.test(code)) return handshakeFault(error)
     if (this.insecure) return null
-    if (known) return faults[codeOf(error)] ?? `certificate refused: ${codeOf(error)}`
-    if (!socket.authorized) return "certificate not authorized"
-    if (this.options.serverName !== "") return null
+    const named = this.options.serverName !== ""
+    // Bun looks at the name only when the chain is good.
+    if (code !== null && (named || code !== WRONG_NAME)) {
+      return faults[code] ?? `certificate refused: ${code}`
+    }
+    if (named) return socket.authorized ? null : "certificate not authorized"
     const mismatch = checkServerIdentity(this.host, socket.getPeerCertificate())
-    return mismatch === undefined ? null : "certificate is for another host"
+    return mismatch === undefined ? null : faults[WRONG_NAME]
   }
 }
 
@@ -115,7 +127,7 @@ const faults: Record<string, string> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate from an unknown CA",
   UNABLE_TO_GET_ISSUER_CERT: "certificate from an unknown CA",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate from an unknown CA",
-  ERR_TLS_CERT_ALTNAME_INVALID: "certificate is for another host",
+  [WRONG_NAME]: "certificate is for another host",
 }
 
 /** Codes of a handshake that failed; every other one is a verdict on a certificate. */

@@ -1,9 +1,9 @@
 /** What `--tls-trace` says of each handshake with a backend: one line. */
-import type { TLSSocket } from "bun"
+import type { WatchTls } from "../net/tls-client.ts"
 import type { Log } from "../observe/log.ts"
 
-export function traceTls(log: Log, backend: string): (socket: TLSSocket) => void {
-  return (socket) => {
+export function traceTls(log: Log, backend: string): WatchTls {
+  return (socket, verified) => {
     const cipher = socket.getCipher()
     const certificate = socket.getPeerCertificate()
     const subject = certificate?.subject?.CN ?? "no certificate"
@@ -12,7 +12,7 @@ export function traceTls(log: Log, backend: string): (socket: TLSSocket) => void
         `SNI ${socket.getServername() || "none"}, ALPN ${socket.alpnProtocol || "none"}, ` +
         `certificate ${subject}, expires ${certificate?.valid_to ?? "unknown"}, ` +
         `${socket.isSessionReused() ? "resumed" : "full handshake"}, ` +
-        `${socket.authorized ? "verified" : "NOT verified"}`,
+        `${verified ? "verified" : "NOT verified"}`,
     )
   }
 }

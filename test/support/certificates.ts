@@ -19,12 +19,16 @@ export interface Certificates {
   readonly good: Certificate
   /** As `good`, but its time is over. */
   readonly expired: Certificate
+  /** Valid for 127.0.0.1 and ::1, and for no name. */
+  readonly addressOnly: Certificate
   /** Valid for other.example only. */
   readonly wrongHost: Certificate
   readonly selfSigned: Certificate
   /** As `good`, but signed by a CA that nobody was told of, unless by its file. */
   readonly unknownCa: Certificate
   readonly unknownCaFile: string
+  /** As `addressOnly`, but signed by that same stranger. */
+  readonly addressUnknownCa: Certificate
 }
 
 let made: Certificates | null = null
@@ -35,6 +39,7 @@ export function certificates(): Certificates {
 }
 
 const LOCAL = "DNS:localhost,IP:127.0.0.1"
+const ADDRESSES = "IP:127.0.0.1,IP:::1"
 
 function makeAll(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), "bunlb-certificates-"))
@@ -47,9 +52,11 @@ function makeAll(): Certificates {
     caFile: join(folder, "ca.pem"),
     good: makeLeaf(folder, "good", "ca", LOCAL),
     expired: makeLeaf(folder, "expired", "ca", LOCAL, ["20200101000000Z", "20200102000000Z"]),
+    addressOnly: makeLeaf(folder, "address", "ca", ADDRESSES),
     wrongHost: makeLeaf(folder, "wrong-host", "ca", "DNS:other.example"),
     selfSigned: read(folder, "self-signed"),
     unknownCa: makeLeaf(folder, "unknown-ca", "stranger", LOCAL),
+    addressUnknownCa: makeLeaf(folder, "address-unknown-ca", "stranger", ADDRESSES),
     unknownCaFile: join(folder, "stranger.pem"),
   }
 }

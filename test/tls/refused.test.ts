@@ -8,7 +8,8 @@ import { ScriptedBackend } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { GET, TLS_1_2, TLS_1_3, over, plainServer, tlsBackend } from "./tls-backend.ts"
 
-const { good, expired, wrongHost, selfSigned, unknownCa } = certificates()
+const { good, expired, wrongHost, selfSigned, unknownCa, addressOnly, addressUnknownCa } =
+  certificates()
 const POST =
   "POST /pay HTTP/1.1\r\nHost: shop.example\r\nAuthorization: secret\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -43,6 +44,23 @@ describe.each(cases)("$name, $host, version $version", ({ certificate, fault, ho
     ])
     expect(balancer.figure("bunlb_backend_failures_total", `reason="${fault}"`)).toBe(4)
   })
+})
+
+test.each([
+  ["for addresses alone, at a name", addressOnly, "localhost", "certificate is for another host"],
+  [
+    "of an unknown CA, at an address",
+    addressUnknownCa,
+    "127.0.0.1",
+    "certificate from an unknown CA",
+  ],
+])("a certificate %s", async (_name, certificate, host, fault) => {
+  using backend = await tlsBackend({ certificate })
+  const balancer = await TestBalancer.start([over(backend, { host })])
+  const client = await RawClient.connect(balancer.port)
+  const response = await client.exchange(GET)
+  expect([response.status, response.body.toString()]).toEqual([502, expect.stringContaining(fault)])
+  expect(backend.scripted.connections[0]?.bytesReceived).toBe(0)
 })
 
 test("a good backend takes over from one with a bad certificate, also for POST", async () => {

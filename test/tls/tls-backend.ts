@@ -37,6 +37,8 @@ export interface TlsBackend extends Disposable {
 export interface TlsBackendOptions {
   readonly certificate?: Certificate
   readonly maxVersion?: number
+  /** Where it listens: 127.0.0.1 unless told otherwise. */
+  readonly host?: string
   /** Runs when the handshake is over. */
   readonly handler?: ConnectionHandler
 }
@@ -53,7 +55,7 @@ export async function tlsBackend(options: TlsBackendOptions = {}): Promise<TlsBa
       handshakes.push(handshakeOf(connection.socket as TLSSocket | null))
       await handler(connection)
     },
-    { tls },
+    { tls, ...(options.host === undefined ? {} : { host: options.host }) },
   )
   return {
     port: scripted.port,

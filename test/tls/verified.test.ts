@@ -1,4 +1,5 @@
 /** Backends over TLS whose certificates are good: names, versions, sessions, pools. */
+import { networkInterfaces } from "node:os"
 import { expect, test } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
@@ -52,7 +53,7 @@ test.each([
 })
 
 test("a session is never offered under another name", async () => {
-  using backend = await tlsBackend({ handler: once })
+  using backend = await tlsBackend({ handler: once, host: "0.0.0.0" })
   const balancer = await TestBalancer.start([
     over(backend),
     over(backend, { host: "127.0.0.1" }),
@@ -72,7 +73,32 @@ test("a session is never offered under another name", async () => {
   expect(seen.filter(({ resumed }) => resumed).length).toBeGreaterThanOrEqual(2)
   const [, , stranger] = balancer.report().backends
   expect(stranger).toMatchObject({ requests: 0, failures: 2 })
+  expect(balancer.figure("bunlb_backend_failures_total", "certificate is for another host")).toBe(2)
 })
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === "::1"),
+)
+
+const addressOnlyAt = async (host: string): Promise<void> => {
+  using backend = await tlsBackend({
+    certificate: certificates().addressOnly,
+    handler: once,
+    host,
+  })
+  const balancer = await TestBalancer.start([over(backend, { host })], { tlsTrace: true })
+  for (let dial = 0; dial < 2; dial++) {
+    const client = await RawClient.connect(balancer.port)
+    expect((await client.exchange(GET)).status).toBe(200)
+  }
+  expect(backend.handshakes.map(({ resumed }) => resumed)).toEqual([false, true])
+  expect(balancer.lines.map((line) => line.split(", ").at(-1))).toEqual(["verified", "verified"])
+  const bracketed = host === "::1" ? "[::1]" : host
+  expect(backend.scripted.requests[0]?.field("host")).toBe(`${bracketed}:${backend.port}`)
+}
+
+test("a certificate for addresses alone is good at 127.0.0.1", () => addressOnlyAt("127.0.0.1"))
+test.skipIf(!hasIpv6)("and at ::1", () => addressOnlyAt("::1"))
 
 test("a session is never offered to the same host on another port", async () => {
   using one = await tlsBackend({ handler: once })

@@ -13,7 +13,8 @@ export interface Accepted {
   drained(): void
   /** The peer has sent FIN. */
   ended(): void
-  closed(): void
+  /** `reset`: the peer has broken off, or the network has. */
+  closed(reset: boolean): void
   crashed(error: Error): void
 }
 
@@ -47,7 +48,7 @@ export class Acceptor<T extends Accepted> {
         data: (socket: Socket<T>, bytes: Buffer) => socket.data.received(bytes),
         drain: (socket: Socket<T>) => socket.data.drained(),
         end: (socket: Socket<T>) => socket.data.ended(),
-        close: (socket: Socket<T>) => socket.data?.closed(),
+        close: (socket: Socket<T>, error?: Error) => socket.data?.closed(error !== undefined),
         error: (socket: Socket<T>, error: Error) => socket.data.crashed(error),
       },
     }

@@ -76,6 +76,15 @@ export class BackendConnection extends Outbound {
     this.upstream.pool.put(this)
   }
 
+  /** Closes once everything has been sent: the last of a tunnel. */
+  finish(): void {
+    if (this.outbox.size === 0) return this.retire()
+    const { clock, deadlines, settings } = this.#gateway
+    this.tunnel = null
+    this.deadlineAt = clock.now() + settings.timeouts.backendBody
+    deadlines.add(this)
+  }
+
   /**
    * Whether the peer has closed or spoken, as the kernel knows already and the event loop not yet: asked before a
    * request that cannot be sent twice goes out on a used connection. Over TLS the bytes may be a session ticket: then
@@ -112,7 +121,9 @@ export class BackendConnection extends Outbound {
     if (this.socket === null) return
     if (this.outbox.size > 0) this.outbox.flush(this.socket)
     if (this.exchange !== null) this.exchange.backendDrained(this)
-    else if (this.outbox.size === 0) this.tunnel?.backendDrained()
+    else if (this.outbox.size > 0) return
+    else if (this.tunnel !== null) this.tunnel.backendDrained()
+    else if (!this.pooled) this.retire()
   }
 
   ended(): void {

@@ -10,9 +10,11 @@
  *   CLOSED
  */
 import type { Socket } from "bun"
+import type { Milliseconds, TimeoutSettings } from "../config/settings.ts"
+import { CR, LF } from "../http/bytes.ts"
 import { ClientIdentity } from "../http/identity.ts"
 import { PartialHead } from "../http/partial-head.ts"
-import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength, ownAnswer, refusals } from "../http/refusal.ts"
+import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength, ownAnswer } from "../http/refusal.ts"
 import type { HeadPlan } from "../http/request-writer.ts"
 import { scanRequest } from "../http/request.ts"
 import type { Deadlined } from "../net/deadlines.ts"
@@ -47,11 +49,12 @@ export class ClientConnection implements Deadlined {
   /** What this client's requests gain on their way. */
   readonly plan: HeadPlan
   readonly #gateway: Gateway
+  readonly #timeouts: TimeoutSettings
   readonly #exchange: Exchange
   #socket: Socket<ClientConnection> | null
   #phase = IDLE
   #partial: PartialHead | null = null
-  #held: PartialHead | null = null
+  #held: Buffer | null = null
   #tunnel: Tunnel | null = null
   #paused = false
   #reading = false
@@ -60,6 +63,7 @@ export class ClientConnection implements Deadlined {
 
   constructor(gateway: Gateway, socket: Socket<ClientConnection>) {
     this.#gateway = gateway
+    this.#timeouts = gateway.settings.timeouts
     this.#socket = socket
     const address = plainAddress(socket.remoteAddress)
     const trusted = gateway.trust.trusts(address)
@@ -71,7 +75,7 @@ export class ClientConnection implements Deadlined {
       ids: gateway.ids,
     }
     this.#exchange = new Exchange(this, gateway)
-    this.deadlineAt = gateway.clock.now() + gateway.settings.timeouts.clientHead
+    this.deadlineAt = gateway.clock.now() + this.#timeouts.clientHead
     gateway.deadlines.add(this)
     gateway.clients.add(this)
     gateway.figures.clients++
@@ -104,7 +108,7 @@ export class ClientConnection implements Deadlined {
 
   /** Serves the requests in `bytes`, one after the other, for as long as each ends within its own turn. */
   #read(bytes: Buffer): void {
-    const { settings, request, clock } = this.#gateway
+    const { settings, request } = this.#gateway
     const to = bytes.length
     let from = 0
     this.#reading = true
@@ -125,7 +129,7 @@ export class ClientConnection implements Deadlined {
       this.deadlineAt = Infinity
       from = this.#exchange.begin(bytes, from, end, to)
       if (this.#phase === EXCHANGE && !this.#exchange.requestDone && !this.#paused) {
-        this.deadlineAt = clock.now() + settings.timeouts.clientBody
+        this.#within(this.#timeouts.clientBody)
       }
     }
     this.#reading = false
@@ -133,17 +137,17 @@ export class ClientConnection implements Deadlined {
   }
 
   #beginHead(bytes: Buffer, from: number, to: number): void {
-    const { settings, clock } = this.#gateway
-    this.#partial = new PartialHead(bytes, from, to, settings.limits.headBytes)
+    // An empty line after a body begins nothing (RFC 9112 section 2.2).
+    if (to - from === 2 && bytes[from] === CR && bytes[from + 1] === LF) return
+    this.#partial = new PartialHead(bytes, from, to, this.#gateway.settings.limits.headBytes)
     this.#phase = HEAD
-    this.deadlineAt = clock.now() + settings.timeouts.clientHead
+    this.#within(this.#timeouts.clientHead)
   }
 
   #receiveMore(bytes: Buffer): void {
     let used = 0
     if (!this.#exchange.requestDone) {
-      const { clock, settings } = this.#gateway
-      this.deadlineAt = clock.now() + settings.timeouts.clientBody
+      this.#within(this.#timeouts.clientBody)
       used = this.#exchange.receiveBody(bytes)
       if (this.#phase === EXCHANGE && this.#exchange.requestDone && this.outbox.size === 0) {
         this.deadlineAt = Infinity
@@ -154,9 +158,9 @@ export class ClientConnection implements Deadlined {
 
   /** Keeps what belongs to later requests, or to a protocol not yet agreed on. */
   #hold(bytes: Buffer, from: number, to: number): void {
-    if (this.#held === null) this.#held = new PartialHead(bytes, from, to, Infinity)
-    else this.#held.add(bytes.subarray(from, to))
-    if (this.#held.bytes.length > HELD_LIMIT) this.#pause()
+    const rest = bytes.subarray(from, to)
+    this.#held = this.#held === null ? rest : Buffer.concat([this.#held, rest])
+    if (this.#held.length > HELD_LIMIT) this.#pause()
   }
 
   #readHeld(): void {
@@ -164,30 +168,30 @@ export class ClientConnection implements Deadlined {
     if (held === null || this.#reading) return
     this.#held = null
     this.#resume()
-    this.#read(held.bytes)
+    this.#read(held)
+    // With half a request no more comes.
+    if (this.#ended && this.#phase <= HEAD && this.#held === null) this.finish()
   }
 
   /** Sends or keeps `bytes[from..to)`; `owned` as in `Outbox`. */
   send(bytes: Buffer, from: number, to: number, owned: boolean): void {
     if (this.#socket === null || from === to) return
-    const { figures, clock, settings } = this.#gateway
-    figures.toClient += to - from
+    this.#gateway.figures.toClient += to - from
     const before = this.outbox.size
     this.outbox.send(this.#socket, bytes, from, to, owned)
     if (before === 0 && this.outbox.size > 0) {
-      this.deadlineAt = clock.now() + settings.timeouts.clientBody
+      this.#within(this.#timeouts.clientBody)
     }
   }
 
   drained(): void {
     if (this.#socket === null || this.outbox.size === 0) return
     this.outbox.flush(this.#socket)
-    const { clock, settings } = this.#gateway
-    this.deadlineAt = clock.now() + settings.timeouts.clientBody
+    this.#within(this.#timeouts.clientBody)
     if (this.outbox.size > 0) return
     switch (this.#phase) {
       case IDLE:
-        this.deadlineAt = clock.now() + settings.timeouts.clientIdle
+        this.#within(this.#timeouts.clientIdle)
         this.#readHeld()
         break
       case EXCHANGE:
@@ -217,8 +221,11 @@ export class ClientConnection implements Deadlined {
     if (!this.#paused) return
     this.#resume()
     if (this.#phase !== EXCHANGE) return
-    const { clock, settings } = this.#gateway
-    this.deadlineAt = clock.now() + settings.timeouts.clientBody
+    this.#within(this.#timeouts.clientBody)
+  }
+
+  #within(limit: Milliseconds): void {
+    this.deadlineAt = this.#gateway.clock.now() + limit
   }
 
   #pause(): void {
@@ -241,9 +248,8 @@ export class ClientConnection implements Deadlined {
       else this.linger()
       return
     }
-    const { clock, settings } = this.#gateway
     this.#phase = IDLE
-    if (this.outbox.size === 0) this.deadlineAt = clock.now() + settings.timeouts.clientIdle
+    if (this.outbox.size === 0) this.#within(this.#timeouts.clientIdle)
     if (this.#held !== null) this.#readHeld()
     else if (this.#ended) this.finish()
     else this.#resume()
@@ -265,15 +271,7 @@ export class ClientConnection implements Deadlined {
 
   /** Answers with a refusal of `http/refusal.ts` and closes. */
   refuse(refusal: number): void {
-    const { figures, log } = this.#gateway
-    const entry = refusals[refusal]
-    if (entry === null) return
-    figures.rejected(refusal)
-    figures.own.answered(entry.status, 0)
-    if (log.debugging) {
-      log.debug(`client ${this.plan.identity.address}: ${entry.status} ${entry.reason}`)
-    }
-    const bytes = Buffer.from(ownAnswer(entry.status, entry.text, true))
+    const bytes = this.#gateway.refusalFor(this.plan.identity.address, refusal)
     this.send(bytes, 0, bytes.length, true)
     this.linger()
   }
@@ -284,7 +282,7 @@ export class ClientConnection implements Deadlined {
     this.#tunnel = tunnel
     this.#held = null
     this.#resume()
-    if (held !== null) tunnel.fromClient(held.bytes)
+    if (held !== null) tunnel.fromClient(held)
     if (this.#ended) tunnel.clientEnded()
   }
 
@@ -305,7 +303,7 @@ export class ClientConnection implements Deadlined {
     this.#held = null
     this.#resume()
     if (this.outbox.size > 0) return
-    this.deadlineAt = this.#gateway.clock.now() + LINGER_MS
+    this.#within(LINGER_MS)
     if (this.#ended) this.#close()
     else this.#socket?.shutdown()
   }
@@ -346,8 +344,9 @@ export class ClientConnection implements Deadlined {
     }
   }
 
-  /** The socket is gone. */
-  closed(): void {
+  /** The socket is gone; in good order after our own FIN, since the peer's is then not told of. */
+  closed(reset: boolean): void {
+    if (!reset) this.#tunnel?.clientClosed()
     this.#leave()
   }
 

@@ -12,6 +12,7 @@ import type { HealthBoard } from "../health/board.ts"
 import { ascii } from "../http/bytes.ts"
 import { COOKIE } from "../http/fields.ts"
 import type { TrustedChain } from "../http/identity.ts"
+import { ownAnswer, refusals } from "../http/refusal.ts"
 import { RequestHead } from "../http/request-head.ts"
 import { RequestIds } from "../http/request-id.ts"
 import { type CookieFilter, headRoom } from "../http/request-writer.ts"
@@ -112,5 +113,15 @@ export class Gateway {
   /** The Set-Cookie line that ties a client to the backend of `token`, or null when nothing is sticky. */
   cookieLine(token: number, secure: boolean): Uint8Array | null {
     return this.#sticky === null ? null : setCookieField(this.#sticky, token, secure)
+  }
+
+  /** What a client reads that is refused with `refusal`; counted and logged. */
+  refusalFor(address: string, refusal: number): Buffer {
+    const entry = refusals[refusal]
+    if (entry === null || entry === undefined) throw new RangeError(`no refusal ${refusal}`)
+    this.figures.rejected(refusal)
+    this.figures.own.answered(entry.status, 0)
+    if (this.log.debugging) this.log.debug(`client ${address}: ${entry.status} ${entry.reason}`)
+    return Buffer.from(ownAnswer(entry.status, entry.text, true))
   }
 }

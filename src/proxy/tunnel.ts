@@ -98,6 +98,13 @@ export class Tunnel {
     this.#client.finish()
   }
 
+  /** The client's connection has closed in good order: the backend gets what is waiting, then the end. */
+  clientClosed(): void {
+    if (!this.#open) return
+    this.#leave()
+    this.#backend.finish()
+  }
+
   /** The client's connection is gone, late, or to be cut. */
   clientGone(): void {
     if (!this.#open) return
@@ -107,9 +114,8 @@ export class Tunnel {
 
   #closeWhenBothEnded(): void {
     if (!this.#clientEnded || !this.#backendEnded || !this.#open) return
-    if (this.#backend.outbox.size > 0) return
     this.#leave()
-    this.#backend.retire()
+    this.#backend.finish()
     this.#client.finish()
   }
 

@@ -102,9 +102,15 @@ class ProbeConnection extends Outbound {
     else if (!this.#partial.add(bytes)) return
     const head = new ResponseHead(FIELDS)
     const all = this.#partial.bytes
-    const end = scanResponse(all, 0, all.length, HEAD_BYTES, true, head)
+    let from = 0
+    let end = scanResponse(all, 0, all.length, HEAD_BYTES, true, head)
+    while (end > 0 && head.status < 200) {
+      from = end
+      end = scanResponse(all, from, all.length, HEAD_BYTES, true, head)
+    }
     if (end < 0) this.#judge(false, "malformed response")
-    else if (end > 0 && head.status >= 200) this.#judgeStatus(head.status)
+    else if (end > 0) this.#judgeStatus(head.status)
+    else if (from > 0) this.#partial = new PartialHead(all, from, all.length, HEAD_BYTES)
   }
 
   #judgeStatus(status: number): void {

@@ -50,6 +50,9 @@ export interface SlotOptions {
   readonly events: SlotEvents
 }
 
+/** For a worker that was told to end; after that it is killed. */
+const STOP_MS = 250
+
 export class Slot {
   readonly index: number
   readonly #options: SlotOptions
@@ -70,6 +73,7 @@ export class Slot {
   #failure: BunlbError | null = null
   #report: WorkerReport | null = null
   #restart: Timer | null = null
+  #deadline: Timer | null = null
   #question = 0
   readonly #waiting = new Map<number, () => void>()
   #cut = 0
@@ -164,7 +168,9 @@ export class Slot {
     else if (this.#state !== "gone") {
       this.#state = "draining"
       this.#dismissed = true
-      this.#link.kill()
+      // By itself it resets what it cuts, which a killed one cannot: its kernel ends all in good order.
+      this.#link.send({ type: "stop" })
+      this.#deadline = setTimeout(() => this.#link?.kill(), STOP_MS)
     }
     return this.#gone.promise
   }
@@ -286,6 +292,7 @@ export class Slot {
   }
 
   #leave(): void {
+    if (this.#deadline !== null) clearTimeout(this.#deadline)
     this.#state = "gone"
     this.#gone.resolve()
   }

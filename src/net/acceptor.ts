@@ -5,7 +5,7 @@
 import type { Socket } from "bun"
 import { BunlbError } from "../observe/errors.ts"
 import { libc } from "./libc.ts"
-import { openQueue } from "./listeners.ts"
+import { ignoreNewcomers, openQueue } from "./listeners.ts"
 
 /** What an accepted connection becomes. */
 export interface Accepted {
@@ -22,6 +22,7 @@ export class Acceptor<T extends Accepted> {
   readonly #fd: number
   readonly #accept: (socket: Socket<T>) => T
   #listener: { stop(): void } | null = null
+  #closed = false
 
   /** Owns `fd` from now on. `accept` is called for every connection. */
   constructor(fd: number, accept: (socket: Socket<T>) => T) {
@@ -35,7 +36,7 @@ export class Acceptor<T extends Accepted> {
 
   /** Begins or goes on to accept. */
   resume(): void {
-    if (this.#listener !== null) return
+    if (this.#listener !== null || this.#closed) return
     const fd = libc().dup(this.#fd)
     if (fd < 0) throw new BunlbError("BUNLB_E_LISTEN", "cannot accept: out of file descriptors")
     const options = {
@@ -63,8 +64,15 @@ export class Acceptor<T extends Accepted> {
     this.#listener = null
   }
 
+  /** Accepts who has knocked and nobody after them, so that a `close` some time later loses no one. */
+  ignoreNewcomers(): void {
+    if (!this.#closed) ignoreNewcomers(this.#fd)
+  }
+
   /** Accepts no more, ever. */
   close(): void {
+    if (this.#closed) return
+    this.#closed = true
     this.pause()
     libc().close(this.#fd)
   }

@@ -6,6 +6,7 @@
  * no lock and no thundering herd. Bun opens them, we keep a dup, and Bun lets go in the same tick, before its
  * event loop could accept anything. Source: BUN.md of this project, "Swap without loss"; socket(7).
  */
+import { ptr } from "bun:ffi"
 import { BunlbError } from "../observe/errors.ts"
 import { libc } from "./libc.ts"
 
@@ -60,6 +61,32 @@ export function openQueue(fd: number): void {
 export function closeQueue(fd: number): void {
   libc().shutdown(fd, SHUT_RDWR)
 }
+
+/**
+ * Has the kernel drop every SYN that comes to `fd`: who is in the queue or about to enter it is still accepted, a
+ * newcomer's kernel tries again in a second and finds the port closed. A listener closed without this resets whoever
+ * is in its queue, a request already sent included. On Linux alone; elsewhere it does nothing.
+ */
+export function ignoreNewcomers(fd: number): void {
+  if (process.platform !== "linux") return
+  // struct sock_fprog: the number of instructions, and where they are (socket(7), SO_ATTACH_FILTER).
+  const program = new DataView(new ArrayBuffer(16))
+  program.setUint16(0, dropSyn.length / 2, true)
+  program.setBigUint64(8, BigInt(ptr(dropSyn)), true)
+  libc().setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(program.buffer))
+}
+
+const SOL_SOCKET = 1
+const SO_ATTACH_FILTER = 26
+
+/** Code and jumps, then the operand, of each instruction; the packet begins with its TCP header. */
+const dropSyn = new Uint32Array([
+  ...[0x30, 13], // load the byte of flags
+  ...[0x54, 0x12], // of which SYN and ACK count
+  ...[0x0100_0015, 0x02], // unless SYN alone is set, skip one
+  ...[0x06, 0], // drop the packet
+  ...[0x06, 0xffff_ffff], // take it whole
+])
 
 /**
  * The port, proven free. With SO_REUSEPORT alone a second bunlb of the same user would bind in silence and take

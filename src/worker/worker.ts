@@ -28,8 +28,14 @@ import { reportOf } from "./report.ts"
 import { traceTls } from "./tls-trace.ts"
 import type { StartWorker, Worker, WorkerOptions } from "./types.ts"
 
-/** A drain first asks clients to leave, because one that is about to send must not find the door shut. */
-const DRAIN_GRACE_MS = 300
+/**
+ * A drain asks clients to leave by their next response, for a while; then it accepts those who have knocked already;
+ * then it waits for their requests. Only after that an idle connection may be closed, for one that is about to carry
+ * a request looks the same.
+ */
+const ASKING_MS = 300
+const ACCEPTING_MS = 100
+const WAITING_MS = 200
 
 export const startWorker: StartWorker = async (options) => {
   const balancer = new Balancer(options)
@@ -47,6 +53,8 @@ class Balancer implements Worker {
   readonly #clientLimit: number
   readonly #began = processClock.now()
   #sweeper: ReturnType<typeof setInterval> | null = null
+  /** Who becomes idle is closed. */
+  #leaving = false
 
   constructor(options: WorkerOptions) {
     const { settings } = options
@@ -157,6 +165,7 @@ class Balancer implements Worker {
     this.#gateway.deadlines.sweep(now)
     this.#prober.tick(now)
     this.#resolver.tick(now)
+    if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
   }
 
   #accept(socket: Bun.Socket<ClientConnection>): ClientConnection {
@@ -169,7 +178,7 @@ class Balancer implements Worker {
   }
 
   #clientGone(): void {
-    if (this.#acceptor.accepting || this.#gateway.draining || this.#sweeper === null) return
+    if (this.#acceptor.accepting || this.#sweeper === null) return
     if (this.#gateway.clients.size < this.#clientLimit) this.#acceptor.resume()
   }
 
@@ -195,8 +204,12 @@ class Balancer implements Worker {
     const gateway = this.#gateway
     gateway.draining = true
     const until = processClock.now() + limitMs
-    await Bun.sleep(Math.min(DRAIN_GRACE_MS, limitMs))
-    this.#acceptor.pause()
+    await Bun.sleep(Math.min(ASKING_MS, limitMs / 2))
+    this.#acceptor.ignoreNewcomers()
+    await Bun.sleep(Math.min(ACCEPTING_MS, limitMs / 8))
+    this.#acceptor.close()
+    await Bun.sleep(Math.min(WAITING_MS, limitMs / 4))
+    this.#leaving = true
     for (const client of gateway.clients) client.closeIfIdle()
     const empty = Promise.withResolvers<void>()
     const check = (): void => {

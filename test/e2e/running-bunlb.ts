@@ -1,0 +1,107 @@
+/** bunlb and its backends as processes of their own, and what a test asks of them. Use `await using`. */
+import type { FleetStatus, WorkerStatus } from "../../src/fleet/status.ts"
+import { BunlbProcess, spawnBunlb } from "../support/processes.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+
+const START_MS = 15_000
+const place = ["-h", "127.0.0.1", "-p", "0", "--admin", "127.0.0.1:0", "--no-pin"]
+
+export class RunningBunlb implements AsyncDisposable {
+  private constructor(
+    readonly process: BunlbProcess,
+    readonly port: number,
+    readonly adminPort: number,
+  ) {}
+
+  /** `flags` come after those that every test needs: free ports of 127.0.0.1. */
+  static async start(
+    backends: readonly { readonly port: number }[],
+    flags: readonly string[] = [],
+  ): Promise<RunningBunlb> {
+    const list = backends.flatMap(({ port }) => ["-b", `127.0.0.1:${port}`])
+    const bunlb = spawnBunlb([...place, ...list, ...flags])
+    const [, port, admin] = await bunlb.line(/:(\d+) -> .* admin http:\S+:(\d+)$/, START_MS)
+    return new RunningBunlb(bunlb, Number(port), Number(admin))
+  }
+
+  async status(): Promise<FleetStatus> {
+    const response = await fetch(`http://127.0.0.1:${this.adminPort}/api/v1/status`)
+    return (await response.json()) as FleetStatus
+  }
+
+  async worker(index: number): Promise<WorkerStatus> {
+    const worker = (await this.status()).workers[index]
+    if (worker === undefined) throw new Error(`there is no worker ${index}`)
+    return worker
+  }
+
+  async workerPids(): Promise<number[]> {
+    return (await this.status()).workers.flatMap(({ pid }) => (pid === null ? [] : [pid]))
+  }
+
+  /** The sum of a family's series whose labels contain `label`. */
+  async figure(family: string, label = ""): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.adminPort}/metrics`)).text()
+    return text
+      .split("\n")
+      .filter((line) => line.startsWith(`${family}{`) || line.startsWith(`${family} `))
+      .filter((line) => line.includes(label))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0)
+  }
+
+  /** Waits for what all workers together say of a backend. */
+  async backendIs(port: number, state: string, ms: number = PATIENCE_MS): Promise<void> {
+    const name = `127.0.0.1:${port}`
+    const reached = async (): Promise<boolean> =>
+      (await this.status()).backends.some((each) => each.name === name && each.state === state)
+    await until(reached, ms, `backend ${name} to be ${state}`)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.process[Symbol.asyncDispose]()
+  }
+}
+
+/** `bunlb backend`, which can be killed, frozen, and started again at its port. */
+export class RunningBackend implements AsyncDisposable {
+  #process: BunlbProcess
+
+  private constructor(
+    readonly name: string,
+    readonly port: number,
+    process: BunlbProcess,
+  ) {
+    this.#process = process
+  }
+
+  static async start(name: string): Promise<RunningBackend> {
+    const { process, port } = await spawnBackend(name, 0)
+    return new RunningBackend(name, port, process)
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL")
+    await this.#process.exited()
+  }
+
+  async startAgain(): Promise<void> {
+    this.#process = (await spawnBackend(this.name, this.port)).process
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]()
+  }
+}
+
+async function spawnBackend(
+  name: string,
+  port: number,
+): Promise<{ process: BunlbProcess; port: number }> {
+  const process = spawnBunlb(["backend", "-p", `${port}`, "--name", name])
+  const [, bound] = await process.line(/ listening on http:\/\/127\.0\.0\.1:(\d+)$/, START_MS)
+  return { process, port: Number(bound) }
+}

@@ -1,0 +1,45 @@
+/** How bunlb leaves: under load, in both modes, without a request lost. */
+import { describe, expect, test } from "bun:test"
+import { allGone } from "../fleet/running-fleet.ts"
+import { RawClient } from "../support/raw-client.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+import { Load } from "./load.ts"
+import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
+
+describe.each(["mp", "sp"])("mode %s", (mode) => {
+  test("SIGTERM under load: no client that honours Connection: close loses a request", async () => {
+    await using backend = await RunningBackend.start("one")
+    await using bunlb = await RunningBunlb.start([backend], ["--mode", mode, "-w", "2"])
+    const pids = await bunlb.workerPids()
+    const load = new Load(bunlb.port, { clients: 16, pause: 2 })
+    await until(() => load.ok > 200, PATIENCE_MS, "the load")
+    bunlb.process.kill("SIGTERM")
+    await load.allRefused()
+    expect(load.failures).toEqual([])
+    expect(await bunlb.process.exited()).toBe(0)
+    expect(bunlb.process.lines.at(-1)).toContain("drained; nothing was cut")
+    await allGone(pids)
+  })
+
+  test("a response under way at SIGTERM comes whole; a second signal cuts it, exit 1", async () => {
+    await using backend = await RunningBackend.start("one")
+    for (const signals of [1, 2]) {
+      await using bunlb = await RunningBunlb.start([backend], ["--mode", mode, "-w", "1"])
+      const client = await RawClient.connect(bunlb.port)
+      void client.send("GET /delay/600 HTTP/1.1\r\nHost: x\r\n\r\n")
+      await until(async () => (await bunlb.worker(0)).inFlight === 1, PATIENCE_MS, "the request")
+      bunlb.process.kill("SIGTERM")
+      await bunlb.process.line(/SIGTERM: draining/)
+      if (signals === 1) {
+        const response = await client.receiveResponse()
+        expect([response.status, response.field("connection")]).toEqual([200, "close"])
+        expect(await bunlb.process.exited()).toBe(0)
+        continue
+      }
+      await Bun.sleep(60) // Longer than two signals that are one wish.
+      bunlb.process.kill("SIGINT")
+      expect(await bunlb.process.exited()).toBe(1)
+      expect(await client.closed()).toEqual({ by: "reset" })
+    }
+  })
+})

@@ -18,9 +18,9 @@ import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "./framing.ts"
 import { namesConnectionScheme } from "./request.ts"
 
 /** Why a response head is unusable, negated by the scanner. */
-export const MALFORMED = 1
-export const TOO_LARGE = 2
-export const AMBIGUOUS = 3
+const MALFORMED = 1
+const TOO_LARGE = 2
+const AMBIGUOUS = 3
 
 export const responseFaults: readonly string[] = [
   "",

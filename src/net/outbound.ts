@@ -15,10 +15,10 @@ import { libc } from "./libc.ts"
 import { sockaddr } from "./sockaddr.ts"
 import type { TlsClient } from "./tls-client.ts"
 
-export const DIALING = 0
-export const SECURING = 1
-export const OPEN = 2
-export const CLOSED = 3
+const DIALING = 0
+const SECURING = 1
+const OPEN = 2
+const CLOSED = 3
 
 /** What a failed dial means. */
 export interface DialFailure {

@@ -1,8 +1,8 @@
 /** Addresses as the kernel takes them: struct sockaddr_in and sockaddr_in6 of Linux, ip(7) and ipv6(7). */
 import { parseIp } from "./ip.ts"
 
-export const AF_INET = 2
-export const AF_INET6 = 10
+const AF_INET = 2
+const AF_INET6 = 10
 
 export interface Sockaddr {
   readonly family: typeof AF_INET | typeof AF_INET6

@@ -21,7 +21,7 @@ import type { Gateway } from "./gateway.ts"
 export const MORE = 0
 export const COMPLETE = 1
 /** Unusable, and nothing of it has been sent. */
-export const BAD = 2
+const BAD = 2
 /** Unusable, and the client has the first part of it. */
 export const BROKEN = 3
 /** The backend answers 101: the head is at `head*` for the exchange to judge. */

@@ -51,7 +51,7 @@ export class Trace {
 }
 
 /** Replaces the values of fields that carry secrets. */
-export function maskSecrets(head: string): string {
+function maskSecrets(head: string): string {
   return head.replace(SECRET, "$1$2 ***")
 }
 

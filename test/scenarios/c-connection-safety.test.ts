@@ -1,0 +1,243 @@
+/**
+ * Scenarios 24 to 26: a pooled connection that has died, a client that leaves, and connections that belong to one
+ * client or one name only.
+ */
+import { describe, expect, test } from "bun:test"
+import { TestBalancer } from "../support/balancer.ts"
+import { certificates } from "../support/certificates.ts"
+import { RawClient } from "../support/raw-client.ts"
+import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
+import type { BackendConnection, ConnectionHandler } from "../support/scripted-backend.ts"
+import { PATIENCE_MS, rng, until, type Rng } from "../support/until.ts"
+import { Stage, crowd, turn } from "./driver.ts"
+
+const TRIALS = 1000
+const SEED = 20240601
+
+const deaths = ["FIN", "half-closed", "RST", "FIN on request", "RST on request"] as const
+
+/** Answers `/warm` and then dies in a way of its own choice; everything else is counted and answered. */
+function mortal(chance: Rng): ConnectionHandler {
+  return async (connection) => {
+    for (;;) {
+      const request = await connection.receiveRequest()
+      await connection.send(answer(200, request.target))
+      if (request.target !== "/warm") continue
+      const death = chance.pick(deaths)
+      if (death.endsWith("on request")) await connection.receiveRequest()
+      else for (let turns = chance.between(0, 6); turns > 0; turns--) await turn()
+      return die(connection, death)
+    }
+  }
+}
+
+async function die(connection: BackendConnection, death: (typeof deaths)[number]): Promise<void> {
+  if (death.startsWith("RST")) connection.reset()
+  else if (death === "half-closed") await connection.halfClose()
+  else await connection.close()
+}
+
+/** Warms a connection up and sends `request(id)` on it while it dies. Returns the status. */
+async function race(port: number, chance: Rng, request: string, id: string): Promise<number> {
+  const client = await RawClient.connect(port)
+  await client.exchange("GET /warm HTTP/1.1\r\nHost: x\r\n\r\n")
+  for (let turns = chance.between(0, 6); turns > 0; turns--) await turn()
+  const response = await client.exchange(request)
+  if (response.status === 200) expect(response.body.toString()).toBe(id)
+  await client.close()
+  return response.status
+}
+
+/** Runs all trials of one method; returns the statuses and how often each request came to the backend. */
+async function races(method: string, fields: string, body: string) {
+  const chance = rng(SEED)
+  using backend = await ScriptedBackend.start(mortal(chance))
+  const balancer = await TestBalancer.start([backend.port])
+  const statuses = new Map<number, number>()
+  const ids = Array.from({ length: TRIALS }, (_, index) => `/${method}/${index}`)
+  await crowd(ids, async (id) => {
+    const request = `${method} ${id} HTTP/1.1\r\nHost: x\r\n${fields}\r\n${body}`
+    const status = await race(balancer.port, chance, request, id)
+    statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  })
+  const arrivals = new Map<string, number>(ids.map((id) => [id, 0]))
+  for (const { target, body: arrived } of backend.requests) {
+    if (target === "/warm") continue
+    arrivals.set(target, (arrivals.get(target) ?? 0) + 1)
+    if (arrived.toString() !== "") expect(arrived.toString()).toBe("hello")
+  }
+  expect(balancer.figure("bunlb_backend_up")).toBe(1)
+  return {
+    statuses,
+    arrivals: [...arrivals.values()],
+    stale: balancer.figure("bunlb_stale_retries_total"),
+  }
+}
+
+describe(`24: ${TRIALS} requests on connections that die meanwhile (seed ${SEED}):`, () => {
+  test("every GET is answered", async () => {
+    const { statuses, arrivals, stale } = await races("GET", "", "")
+    expect([...statuses]).toEqual([[200, TRIALS]])
+    // The deaths on a request guarantee that there were many.
+    expect(stale).toBeGreaterThan(TRIALS / 5)
+    expect(Math.max(...arrivals)).toBe(2)
+    expect(Math.min(...arrivals)).toBe(1)
+  })
+
+  test("every PUT is answered, with its body sent again", async () => {
+    const { statuses, stale } = await races("PUT", "Content-Length: 5\r\n", "hello")
+    expect([...statuses]).toEqual([[200, TRIALS]])
+    expect(stale).toBeGreaterThan(TRIALS / 5)
+  })
+
+  const posts = [
+    ["Content-Length", "Content-Length: 5\r\n", "hello"],
+    ["chunks", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"],
+    ["no body", "", ""],
+  ] as const
+
+  test.each(posts)("no POST with %s comes to the backend twice", async (_what, fields, body) => {
+    const { statuses, arrivals, stale } = await races("POST", fields, body)
+    expect(Math.max(...arrivals)).toBe(1)
+    expect([...statuses.keys()].toSorted()).toEqual([200, 502])
+    expect(stale).toBe(0)
+    // Deaths that the kernel knew of were seen in time, so most were answered.
+    expect(statuses.get(200)).toBeGreaterThan(TRIALS / 4)
+  })
+})
+
+describe("25: a client that leaves", () => {
+  const leavings = [
+    ["closes before the response", "nothing", "close"],
+    ["resets before the response", "nothing", "reset"],
+    ["closes in the response", "part", "close"],
+    ["resets in the response", "part", "reset"],
+    ["stops reading and then resets", "flood", "reset"],
+    ["stops reading and then closes", "flood", "close"],
+  ] as const
+
+  test.each(leavings)(
+    "%s costs the backend nothing but that connection",
+    async (_what, sent, how) => {
+      const left = Promise.withResolvers<void>()
+      using backend = await ScriptedBackend.start(async (connection) => {
+        const { target } = await connection.receiveRequest()
+        if (target === "/other") return void (await connection.send(answer(200, target)))
+        if (sent === "nothing") await left.promise
+        await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\npart")
+        if (sent === "part") await left.promise
+        // A FIN alone may come from a client that still reads, so only the next bytes tell.
+        while (await connection.send(Buffer.alloc(256 * 1024)));
+      })
+      const balancer = await TestBalancer.start([backend.port], { health: { failures: 1 } })
+      const client = await RawClient.connect(balancer.port)
+      await client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+      await until(() => backend.requests.length === 1, PATIENCE_MS, "the request")
+      if (sent !== "nothing") await client.receiveUntil("part")
+      if (sent === "flood") await stalled(client, balancer)
+      await (how === "close" ? client.close() : client.reset())
+      left.resolve()
+      await backend.connections[0].closed()
+      await until(() => balancer.report().clients === 0, PATIENCE_MS, "the client to be gone")
+      expect(balancer.figure("bunlb_client_aborts_total")).toBe(1)
+      expect(balancer.figure("bunlb_backend_connections")).toBe(0)
+      expect(balancer.figure("bunlb_backend_failures_total")).toBe(0)
+      expect(balancer.figure("bunlb_retries_total")).toBe(0)
+      expect(balancer.figure("bunlb_backend_up")).toBe(1)
+      expect(backend.requests).toHaveLength(1)
+      const other = await RawClient.connect(balancer.port)
+      const response = await other.exchange("GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+      expect(response.body.toString()).toBe("/other")
+      expect(balancer.changes).toHaveLength(0)
+    },
+  )
+})
+
+/** The client reads no more, and nothing moves any more. */
+async function stalled(client: RawClient, balancer: TestBalancer): Promise<void> {
+  client.pause()
+  let before = -1
+  await until(
+    () => {
+      const now = balancer.figure("bunlb_bytes_total", "from_backend")
+      const still = now === before
+      before = now
+      return still
+    },
+    PATIENCE_MS,
+    "backpressure",
+  )
+}
+
+describe("26: a connection is not shared", () => {
+  const challenges = [
+    "WWW-Authenticate: NTLM",
+    "www-authenticate: negotiate",
+    "WWW-Authenticate: NTLM TlRMTVNTUAAC",
+    'WWW-Authenticate: Basic realm="a, b"\r\nWWW-Authenticate: Negotiate',
+    'WWW-Authenticate: Basic realm="a", NTLM',
+    "WWW-Authenticate: Negotiate,NTLM",
+  ]
+
+  test.each(challenges)("after %p", async (challenge) => {
+    using stage = await Stage.open()
+    stage.script = async (connection) => {
+      await connection.send(answer(401, "who?", challenge))
+    }
+    const client = await stage.connect()
+    const response = await client.exchange("GET /scripted HTTP/1.1\r\nHost: x\r\n\r\n")
+    expect([response.status, response.body.toString()]).toEqual([401, "who?"])
+    await stage.backend.connections[0].closed()
+    await stage.bystander()
+    expect(stage.backend.accepted).toBe(2)
+  })
+
+  test.each(["NTLM TlRMTVNTUAAD", "negotiate YII="])("after Authorization: %p", async (value) => {
+    using stage = await Stage.open()
+    const client = await stage.connect()
+    await client.exchange(`GET /a HTTP/1.1\r\nHost: x\r\nAuthorization: ${value}\r\n\r\n`)
+    await stage.backend.connections[0].closed()
+    await stage.bystander()
+    expect(stage.backend.accepted).toBe(2)
+  })
+
+  test("but is after Basic and Bearer", async () => {
+    using stage = await Stage.open()
+    stage.script = (connection) =>
+      connection.send(answer(401, "", 'WWW-Authenticate: Basic realm="x"')).then(() => {})
+    for (const path of ["scripted", "a"]) {
+      const client = await stage.connect()
+      await client.exchange(
+        `GET /${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer NTLM\r\n\r\n`,
+      )
+    }
+    await stage.bystander()
+    expect(stage.backend.accepted).toBe(1)
+  })
+
+  test("by two names of one address, with or without TLS", async () => {
+    const { good, caFile } = certificates()
+    using secure = await ScriptedBackend.start(
+      answering(({ target }) => target),
+      { tls: good },
+    )
+    const names = ["localhost", "127.0.0.1"].map((host) => ({
+      host,
+      port: secure.port,
+      tls: true,
+      ca: caFile,
+    }))
+    const balancer = await TestBalancer.start(names)
+    for (let i = 0; i < 20; i++) {
+      const client = await RawClient.connect(balancer.port)
+      const response = await client.exchange(`GET /${i} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      expect(response.body.toString()).toBe(`/${i}`)
+    }
+    const hosts = secure.connections.map(({ index }) => {
+      const own = secure.requests.filter(({ connection }) => connection === index)
+      return new Set(own.map(({ field }) => field("host"))).size
+    })
+    expect(hosts).toEqual([1, 1])
+    expect(secure.requests).toHaveLength(20)
+  })
+})

@@ -25,7 +25,8 @@ export class Body {
     this.#left = length
     this.done = framing === NO_BODY || (framing === BY_LENGTH && length === 0)
     this.refusal = 0
-    this.tail = nothing
+    // Only when it changes: a pointer written into an old object costs at the next garbage collection.
+    if (this.tail !== nothing) this.tail = nothing
     if (framing !== BY_CHUNKS) return
     this.#chunks ??= new ChunkedBody()
     this.#chunks.start(framed)

@@ -50,14 +50,19 @@ export interface CookieFilter {
   put(from: Buffer, head: RequestHead, position: number, out: Buffer, at: number): number
 }
 
+/** What one client's requests gain on their way. */
 export interface HeadPlan {
-  identity: ClientIdentity
+  readonly identity: ClientIdentity
+  readonly cookies: CookieFilter | null
+  readonly ids: RequestIds
+}
+
+/** What one backend is told of the host. */
+export interface HostLines {
   /** The complete Host line to send instead of the client's, or null. */
-  hostLine: Uint8Array | null
+  readonly hostLine: Uint8Array | null
   /** The backend's own `Host: ...` line, for clients that sent none (HTTP/1.0). */
-  defaultHostLine: Uint8Array
-  cookies: CookieFilter | null
-  ids: RequestIds
+  readonly defaultHostLine: Uint8Array
 }
 
 /** Bytes that a rewritten head may need at most, for heads of up to `headBytes`. */
@@ -70,12 +75,13 @@ export function writeRequestHead(
   from: Buffer,
   head: RequestHead,
   plan: HeadPlan,
+  hosts: HostLines,
   out: Buffer,
 ): number {
   const trusted = plan.identity.trusted
   let at = putRequestLine(from, head, out)
-  const ownHost = plan.hostLine !== null || head.absolute || head.hostStart < 0
-  if (ownHost) at = putHost(from, head, plan, out, at)
+  const ownHost = hosts.hostLine !== null || head.absolute || head.hostStart < 0
+  if (ownHost) at = putHost(from, head, hosts, out, at)
   at = putFields(from, head, trusted ? TRUSTED : UNTRUSTED, ownHost, plan.cookies, out, at)
   if (head.chunked) at = putBytes(CHUNKED_LINE, out, at)
   if (head.upgrade >= 0) at = putUpgrade(from, head, out, at)
@@ -105,9 +111,15 @@ function putRequestLine(from: Buffer, head: RequestHead, out: Buffer): number {
   return putBytes(ORIGIN_LINE_END, out, at)
 }
 
-function putHost(from: Buffer, head: RequestHead, plan: HeadPlan, out: Buffer, at: number): number {
-  if (plan.hostLine !== null) return putBytes(plan.hostLine, out, at)
-  if (head.hostStart < 0) return putBytes(plan.defaultHostLine, out, at)
+function putHost(
+  from: Buffer,
+  head: RequestHead,
+  hosts: HostLines,
+  out: Buffer,
+  at: number,
+): number {
+  if (hosts.hostLine !== null) return putBytes(hosts.hostLine, out, at)
+  if (head.hostStart < 0) return putBytes(hosts.defaultHostLine, out, at)
   const value = putBytes(HOST_NAME, out, at)
   return putBytes(LINE_END, out, copyRange(from, head.hostStart, head.hostEnd, out, value))
 }

@@ -34,10 +34,9 @@ const CLOSED = 6
 /** Pipelined bytes that are held; above this the client is not read. */
 const HELD_LIMIT = 16 * 1024
 /** What is read after a refusal, and for how long: time for the client to read the answer. */
-const LINGER_BYTES = 1024 * 1024
+const LINGER_BYTES = 16 * 1024 * 1024
 const LINGER_MS = 2000
 
-const nothing = new Uint8Array(0)
 let connections = 0
 
 export class ClientConnection implements Deadlined {
@@ -69,8 +68,6 @@ export class ClientConnection implements Deadlined {
     const trusted = gateway.trust.trusts(address)
     this.plan = {
       identity: new ClientIdentity(address, trusted, gateway.trust, "http"),
-      hostLine: null,
-      defaultHostLine: nothing,
       cookies: gateway.cookies,
       ids: gateway.ids,
     }

@@ -99,9 +99,7 @@ export class RequestRelay {
     const bytes = this.#bytes
     if (!this.#scanned) scanRequest(bytes, this.#start, this.#end, settings.limits, request)
     this.#scanned = false
-    plan.hostLine = connection.upstream.hostLine
-    plan.defaultHostLine = connection.upstream.defaultHostLine
-    const length = writeRequestHead(bytes, request, plan, scratch)
+    const length = writeRequestHead(bytes, request, plan, connection.upstream, scratch)
     trace?.sent(this.#client.id, scratch, 0, length)
     const body = this.#bodyEnd - this.#end
     if (body <= scratch.length - length) {

@@ -18,7 +18,7 @@ export const FORWARDED_PROTO = 9
 export const FORWARDED_HOST = 10
 /** Other fields that claim to say where a request came from: Forwarded, X-Forwarded-Port, -Prefix ... */
 export const FORWARDED_OTHER = 11
-const REAL_IP = 12
+export const REAL_IP = 12
 export const REQUEST_ID = 13
 export const VIA = 14
 export const COOKIE = 15
@@ -27,7 +27,7 @@ export const AUTHENTICATE = 17
 /** Named by Connection, so meant for this hop only (RFC 9110 section 7.6.1). */
 export const NOMINATED = 18
 /** A known name spelled with `_` or `.`: a careless receiver would take it for the real one. */
-const ALIAS = 19
+export const ALIAS = 19
 
 interface Known {
   readonly name: Uint8Array

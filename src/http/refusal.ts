@@ -62,6 +62,7 @@ export const TRAILER = refusal(400, "trailer", "malformed trailer section")
 export const TRAILER_SIZE = refusal(431, "trailer_size", "trailer section too large")
 export const HEAD_TIMEOUT = refusal(408, "head_timeout", "request head not received in time")
 export const BODY_TIMEOUT = refusal(408, "body_timeout", "request body not received in time")
+export const LOOP = refusal(508, "loop", "the request goes round: Via names bunlb too often")
 
 /** The refusals by number; entry 0 is never used. */
 export const refusals: readonly (Refusal | null)[] = [null, ...list]
@@ -78,6 +79,7 @@ const phrases: Record<number, string> = {
   503: "Service Unavailable",
   504: "Gateway Timeout",
   505: "HTTP Version Not Supported",
+  508: "Loop Detected",
 }
 
 /** A complete answer of bunlb's own, with `extra` field lines (each ending in CRLF) in its head. */

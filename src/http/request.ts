@@ -24,8 +24,10 @@ import {
   HOST,
   TRANSFER_ENCODING,
   UPGRADE,
+  VIA,
 } from "./fields.ts"
 import { isAuthority, judgeTarget } from "./target.ts"
+import { HOP_LIMIT, countHops } from "./via.ts"
 import * as refuse from "./refusal.ts"
 import {
   DELETE,
@@ -175,6 +177,7 @@ function judge(bytes: Buffer, head: RequestHead): number {
   if (refusal !== 0) return refusal
   if (head.chunked && head.contentLength >= 0) return refuse.LENGTH_CONFLICT
   if (head.hostStart < 0 && head.minor === 1) return refuse.HOST_MISSING
+  if (head.fields.find(VIA) >= 0 && countHops(bytes, head.fields) > HOP_LIMIT) return refuse.LOOP
   if ((options & UPGRADE_OPTION) !== 0) judgeUpgrade(bytes, head)
   return judgeTarget(bytes, head)
 }

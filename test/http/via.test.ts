@@ -1,0 +1,37 @@
+/** A request that goes round is stopped; a chain of a few balancers is not. */
+import { describe, expect, test } from "bun:test"
+import { scanRequest } from "../../src/http/request.ts"
+import { RequestHead } from "../../src/http/request-head.ts"
+import { LOOP } from "../../src/http/refusal.ts"
+import { HOP_LIMIT, countHops } from "../../src/http/via.ts"
+
+const limits = { headBytes: 16_384, requestLineBytes: 8192, fields: 100 }
+const head = new RequestHead(limits)
+
+function scan(...vias: string[]): { result: number; hops: number } {
+  const lines = vias.map((via) => `Via: ${via}\r\n`).join("")
+  const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\n${lines}\r\n`)
+  const result = scanRequest(bytes, 0, bytes.length, limits, head)
+  return { result, hops: countHops(bytes, head.fields) }
+}
+
+describe("hops are counted", () => {
+  const table: readonly (readonly [readonly string[], number])[] = [
+    [[], 0],
+    [["1.1 bunlb"], 1],
+    [["HTTP/1.1 bunlb"], 1],
+    [["1.0 fred, 1.1 bunlb (behind the shed)"], 1],
+    [["1.1 bunlb,1.1 bunlb", "1.1\tBunLB"], 3],
+    [["1.1 notbunlb, 1.1 bunlb.example, bunlb"], 0],
+    [[",, ,1.1 bunlb,,"], 1],
+  ]
+  for (const [vias, hops] of table) {
+    test(`${hops} in ${JSON.stringify(vias)}`, () => expect(scan(...vias).hops).toBe(hops))
+  }
+})
+
+test("a chain up to the limit passes, one hop more is a loop", () => {
+  const chain = (length: number): string => Array(length).fill("1.1 bunlb").join(", ")
+  expect(scan(chain(HOP_LIMIT)).result).toBeGreaterThan(0)
+  expect(scan(chain(HOP_LIMIT + 1)).result).toBe(-LOOP)
+})

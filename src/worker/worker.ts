@@ -29,13 +29,12 @@ import { traceTls } from "./tls-trace.ts"
 import type { StartWorker, Worker, WorkerOptions } from "./types.ts"
 
 /**
- * A drain asks clients to leave by their next response, for a while; then it accepts those who have knocked already;
- * then it waits for their requests. Only after that an idle connection may be closed, for one that is about to carry
- * a request looks the same.
+ * A drain asks clients to leave by their next response, for a while; then it serves those who have knocked already,
+ * for the time that a far client's request takes to follow. Only after that an idle connection may be closed: one
+ * that is about to carry a request looks the same.
  */
 const ASKING_MS = 300
-const ACCEPTING_MS = 100
-const WAITING_MS = 200
+const KNOCKED_MS = 300
 
 export const startWorker: StartWorker = async (options) => {
   const balancer = new Balancer(options)
@@ -206,10 +205,8 @@ class Balancer implements Worker {
     const until = processClock.now() + limitMs
     await Bun.sleep(Math.min(ASKING_MS, limitMs / 2))
     this.#acceptor.ignoreNewcomers()
-    await Bun.sleep(Math.min(ACCEPTING_MS, limitMs / 8))
+    await Bun.sleep(Math.min(KNOCKED_MS, limitMs / 4))
     this.#acceptor.close()
-    await Bun.sleep(Math.min(WAITING_MS, limitMs / 4))
-    this.#leaving = true
     for (const client of gateway.clients) client.closeIfIdle()
     const empty = Promise.withResolvers<void>()
     const check = (): void => {

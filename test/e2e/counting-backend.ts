@@ -6,26 +6,39 @@
  *   bun counting-backend.ts PORT FILE
  */
 import { appendFileSync } from "node:fs"
+import type { Socket } from "bun"
 
 const [port = "0", file = ""] = process.argv.slice(2)
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 /** Every so many answers are the last of their connection. */
 const PATIENCE = 5
 const LONGEST_WAIT_MS = 4
+const ANSWER_MS = 3
 
 interface Peer {
   text: string
+  requests: number
   answers: number
 }
 
 let turns = 0
+
+function answer(socket: Socket<Peer>): void {
+  socket.write(ANSWER)
+  if (++socket.data.answers % PATIENCE !== 0) return
+  const { requests } = socket.data
+  const endIfIdle = (): void => {
+    if (socket.data.requests === requests) socket.end()
+  }
+  setTimeout(endIfIdle, ++turns % LONGEST_WAIT_MS)
+}
 
 const listener = Bun.listen<Peer>({
   hostname: "127.0.0.1",
   port: Number(port),
   socket: {
     open: (socket) => {
-      socket.data = { text: "", answers: 0 }
+      socket.data = { text: "", requests: 0, answers: 0 }
     },
     data: (socket, bytes) => {
       const peer = socket.data
@@ -36,9 +49,9 @@ const listener = Bun.listen<Peer>({
         const id = /^x-id: (\w+)$/im.exec(peer.text.slice(0, end).replaceAll("\r", ""))?.[1]
         appendFileSync(file, `${id}\n`)
         peer.text = peer.text.slice(end + 8)
-        socket.write(ANSWER)
-        if (++peer.answers % PATIENCE !== 0) continue
-        setTimeout(() => socket.end(), ++turns % LONGEST_WAIT_MS)
+        peer.requests++
+        // Between the note and the answer there is time to be killed in.
+        setTimeout(() => answer(socket), ANSWER_MS)
       }
     },
   },

@@ -65,9 +65,10 @@ export class ClientConnection implements Deadlined {
     this.#timeouts = gateway.settings.timeouts
     this.#socket = socket
     const address = plainAddress(socket.remoteAddress)
-    const trusted = gateway.trust.trusts(address)
+    const { trust, settings } = gateway
+    const trusted = trust.trusts(address)
     this.plan = {
-      identity: new ClientIdentity(address, trusted, gateway.trust, "http"),
+      identity: new ClientIdentity(address, trusted, trust, "http", settings.forwarded),
       cookies: gateway.cookies,
       ids: gateway.ids,
     }

@@ -111,6 +111,7 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     "Proxies in front whose X-Forwarded-* fields are believed",
     { defaultText: "none" },
   ),
+  forwarded: balancing(boolean, false, "Add a Forwarded field (RFC 7239) to requests"),
   insecure: balancing(boolean, false, "Accept any certificate of a TLS backend", { short: "k" }),
 
   log_level: logging(logLevels, "info", "Least important lines to show", {

@@ -117,6 +117,8 @@ export interface Settings {
   readonly hostHeader: string | null
   /** Addresses and CIDRs whose forwarded fields are believed. */
   readonly trustedProxies: readonly string[]
+  /** Tell the backends of the client in a Forwarded field (RFC 7239) too. */
+  readonly forwarded: boolean
   readonly whenAllUnhealthy: "try" | "fail"
   readonly health: HealthSettings
   readonly sticky: StickySettings

@@ -16,20 +16,34 @@ export class ClientIdentity {
   readonly trusted: boolean
   readonly #chain: TrustedChain
   readonly #scheme: string
+  /** A Forwarded line (RFC 7239), or nothing when it is not wanted. */
+  readonly #forwarded: string
   /** The field lines for a client that is not trusted. */
   readonly lines: Uint8Array
 
-  constructor(address: string, trusted: boolean, chain: TrustedChain, scheme: "http" | "https") {
+  constructor(
+    address: string,
+    trusted: boolean,
+    chain: TrustedChain,
+    scheme: "http" | "https",
+    forwarded: boolean,
+  ) {
+    const node = address.includes(":") ? `"[${address}]"` : address
+    this.#forwarded = forwarded ? `Forwarded: for=${node};proto=${scheme}\r\n` : ""
     this.address = address
     this.trusted = trusted
     this.#chain = chain
     this.#scheme = scheme
     this.lines = ascii(
-      `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n`,
+      `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
+        this.#forwarded,
     )
   }
 
-  /** The field lines for one request of a trusted proxy: its chain goes on, its scheme is believed. */
+  /**
+   * The field lines for one request of a trusted proxy: its chain goes on, its scheme is believed. A Forwarded
+   * field of its own stays, and ours after it goes on with that list.
+   */
   linesFor(bytes: Buffer, head: RequestHead): Uint8Array {
     const chain = valuesOf(bytes, head, FORWARDED_FOR).join(", ")
     const real = chain === "" ? this.address : this.#chain.clientAddress(chain, this.address)
@@ -37,7 +51,7 @@ export class ClientIdentity {
     const proto = head.fields.find(FORWARDED_PROTO) < 0
     const lines = `X-Forwarded-For: ${whole}\r\nX-Real-IP: ${real}\r\n`
     const scheme = proto ? `X-Forwarded-Proto: ${this.#scheme}\r\n` : ""
-    return Buffer.from(lines + scheme, "latin1")
+    return Buffer.from(lines + scheme + this.#forwarded, "latin1")
   }
 
   /** True when the client's own connection is encrypted, as far as bunlb can know. */

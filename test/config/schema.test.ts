@@ -28,6 +28,7 @@ test("the defaults are the documented ones", () => {
     admin: { host: "127.0.0.1", port: 9900 },
     hostHeader: null,
     trustedProxies: [],
+    forwarded: false,
     whenAllUnhealthy: "try",
     health: {
       type: "http",
@@ -109,6 +110,7 @@ const samples: Readonly<Record<SettingKey, string>> = {
   strategy: "sticky",
   when_all_unhealthy: "fail",
   host_header: "example.com",
+  forwarded: "true",
   trusted_proxies: "10.0.0.0/8,::1",
   insecure: "true",
   log_level: "err",

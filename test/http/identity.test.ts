@@ -1,0 +1,78 @@
+/** Who the client is: for a stranger what its address says, for a trusted proxy what its chain says. */
+import { expect, test } from "bun:test"
+import { ClientIdentity, type TrustedChain } from "../../src/http/identity.ts"
+import { RequestHead } from "../../src/http/request-head.ts"
+import { scanRequest } from "../../src/http/request.ts"
+
+const limits = { headBytes: 4096, requestLineBytes: 1024, fields: 20 }
+/** Tells what it was asked. */
+const chain: TrustedChain = { clientAddress: (forwardedFor, peer) => `<${forwardedFor}|${peer}>` }
+
+function request(...lines: string[]): { bytes: Buffer; head: RequestHead } {
+  const head = new RequestHead(limits)
+  const bytes = Buffer.from(["GET / HTTP/1.1", "Host: h", ...lines, "", ""].join("\r\n"), "latin1")
+  expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
+  return { bytes, head }
+}
+
+function linesOf(identity: ClientIdentity, ...lines: string[]): string[] {
+  const { bytes, head } = request(...lines)
+  return Buffer.from(identity.linesFor(bytes, head)).toString("latin1").split("\r\n").slice(0, -1)
+}
+
+test("the lines of a stranger are its address and scheme", () => {
+  const identity = new ClientIdentity("10.0.0.1", false, chain, "https", false)
+  expect(Buffer.from(identity.lines).toString()).toBe(
+    "X-Forwarded-For: 10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\nX-Forwarded-Proto: https\r\n",
+  )
+})
+
+test("a Forwarded line says the same, when it is wanted, after one of a trusted proxy", () => {
+  const forwarded = (address: string, ...lines: string[]): string | undefined =>
+    linesOf(new ClientIdentity(address, true, chain, "http", true), ...lines).at(-1)
+  expect(forwarded("10.0.0.1")).toBe("Forwarded: for=10.0.0.1;proto=http")
+  expect(forwarded("10.0.0.1", "Forwarded: for=x")).toBe("Forwarded: for=10.0.0.1;proto=http")
+  expect(forwarded("::1")).toBe('Forwarded: for="[::1]";proto=http')
+  const stranger = new ClientIdentity("10.0.0.1", false, chain, "https", true)
+  expect(Buffer.from(stranger.lines).toString()).toEndWith(
+    "Forwarded: for=10.0.0.1;proto=https\r\n",
+  )
+})
+
+test("the chain of a trusted proxy goes on, with its address at the end", () => {
+  const identity = new ClientIdentity("10.0.0.1", true, chain, "http", false)
+  expect(linesOf(identity, "X-Forwarded-For: 1.1.1.1", "x-forwarded-for: 2.2.2.2 ")).toEqual([
+    "X-Forwarded-For: 1.1.1.1, 2.2.2.2, 10.0.0.1",
+    "X-Real-IP: <1.1.1.1, 2.2.2.2|10.0.0.1>",
+    "X-Forwarded-Proto: http",
+  ])
+  expect(linesOf(identity, "X-Forwarded-Proto: https")).toEqual([
+    "X-Forwarded-For: 10.0.0.1",
+    "X-Real-IP: 10.0.0.1",
+  ])
+})
+
+test("an alias or a nominated chain counts for nothing", () => {
+  const identity = new ClientIdentity("10.0.0.1", true, chain, "http", false)
+  const own = ["X-Forwarded-For: 10.0.0.1", "X-Real-IP: 10.0.0.1", "X-Forwarded-Proto: http"]
+  expect(linesOf(identity, "X_Forwarded_For: 1.1.1.1")).toEqual(own)
+})
+
+const secure: readonly [
+  scheme: "http" | "https",
+  trusted: boolean,
+  said: string,
+  secure: boolean,
+][] = [
+  ["https", false, "", true],
+  ["https", true, "X-Forwarded-Proto: http", true],
+  ["http", true, "X-Forwarded-Proto: HTTPS", true],
+  ["http", true, "X-Forwarded-Proto: http", false],
+  ["http", true, "A: b", false],
+  ["http", false, "X-Forwarded-Proto: https", false],
+]
+test.each(secure)("%s, trusted %p, %p: secure is %p", (scheme, trusted, said, expected) => {
+  const identity = new ClientIdentity("10.0.0.1", trusted, chain, scheme, false)
+  const { bytes, head } = request(said || "A: b")
+  expect(identity.isSecure(bytes, head)).toBe(expected)
+})

@@ -1,0 +1,121 @@
+/** The head that goes to the client, cut in place and composed anew: the same fields, byte for byte. */
+import { describe, expect, test } from "bun:test"
+import { ascii } from "../../src/http/bytes.ts"
+import * as writer from "../../src/http/response-writer.ts"
+import { ResponseHead, scanResponse } from "../../src/http/response.ts"
+
+function scan(text: string) {
+  const head = new ResponseHead(20)
+  const bytes = Buffer.from(`..${text}body`, "latin1")
+  const end = scanResponse(bytes, 2, bytes.length, 4096, false, head)
+  expect(end).toBe(text.length + 2)
+  return { head, bytes, end }
+}
+
+/** The head as it was cut in place; the body behind it must not have moved. */
+function cut(text: string, dechunked: boolean = false): string {
+  const { head, bytes, end } = scan(text)
+  const start = writer.cutResponseHead(bytes, 2, head, dechunked)
+  expect(start).toBeGreaterThanOrEqual(2)
+  expect(bytes.toString("latin1", end)).toBe("body")
+  return bytes.toString("latin1", start, end)
+}
+
+function composed(text: string, dechunked: boolean, says: number, cookie: string | null): string {
+  const { head, bytes } = scan(text)
+  const out = Buffer.alloc(4096)
+  const line = cookie === null ? null : ascii(cookie)
+  const length = writer.writeResponseHead(bytes, head, dechunked, says, line, out)
+  return out.toString("latin1", 0, length)
+}
+
+const response = (status: string, ...lines: string[]): string =>
+  [`HTTP/1.1 ${status}`, ...lines, "", ""].join("\r\n")
+
+const cases: readonly [what: string, text: string, dechunked: boolean, expected: string][] = [
+  ["nothing to cut", response("200 OK", "A: b"), false, response("200 OK", "A: b")],
+  ["no reason", response("200", "A: b"), false, response("200", "A: b")],
+  ["no field", response("200 OK"), false, response("200 OK")],
+  [
+    "fields for one hop, first, between and last",
+    response(
+      "200 OK",
+      "Connection: close, x",
+      "A: b",
+      "X: 1",
+      "Keep-Alive: 1",
+      "C: d",
+      "Proxy-Connection: e",
+    ),
+    false,
+    response("200 OK", "A: b", "C: d"),
+  ],
+  ["Upgrade", response("426 X", "Upgrade: h2c", "A: b"), false, response("426 X", "A: b")],
+  [
+    "chunks that stay",
+    response("200 OK", "Transfer-Encoding: chunked", "A: b"),
+    false,
+    response("200 OK", "Transfer-Encoding: chunked", "A: b"),
+  ],
+  [
+    "chunks that go",
+    response("200 OK", "Transfer-Encoding: chunked", "A: b"),
+    true,
+    response("200 OK", "A: b"),
+  ],
+  [
+    "204 with a length",
+    response("204 X", "Content-Length: 5", "A: b"),
+    false,
+    response("204 X", "A: b"),
+  ],
+  ["204 with chunks", response("204 X", "Transfer-Encoding: chunked"), false, response("204 X")],
+  [
+    "100 with a length",
+    response("100 X", "Content-Length: 5", "A: b"),
+    false,
+    response("100 X", "A: b"),
+  ],
+  [
+    "304 with a length",
+    response("304 X", "Content-Length: 5"),
+    false,
+    response("304 X", "Content-Length: 5"),
+  ],
+  [
+    "HTTP/1.0",
+    response("200 OK", "Connection: keep-alive", "A: b").replace("1.1", "1.0"),
+    false,
+    response("200 OK", "A: b"),
+  ],
+  [
+    "credentials and cookies",
+    response("401 X", "WWW-Authenticate: Basic", "Set-Cookie: a", "set-cookie: b", "Via: x"),
+    false,
+    response("401 X", "WWW-Authenticate: Basic", "Set-Cookie: a", "set-cookie: b", "Via: x"),
+  ],
+]
+
+describe.each(cases)("a head with %s", (_what, text, dechunked, expected) => {
+  test("cut in place", () => expect(cut(text, dechunked)).toBe(expected))
+
+  test("composed", () => {
+    expect(composed(text, dechunked, writer.SILENT, null)).toBe(expected)
+    const additions: [says: number, cookie: string | null, lines: string][] = [
+      [writer.SAYS_CLOSE, null, "Connection: close\r\n"],
+      [writer.SAYS_KEEP_ALIVE, "Set-Cookie: c\r\n", "Set-Cookie: c\r\nConnection: keep-alive\r\n"],
+      [writer.SILENT, "Set-Cookie: c\r\n", "Set-Cookie: c\r\n"],
+    ]
+    for (const [says, cookie, lines] of additions) {
+      const whole = `${expected.slice(0, -2)}${lines}\r\n`
+      expect(composed(text, dechunked, says, cookie)).toBe(whole)
+    }
+  })
+})
+
+test("101 keeps its Upgrade and says so in its Connection", () => {
+  const text = response("101 X", "Connection: upgrade, x", "Upgrade: ws", "X: 1", "A: b")
+  expect(composed(text, false, writer.SAYS_UPGRADE, null)).toBe(
+    response("101 X", "Upgrade: ws", "A: b", "Connection: Upgrade"),
+  )
+})

@@ -56,7 +56,8 @@ describe("facts:", () => {
   test("a head after another knows nothing of it", () => {
     const head = new heads.RequestHead(limits)
     const one = Buffer.from(
-      "POST http://h/x HTTP/1.0\r\nHost: h\r\nContent-Length: 5\r\nAuthorization: NTLM x\r\nExpect: 100-continue\r\n\r\n",
+      "POST http://h/x HTTP/1.0\r\nHost: h\r\nContent-Length: 5\r\n" +
+        "Authorization: NTLM x\r\nExpect: 100-continue\r\n\r\n",
     )
     const two = Buffer.from(get())
     for (const other of [

@@ -34,12 +34,21 @@ interface Known {
   readonly kind: number
 }
 
-/** Known names by length, so that most fields are told apart by one array read. */
-const byLength: (readonly Known[] | undefined)[] = new Array(32).fill(undefined)
+const LONGEST_NAME = 31
+const nobody: readonly Known[] = []
+
+/** Known names by length and first letter, so that most other fields are told apart by one array read. */
+const byShape: (readonly Known[])[] = new Array((LONGEST_NAME + 1) * 32).fill(nobody)
+
+/** Letters differ in their low five bits, whatever their case. */
+function shapeOf(length: number, first: number): number {
+  return length * 32 + (first & 31)
+}
 
 function know(kind: number, ...names: string[]): void {
   for (const name of names) {
-    byLength[name.length] = [...(byLength[name.length] ?? []), { name: ascii(name), kind }]
+    const shape = shapeOf(name.length, name.charCodeAt(0))
+    byShape[shape] = [...byShape[shape], { name: ascii(name), kind }]
   }
 }
 
@@ -76,9 +85,8 @@ const DOT = 46
 /** The kind of the field whose name is `bytes[from..to)`. */
 export function fieldKind(bytes: Uint8Array, from: number, to: number): number {
   const length = to - from
-  if (length >= byLength.length) return PLAIN
-  const known = byLength[length]
-  if (known === undefined) return PLAIN
+  if (length > LONGEST_NAME) return PLAIN
+  const known = byShape[shapeOf(length, bytes[from])]
   for (let i = 0; i < known.length; i++) {
     if (foldsTo(bytes, from, known[i].name)) {
       return hasAliasByte(bytes, from, to) ? ALIAS : known[i].kind

@@ -68,3 +68,8 @@ function unmap(groups: readonly number[]): Ip | null {
     text: `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`,
   }
 }
+
+/** An IPv4 client on a socket of both families shows as ::ffff:a.b.c.d. */
+export function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address
+}

@@ -7,3 +7,20 @@ export interface Clock {
 }
 
 export const processClock: Clock = { now: () => performance.now() }
+
+/**
+ * The time of the event at hand: read from the process once when the event begins, and the same for everyone who
+ * asks until the next. A request asks some ten times.
+ */
+export class EventClock implements Clock {
+  #time = performance.now()
+
+  /** An event begins. */
+  tick(): void {
+    this.#time = performance.now()
+  }
+
+  now(): number {
+    return this.#time
+  }
+}

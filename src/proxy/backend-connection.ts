@@ -98,12 +98,14 @@ export class BackendConnection extends Outbound {
   }
 
   protected opened(): void {
+    this.#gateway.clock.tick()
     this.#dialed()
     this.upstream.figures.dials++
     this.exchange?.connected(this)
   }
 
   protected dialFailed(failure: DialFailure): void {
+    this.#gateway.clock.tick()
     this.upstream.figures.failedDials++
     const exchange = this.exchange
     this.#leave()
@@ -111,6 +113,7 @@ export class BackendConnection extends Outbound {
   }
 
   received(bytes: Buffer): void {
+    this.#gateway.clock.tick()
     this.#gateway.figures.fromBackend += bytes.length
     if (this.exchange !== null) this.exchange.receiveResponse(bytes)
     else if (this.tunnel !== null) this.tunnel.fromBackend(bytes)
@@ -119,6 +122,7 @@ export class BackendConnection extends Outbound {
 
   drained(): void {
     if (this.socket === null) return
+    this.#gateway.clock.tick()
     if (this.outbox.size > 0) this.outbox.flush(this.socket)
     if (this.exchange !== null) this.exchange.backendDrained(this)
     else if (this.outbox.size > 0) return
@@ -127,12 +131,14 @@ export class BackendConnection extends Outbound {
   }
 
   ended(): void {
+    this.#gateway.clock.tick()
     if (this.exchange !== null) this.exchange.backendEnded(false)
     else if (this.tunnel !== null) this.tunnel.backendEnded()
     else this.retire()
   }
 
   protected closed(reset: boolean): void {
+    this.#gateway.clock.tick()
     const { exchange, tunnel } = this
     this.#leave()
     if (exchange !== null) exchange.backendEnded(reset)

@@ -18,6 +18,7 @@ import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength, ownAnswer } from "../http/refus
 import type { HeadPlan } from "../http/request-writer.ts"
 import { scanRequest } from "../http/request.ts"
 import type { Deadlined } from "../net/deadlines.ts"
+import { plainAddress } from "../net/ip.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
 import { Exchange } from "./exchange.ts"
 import type { Gateway } from "./gateway.ts"
@@ -64,6 +65,7 @@ export class ClientConnection implements Deadlined {
     this.#gateway = gateway
     this.#timeouts = gateway.settings.timeouts
     this.#socket = socket
+    gateway.clock.tick()
     const address = plainAddress(socket.remoteAddress)
     const { trust, settings } = gateway
     const trusted = trust.trusts(address)
@@ -81,6 +83,7 @@ export class ClientConnection implements Deadlined {
   }
 
   received(bytes: Buffer): void {
+    this.#gateway.clock.tick()
     this.#gateway.figures.fromClient += bytes.length
     switch (this.#phase) {
       case IDLE:
@@ -184,6 +187,7 @@ export class ClientConnection implements Deadlined {
 
   drained(): void {
     if (this.#socket === null || this.outbox.size === 0) return
+    this.#gateway.clock.tick()
     this.outbox.flush(this.#socket)
     this.#within(this.#timeouts.clientBody)
     if (this.outbox.size > 0) return
@@ -390,9 +394,4 @@ export class ClientConnection implements Deadlined {
     tunnel?.clientGone()
     this.#gateway.onClientGone()
   }
-}
-
-/** An IPv4 client on a socket of both families shows as ::ffff:a.b.c.d. */
-function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address
 }

@@ -18,7 +18,7 @@ import { RequestIds } from "../http/request-id.ts"
 import { type CookieFilter, headRoom } from "../http/request-writer.ts"
 import { ResponseHead } from "../http/response.ts"
 import type { Deadlines } from "../net/deadlines.ts"
-import type { Clock } from "../observe/clock.ts"
+import type { EventClock } from "../observe/clock.ts"
 import type { Figures } from "../observe/figures.ts"
 import type { Log } from "../observe/log.ts"
 import type { ClientConnection } from "./client-connection.ts"
@@ -32,7 +32,8 @@ export interface Trust extends TrustedChain {
 
 export interface GatewayParts {
   readonly settings: Settings
-  readonly clock: Clock
+  /** Whoever is called by a socket or a timer ticks it first. */
+  readonly clock: EventClock
   readonly log: Log
   readonly figures: Figures
   readonly roster: Roster
@@ -50,7 +51,7 @@ const found = new FoundCookie()
 
 export class Gateway {
   readonly settings: Settings
-  readonly clock: Clock
+  readonly clock: EventClock
   readonly log: Log
   readonly figures: Figures
   readonly roster: Roster

@@ -14,7 +14,7 @@ import { Deadlines, SWEEP_MS } from "../net/deadlines.ts"
 import { openListeners } from "../net/listeners.ts"
 import { Resolver, systemLookup } from "../net/resolver.ts"
 import { TlsClient } from "../net/tls-client.ts"
-import { processClock } from "../observe/clock.ts"
+import { EventClock, processClock } from "../observe/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { WorkerReport } from "../observe/snapshot.ts"
 import { ClientConnection } from "../proxy/client-connection.ts"
@@ -94,7 +94,7 @@ class Balancer implements Worker {
     )
     return new Gateway({
       settings,
-      clock: processClock,
+      clock: new EventClock(),
       log,
       figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
       roster,
@@ -161,6 +161,7 @@ class Balancer implements Worker {
 
   #tick(): void {
     const now = processClock.now()
+    this.#gateway.clock.tick()
     this.#gateway.deadlines.sweep(now)
     this.#prober.tick(now)
     this.#resolver.tick(now)

@@ -1,0 +1,90 @@
+/** What README.md tells a newcomer is so: its commands, its flags, its example, its links. */
+import { afterAll, describe, expect, test } from "bun:test"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { settingRows } from "../src/config/schema.ts"
+import { spawnBunlb } from "./support/processes.ts"
+import { root } from "./support/source.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "bunlb-readme-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const read = (path: string): string => readFileSync(join(root, path), "utf8")
+const readme = read("README.md")
+const pages = ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/configuration.md"]
+
+/** Flags of commands and of other programs that the page names. */
+const others = ["delay", "fail-rate", "help", "name", "status", "tls", "yes", "config"]
+
+interface Row {
+  readonly flag: string
+  readonly short: string | undefined
+  readonly fallback: string
+}
+
+const table: Row[] = [...readme.matchAll(/^\| `(?:-(\w), )?--([a-z-]+)` +\| (.+?) +\|/gm)].map(
+  ([, short, flag = "", fallback = ""]) => ({ flag, short, fallback }),
+)
+
+test("the first command comes within 25 lines, and the package knows it", () => {
+  const line = readme.split("\n").findIndex((each) => each.startsWith("npx --yes bun@"))
+  expect(line).toBeGreaterThan(0)
+  expect(line).toBeLessThan(25)
+  const { scripts, engines } = JSON.parse(read("package.json")) as {
+    readonly scripts: Readonly<Record<string, string>>
+    readonly engines: Readonly<Record<string, string>>
+  }
+  const commands = [...readme.matchAll(/npx --yes bun@(\S+) run (\w+)/g)]
+  expect(commands.map(([, , script]) => script)).toEqual(["demo", "test", "build"])
+  for (const [, version, script = ""] of commands) {
+    expect(version).toBe(engines["bun"])
+    expect(scripts[script]).toBeDefined()
+  }
+})
+
+describe("the table of flags", () => {
+  test("says of each what the schema says", () => {
+    expect(table.length).toBeGreaterThan(10)
+    for (const { flag, short, fallback } of table) {
+      if (flag === "config") continue
+      const known = settingRows.find((each) => each.flag === flag)
+      expect([flag, known?.setting.short, known?.defaultText]).toEqual([flag, short, fallback])
+    }
+  })
+
+  test("has every flag that has a letter", () => {
+    const lettered = settingRows.filter(({ setting }) => setting.short !== undefined)
+    const missing = lettered.filter(({ flag }) => !table.some((row) => row.flag === flag))
+    expect(missing.map(({ flag }) => flag)).toEqual([])
+  })
+
+  test("and no page names a flag that does not exist", () => {
+    const known = new Set([...settingRows.map(({ flag }) => flag), ...others])
+    for (const page of ["README.md", "CHANGELOG.md", "docs/architecture.md"]) {
+      const named = [...read(page).matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].map(([, flag]) => flag)
+      expect(named.filter((flag) => !known.has(flag ?? ""))).toEqual([])
+    }
+  })
+})
+
+test("the example file is accepted", async () => {
+  const [, yaml = ""] = /```yaml\n([^]*?)```/.exec(readme) ?? []
+  const file = join(folder, "bunlb.yaml")
+  await Bun.write(file, yaml)
+  await using check = spawnBunlb(["check", "-c", file, "-m", "sp"])
+  expect([await check.exited(), ...check.lines]).toEqual([
+    0,
+    "ok: 3 backends, sticky, single process, port 0.0.0.0:8080, admin 127.0.0.1:9900",
+  ])
+})
+
+test("every link leads to a file", () => {
+  for (const page of pages) {
+    const links = [...read(page).matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, to = ""]) => to)
+    const lost = links.filter(
+      (to) => !to.startsWith("https://") && !existsSync(join(root, dirname(page), to)),
+    )
+    expect(lost).toEqual([])
+  }
+})

@@ -64,12 +64,13 @@ is a plain \`\${\`.
 ${MAX_BACKENDS.toLocaleString("en")}. Port 443 means TLS unless \`http://\` says otherwise. Options follow after commas; as an
 object, they are keys beside \`host\` and \`port\`.
 
-| Option | Meaning |
-|---|---|
-| \`weight=N\` | Share of requests with strategy \`weighted\`, 1 to 1000 (1) |
-| \`backup\` | Serves only while no other backend can |
-| \`tls\` | Speak TLS on a port other than 443 |
-| \`ca=FILE\` | PEM file instead of the system's CAs, relative to the working directory |
+${table([
+  ["Option", "Meaning"],
+  ["`weight=N`", "Share of requests with strategy `weighted`, 1 to 1000 (1)"],
+  ["`backup`", "Serves only while no other backend can"],
+  ["`tls`", "Speak TLS on a port other than 443"],
+  ["`ca=FILE`", "PEM file instead of the system's CAs, relative to the working directory"],
+])}
 
 ## Values
 
@@ -87,15 +88,29 @@ export function configurationPage(): string {
 
 function groupTable(group: string): string {
   const rows = settingRows.filter((row) => row.setting.group === group).map(tableRow)
-  const head = ["| Key | Flag | Default | Meaning | Values |", "|---|---|---|---|---|"]
-  return [`## ${group}`, "", ...head, ...rows, ""].join("\n")
+  const head = ["Key", "Flag", "Default", "Meaning", "Values"]
+  return [`## ${group}`, "", table([head, ...rows]), ""].join("\n")
 }
 
-function tableRow({ key, flag, setting, defaultText }: SettingRow): string {
+/** Columns as wide as their widest cell, as `bun fmt` wants them. */
+function table([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((_, at) =>
+    Math.max(...[head, ...rows].map((row) => row[at]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[], fill = " "): string =>
+    `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0, fill)).join(" | ")} |`
+  const rule = line(
+    head.map(() => ""),
+    "-",
+  )
+  return [line(head), rule, ...rows.map((row) => line(row))].join("\n")
+}
+
+function tableRow({ key, flag, setting, defaultText }: SettingRow): string[] {
   const { alias, help, short, type } = setting
   const long = type.kind === "boolean" ? `--${flag}, --no-${flag}` : `--${flag}`
   const flags = [short && `-${short}`, long, alias && `--${alias}`].filter(Boolean).join(", ")
   const values = key === "backends" ? "see Backends" : type.expects
   const cells = [`\`${key}\``, `\`${flags}\``, defaultText, help, values]
-  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`
+  return cells.map((cell) => cell.replaceAll("|", "\\|"))
 }

@@ -17,7 +17,7 @@ test("the page is up to date", async () => {
 test("it has a row for every setting and every flag", () => {
   const page = configurationPage()
   for (const { key, flag } of settingRows) {
-    expect(page).toContain(`| \`${key}\` |`)
+    expect(page).toContain(`\n| \`${key}\` `)
     expect(page).toContain(`--${flag}`)
   }
 })

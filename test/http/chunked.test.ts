@@ -62,6 +62,12 @@ test("a decoder is as new after start", () => {
     body.feed(Buffer.from(text), 0, text.length)
   }
   expect([body.done, body.tail.length]).toEqual([true, 0])
+  const extended = `1;${"e".repeat(1000)}\r\nx\r\n`.repeat(10)
+  for (let times = 0; times < 3; times++) {
+    body.start(true)
+    body.feed(Buffer.from(extended), 0, extended.length)
+    expect(body.failed).toBe(false)
+  }
 })
 
 describe("limits:", () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test"
 import { RawClient } from "../support/raw-client.ts"
 import { WireEnded } from "../support/wire.ts"
-import { Stage, cutsOf, someCutsOf, type Seen } from "./driver.ts"
+import { Stage, cutsOf, someCutsOf, turn, type Seen } from "./driver.ts"
 
 const head = (lines: string): string => `GET /a HTTP/1.1\r\nHost: x\r\n${lines}\r\n\r\n`
 
@@ -142,6 +142,26 @@ describe("8: limits of", () => {
     expect(stage.backend.accepted).toBe(0)
     await stage.bystander()
   })
+
+  test.each(endless)(
+    "%s that never ends is refused at the limit, piece by piece",
+    async (_what, start, status) => {
+      using stage = await Stage.open()
+      const client = await stage.connect()
+      await client.send(start)
+      let pieces = 0
+      while (client.bytesReceived === 0 && pieces < 100) {
+        await client.sendSplit("a".repeat(1024), 0)
+        await turn()
+        pieces++
+      }
+      // 16 KiB, and what was on its way while the answer came.
+      expect(pieces).toBeLessThan(20)
+      expect((await client.receiveResponse()).status).toBe(status)
+      await ended(client)
+      expect(stage.backend.accepted).toBe(0)
+    },
+  )
 
   test("defaults: 100 fields and 16 KiB pass whole (every 1021st cut)", async () => {
     using stage = await Stage.open()

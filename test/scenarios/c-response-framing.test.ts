@@ -110,6 +110,31 @@ describe("21: what follows a response without a body is for nobody:", () => {
     }
     expect(stage.backend.accepted).toBe(1)
   })
+
+  test("204 that announces a body is the last response of its connection, though none follows", async () => {
+    using stage = await Stage.open(patient)
+    answersWith(stage, "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n")
+    const client = await stage.connect()
+    const response = await client.exchange(request(WHOLE))
+    expect([response.status, response.field("content-length")]).toEqual([204, null])
+    await stage.backend.connections[0].closed()
+    await stage.bystander()
+  })
+})
+
+test("21: a response of HTTP/1.0 becomes one of HTTP/1.1, whole and cut", async () => {
+  using stage = await Stage.open(patient)
+  const bytes =
+    "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nA: b\r\nContent-Length: 5\r\n\r\nhello"
+  answersWith(stage, bytes)
+  await crowd([WHOLE, ...cutsOf(bytes)], async (cut) => {
+    const client = await stage.connect()
+    const { raw } = await client.exchange(request(cut))
+    expect(raw.toString()).toBe("HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 5\r\n\r\nhello")
+    await nothingMore(client)
+  })
+  await stage.settled()
+  await stage.bystander()
 })
 
 const ok = "HTTP/1.1 200 OK\r\n"

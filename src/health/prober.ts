@@ -13,9 +13,9 @@ import type { HealthSettings, Milliseconds } from "../config/settings.ts"
 export interface ProbeTransport {
   /**
    * Begins one probe, on a connection of its own. `done` is called once, or not at all after
-   * `abort`.
+   * `abort`; with `ok` null when bunlb itself could not ask, which says nothing about the backend.
    */
-  probe(index: number, done: (ok: boolean, reason: string) => void): ProbeHandle
+  probe(index: number, done: (ok: boolean | null, reason: string) => void): ProbeHandle
 }
 
 export interface ProbeHandle {
@@ -102,7 +102,7 @@ export class Prober {
       // An answer that comes after the limit, or twice, is nobody's any more.
       if (this.#running[index] !== running) return
       this.#running[index] = null
-      this.#judge(index, ok, reason)
+      if (ok !== null) this.#judge(index, ok, reason)
     })
   }
 

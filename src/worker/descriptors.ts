@@ -8,10 +8,10 @@ import { readFileSync } from "node:fs"
 const BASE_RESERVE = 128
 const ASSUMED_LIMIT = 1024
 
-/** `configured` 0 takes what the descriptor limit allows. */
+/** `configured` 0 takes what the descriptor limit allows: each client may need a connection to a backend. */
 export function clientLimit(configured: number, backends: number, descriptors: number): number {
-  const reserve = Math.max(BASE_RESERVE + 2 * backends, Math.floor(descriptors / 4))
-  const allowed = Math.max(1, descriptors - reserve)
+  const reserve = BASE_RESERVE + 2 * backends
+  const allowed = Math.max(1, Math.floor((descriptors - reserve) / 2))
   return configured === 0 ? allowed : Math.min(configured, allowed)
 }
 

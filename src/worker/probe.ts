@@ -12,7 +12,7 @@ import type { Resolver } from "../net/resolver.ts"
 import type { TlsClient } from "../net/tls-client.ts"
 import type { Clock } from "../observe/clock.ts"
 
-type Verdict = (ok: boolean, reason: string) => void
+type Verdict = (ok: boolean | null, reason: string) => void
 
 const FIELDS = 100
 const HEAD_BYTES = 64 * 1024
@@ -63,13 +63,13 @@ export class Probes implements ProbeTransport {
 class ProbeConnection extends Outbound {
   readonly #parts: ProbeParts
   readonly #target: ProbeTarget
-  readonly #done: (ok: boolean, reason: string, dialed: boolean) => void
+  readonly #done: (ok: boolean | null, reason: string, dialed: boolean) => void
   #partial: PartialHead | null = null
 
   constructor(
     parts: ProbeParts,
     target: ProbeTarget,
-    done: (ok: boolean, reason: string, dialed: boolean) => void,
+    done: (ok: boolean | null, reason: string, dialed: boolean) => void,
   ) {
     super(target.tls, parts.timeouts)
     this.#parts = parts
@@ -94,7 +94,8 @@ class ProbeConnection extends Outbound {
 
   protected dialFailed(failure: DialFailure): void {
     this.#parts.deadlines.remove(this)
-    this.#done(false, failure.reason, failure.tls || failure.timeout)
+    if (failure.local) this.#done(null, failure.reason, true)
+    else this.#done(false, failure.reason, failure.tls || failure.timeout)
   }
 
   received(bytes: Buffer): void {

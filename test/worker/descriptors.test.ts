@@ -1,0 +1,27 @@
+/** How many clients fit below a limit of descriptors. */
+import { expect, test } from "bun:test"
+import { clientLimit, descriptorLimit } from "../../src/worker/descriptors.ts"
+
+test.each([
+  [1_048_576, 3, 524_221],
+  [1024, 3, 445],
+  [256, 1, 63],
+  [64, 1, 1],
+])(
+  "%d descriptors and %d backends hold %d clients, each with its backend's connection",
+  (...of) => {
+    const [descriptors, backends, clients] = of
+    expect(clientLimit(0, backends, descriptors)).toBe(clients)
+    const probes = 2 * backends
+    if (clients > 1) expect(2 * clients + probes + 64).toBeLessThan(descriptors)
+  },
+)
+
+test("a configured limit counts when it is lower, and not when it is higher", () => {
+  expect(clientLimit(5, 1, 1024)).toBe(5)
+  expect(clientLimit(5000, 1, 1024)).toBe(clientLimit(0, 1, 1024))
+})
+
+test("the limit of this process is known", () => {
+  expect(descriptorLimit()).toBeGreaterThan(63)
+})

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
+import { blackhole } from "../support/blackhole.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
@@ -214,25 +215,6 @@ describe("honest but odd:", () => {
 })
 
 describe("a blackhole", () => {
-  /** A listener whose queue is full: the kernel drops what knocks. */
-  async function blackhole() {
-    const { openListeners } = await import("../../src/net/listeners.ts")
-    const { libc } = await import("../../src/net/libc.ts")
-    const { port, fds } = openListeners("127.0.0.1", 0, 1)
-    libc().listen(fds[0] ?? -1, 0)
-    const fillers = Array.from({ length: 4 }, () =>
-      Bun.connect({ hostname: "127.0.0.1", port, socket: { data: () => {} } }).catch(() => null),
-    )
-    await Bun.sleep(50)
-    return {
-      port,
-      [Symbol.dispose]: () => {
-        for (const fd of fds) libc().close(fd)
-        for (const filler of fillers) void filler.then((socket) => socket?.terminate())
-      },
-    }
-  }
-
   test("alone -> 504 after the connect timeout", async () => {
     using hole = await blackhole()
     const balancer = await TestBalancer.start([hole.port], quick)

@@ -8,6 +8,7 @@ const commands = {
   demo: async () => (await import("./cli/demo.ts")).demo,
   backend: async () => (await import("./cli/backend.ts")).backend,
   health: async () => (await import("./cli/health.ts")).health,
+  schema: async () => (await import("./cli/schema.ts")).schema,
   status: async () => (await import("./cli/status.ts")).status,
 }
 

@@ -15,7 +15,7 @@ const readme = read("README.md")
 const pages = ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/configuration.md"]
 
 /** Flags of commands and of other programs that the page names. */
-const others = ["delay", "fail-rate", "help", "name", "status", "tls", "yes", "config"]
+const others = ["delay", "fail-rate", "help", "name", "print", "status", "tls", "yes", "config"]
 
 interface Row {
   readonly flag: string

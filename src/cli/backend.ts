@@ -27,6 +27,7 @@ const share: ValueType<number> = {
       : refuse(`expected ${share.expects}, got ${shown(input)}`)
   },
   format: String,
+  json: { type: ["number", "string"], minimum: 0, maximum: 1 },
 }
 
 function option<T>(

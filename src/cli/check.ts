@@ -1,29 +1,43 @@
 /**
  * `bunlb check`: says whether `run` with the same words would start, and what is unwise about it.
+ * With `--print` it shows what would be in force, and who said so.
  */
 import { formatHostPort } from "../config/address.ts"
 import type { BackendSettings, Settings } from "../config/settings.ts"
+import { effectiveConfiguration } from "../config/effective.ts"
+import { boolean } from "../config/value-types.ts"
 import { warningsAbout } from "../config/warnings.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { command } from "./command.ts"
+import type { Flag } from "./flags.ts"
 import { noBackend } from "./run.ts"
 import { askedSettings, settingFlags } from "./setting-flags.ts"
+
+const printFlag: Flag<boolean> = {
+  name: "print",
+  type: boolean,
+  group: "Checking",
+  help: "Print every setting with its value and where that was said",
+  defaultText: "false",
+}
 
 export const check = command({
   name: "check",
   description: "Check a configuration without starting",
-  usage: "check [-c FILE] [flags of run]",
-  flags: settingFlags,
-  examples: ["bunlb check -c bunlb.yaml"],
+  usage: "check [-c FILE] [--print] [flags of run]",
+  flags: [...settingFlags, printFlag],
+  examples: ["bunlb check -c bunlb.yaml", "BUNLB_PORT=81 bunlb check -c bunlb.yaml --print"],
   async run(typed, terminal) {
-    const { settings, file } = await askedSettings(typed, terminal)
+    const asked = await askedSettings(typed, terminal)
+    const { settings, file } = asked
     if (settings.backends.length === 0) throw noBackend(file)
     const faults = await Promise.all(settings.backends.map(caFault))
     const lines = faults.filter((fault) => fault !== null)
     if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
     const warnings = warningsAbout(settings, terminal.machine)
     for (const { line } of warnings) terminal.complain(`warning: ${line}`)
-    terminal.out(summary(settings))
+    const print = typed.values.get(printFlag.name) === true
+    terminal.out(print ? effectiveConfiguration(asked) : summary(settings))
     return 0
   },
 })

@@ -53,6 +53,6 @@ export const demo = command({
   async run(typed) {
     const { port, workers, logLevel } = readOptions(typed, options)
     const { runDemo } = await import("../demo/demo.ts")
-    return await runDemo({ port, workers, log: createLog(logLevel, "auto") })
+    return await runDemo({ port, workers, log: createLog(logLevel, "text") })
   },
 })

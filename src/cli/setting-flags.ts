@@ -1,9 +1,9 @@
 /** The flags that settings have, for the commands that take all of them: `run` and `check`. */
+import { CONFIG_VARIABLE } from "../config/environment-values.ts"
 import { readConfigFile } from "../config/read-file.ts"
-import { resolveSettings } from "../config/resolve.ts"
+import { resolve, type Resolved } from "../config/resolve.ts"
 import { settingRows } from "../config/schema.ts"
 import type { SettingKey } from "../config/setting.ts"
-import type { Settings } from "../config/settings.ts"
 import { text } from "../config/value-types.ts"
 import type { Flag, Typed } from "./flags.ts"
 import type { Terminal } from "./terminal.ts"
@@ -13,7 +13,7 @@ const configFlag: Flag = {
   short: "c",
   type: text(/./, "the name of a file", "FILE"),
   group: "Serving",
-  help: "Settings from a .yaml, .toml or .json file; flags win over it",
+  help: "Settings from a .yaml, .toml or .json file; environment and flags win over it",
   defaultText: "none",
 }
 
@@ -24,22 +24,21 @@ const fromSchema = settingRows.map(({ flag, setting, defaultText }): Flag => {
 
 export const settingFlags: readonly Flag[] = [...fromSchema, configFlag]
 
-export interface Asked {
-  readonly settings: Settings
+export interface Asked extends Resolved {
   /** The file that was named, or null. */
   readonly file: string | null
 }
 
-/** Throws `BunlbError` with every fault of file and flags. */
+/** Throws `BunlbError` with every fault of file, environment and flags. */
 export async function askedSettings(typed: Typed, terminal: Terminal): Promise<Asked> {
+  const { environment, machine } = terminal
   const named = typed.values.get("config")
-  const file = Array.isArray(named) ? String(named[0]) : null
+  const file = Array.isArray(named) ? String(named[0]) : environment[CONFIG_VARIABLE] || null
   const tree = file === null ? null : await readConfigFile(file)
   const flags = new Map<SettingKey, readonly string[] | boolean>()
   for (const { key, flag } of settingRows) {
     const value = typed.values.get(flag)
     if (value !== undefined) flags.set(key, value)
   }
-  const { environment, machine } = terminal
-  return { settings: resolveSettings({ file: tree, flags, environment, machine }), file }
+  return { ...resolve({ file: tree, flags, environment, machine }), file }
 }

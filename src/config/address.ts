@@ -5,7 +5,7 @@
  */
 import { isIP, isIPv4, isIPv6 } from "node:net"
 import type { ValueType } from "./setting.ts"
-import { shown } from "./value-types.ts"
+import { shown, stringLike } from "./value-types.ts"
 
 export interface HostPort {
   /** IPv6 without brackets. */
@@ -73,6 +73,7 @@ export const listenHost: ValueType<string> = {
     return refuse(`expected ${listenHost.expects}, got ${shown(input)}`)
   },
   format: String,
+  json: stringLike("^(localhost|[0-9.]+|\\[?[0-9A-Fa-f:.]+\\]?)$"),
 }
 
 /** Where the admin listener is, or null for `off`. */
@@ -90,6 +91,7 @@ export const adminAddress: ValueType<{ readonly host: string; readonly port: num
     return host === undefined ? undefined : { host, port: judged.port }
   },
   format: (value) => (value === null ? "off" : formatHostPort(value.host, value.port)),
+  json: { anyOf: [{ enum: ["off", false, null] }, stringLike("^\\S+:\\d{1,5}$")] },
 }
 
 /** An address or a network in CIDR form. */
@@ -109,6 +111,7 @@ export const network: ValueType<string> = {
     return prefix === undefined ? canonical : `${canonical}/${bits}`
   },
   format: String,
+  json: stringLike("^[0-9A-Fa-f:.]+(/\\d{1,3})?$"),
 }
 
 /** A Host field: a name or address with or without a port, forwarded as it is written. */
@@ -123,6 +126,7 @@ export const hostField: ValueType<string> = {
       : String(input)
   },
   format: String,
+  json: stringLike("^[^\\s/]+$"),
 }
 
 /** Only this machine can reach a listener at `host`. */

@@ -10,7 +10,7 @@ import { formatHostPort, readHost, readHostPort } from "./address.ts"
 import type { BackendSettings } from "./settings.ts"
 import type { Refuse, ValueType } from "./setting.ts"
 import { didYouMean } from "./spelling.ts"
-import { boolean, integer, shown } from "./value-types.ts"
+import { boolean, integer, shown, stringLike } from "./value-types.ts"
 
 /** More than this is a fleet that wants a service mesh; the health bitmap is sized by it. */
 export const MAX_BACKENDS = 1024
@@ -41,7 +41,35 @@ export const backend: ValueType<BackendSettings> = {
     }
     return refuse(`expected "HOST:PORT" or { host, port }, got ${shown(input)}`)
   },
-  format: ({ name }) => name,
+  format: formatLine,
+  json: {
+    anyOf: [
+      stringLike("^([hH][tT][tT][pP][sS]?://)?[^\\s/?#,@]+/?(,.*)?$"),
+      {
+        type: "object",
+        additionalProperties: false,
+        required: ["host", "port"],
+        properties: {
+          host: { type: "string" },
+          port: port.json,
+          weight: weight.json,
+          backup: boolean.json,
+          tls: boolean.json,
+          ca: { type: ["string", "null"] },
+        },
+      },
+    ],
+  },
+}
+
+/** The line that reads as `value`. */
+function formatLine(value: BackendSettings): string {
+  const words = [value.name]
+  if (value.tls !== (value.port === 443)) words.push(value.tls ? "tls" : "tls=false")
+  if (value.weight !== 1) words.push(`weight=${value.weight}`)
+  if (value.backup) words.push("backup")
+  if (value.ca !== null) words.push(`ca=${value.ca}`)
+  return words.join(",")
 }
 
 function readLine(line: string, refuse: Refuse): BackendSettings | undefined {
@@ -180,5 +208,6 @@ export const backendList: ValueType<readonly BackendSettings[]> = {
     })
     return values.every((value) => value !== undefined) ? values : undefined
   },
-  format: (values) => values.map((value) => value.name).join(" "),
+  format: (values) => values.map(formatLine).join(" "),
+  json: { type: "array", maxItems: MAX_BACKENDS, items: backend.json },
 }

@@ -4,13 +4,18 @@ import { settingRows, type SettingRow } from "./schema.ts"
 
 const introduction = `# Configuration
 
-Everything below can be said in a file and by a flag, under the same name: \`health.interval\` in a
-file is \`--health-interval\` on the command line. This page is generated from
-\`src/config/schema.ts\`.
+Everything below can be said in a file, in the environment and by a flag, under the same name:
+\`health.interval\` in a file is \`BUNLB_HEALTH_INTERVAL\` in the environment and \`--health-interval\`
+on the command line. This page is generated from \`src/config/schema.ts\`.
 
-Order: defaults, then the file (\`-c FILE\`), then flags. A list given by flags replaces the list of
-the file. Unknown keys and flags are errors. \`bunlb check -c FILE\` reports all of them with their
-places.
+Order: defaults, then the file (\`-c FILE\` or \`BUNLB_CONFIG\`), then the environment, then flags. What
+comes later replaces what came before, lists as a whole. Unknown keys and flags are errors.
+
+- \`bunlb check -c FILE\` reports every fault with its place, and what is legal but unwise.
+- \`bunlb check -c FILE --print\` shows every setting with its value and where that was said, as a
+  file that would say the same.
+- \`bunlb schema\` prints the JSON Schema of the file, with which an editor completes and checks it:
+  \`# yaml-language-server: $schema=bunlb.schema.json\` as the first line of a YAML file.
 
 ## The file
 
@@ -57,6 +62,14 @@ interval = "2s"
 
 Values may name the environment: \`\${PORT}\` must be set, \`\${PORT:-8080}\` has a default, \`$\${\`
 is a plain \`\${\`.
+
+## The environment
+
+A variable is named after the key, in capitals, with \`BUNLB_\` in front: \`BUNLB_PORT=80\`,
+\`BUNLB_TIMEOUTS_CONNECT=1s\`, \`BUNLB_TRACE=true\`. A list has spaces between its entries:
+\`BUNLB_BACKENDS="a:80,weight=2 b:80"\`. An empty variable says nothing. A name that is nearly right
+is an error; other names are left alone, and so are those that Kubernetes sets for a Service named
+bunlb (\`BUNLB_PORT=tcp://...\`).
 
 ## Backends
 

@@ -34,7 +34,7 @@ const logLevels: ValueType<LogLevel> = oneOf<LogLevel>(["err", "warn", "info", "
   warning: "warn",
 })
 
-type Extras<T> = Partial<Pick<Setting<T>, "short" | "flag" | "alias" | "defaultText">>
+type Extras<T> = Partial<Pick<Setting<T>, "short" | "flag" | "alias" | "defaultText" | "secret">>
 
 function group(name: SettingGroup) {
   return <T>(type: ValueType<T>, value: T, help: string, extras: Extras<T> = {}): Setting<T> => ({
@@ -121,7 +121,7 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
   log_format: logging(
     oneOf<LogFormat>(["auto", "text", "json"]),
     "auto",
-    "Form of log lines; auto adds colours on a terminal",
+    "Form of log lines; auto is text on a terminal, JSON otherwise",
   ),
   trace: logging(boolean, false, "Log heads and bodies, secrets masked", { short: "t" }),
   tls_trace: logging(boolean, false, "Log the TLS details of backend connections"),

@@ -10,6 +10,9 @@ import type { Settings } from "./settings.ts"
  */
 export type Refuse = (message: string, at?: string) => undefined
 
+/** What an editor is told of a value, in the words of JSON Schema. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+
 /** How one kind of value is read from a file or a flag and written in help and docs. */
 export interface ValueType<T> {
   /** What help shows behind the flag: `N`, `DURATION`. Empty for a boolean. */
@@ -24,6 +27,8 @@ export interface ValueType<T> {
   /** The value, or undefined after it has told `refuse` everything that is wrong. */
   read(input: unknown, refuse: Refuse): T | undefined
   format(value: T): string
+  /** What an editor is told of it: kinds, words and ranges. The last word is that of `read`. */
+  readonly json: JsonSchema
 }
 
 /** Facts about this machine that defaults depend on, passed in so that a test chooses them. */
@@ -57,6 +62,8 @@ export interface Setting<T> {
   readonly flag?: string
   /** A second flag with the same meaning. */
   readonly alias?: string
+  /** Never shown by what prints the configuration. */
+  readonly secret?: true
 }
 
 type Snake<S extends string> = S extends `${infer Head}${infer Tail}`

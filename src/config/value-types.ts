@@ -3,12 +3,20 @@
  * Each reads what a YAML, TOML or JSON file holds as well as the string of a flag, because `port:
  * ${PORT}` is a string too.
  */
-import type { Refuse, ValueType } from "./setting.ts"
+import type { JsonSchema, Refuse, ValueType } from "./setting.ts"
 
 /** A value as an error line shows it: short, on one line, strings quoted. */
 export function shown(input: unknown): string {
   const text = typeof input === "string" ? JSON.stringify(input) : (JSON.stringify(input) ?? "")
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+/** `${NAME}` somewhere in it: what it will be is not known to an editor. */
+const FILLED = "\\$\\{"
+
+/** A string of this pattern, or one that the environment fills. */
+export function stringLike(pattern: string): JsonSchema {
+  return { type: "string", pattern: `${pattern}|${FILLED}` }
 }
 
 function expected(expects: string, input: unknown, refuse: Refuse): undefined {
@@ -28,6 +36,7 @@ export function integer(minimum: number, maximum: number, placeholder = "N"): Va
       return fits && value >= minimum && value <= maximum ? value : expected(expects, input, refuse)
     },
     format: String,
+    json: { ...stringLike("^\\d{1,15}$"), type: ["integer", "string"], minimum, maximum },
   }
 }
 
@@ -39,6 +48,8 @@ function formatDuration(value: number): string {
   const unit = ["h", "m", "s"].find((name) => value % (durationUnits[name] ?? 1) === 0) ?? "ms"
   return `${value / (durationUnits[unit] ?? 1)}${unit}`
 }
+
+const numberZero = { type: ["string", "integer"], minimum: 0, maximum: 0 }
 
 /**
  * Held in milliseconds; `per` 1000 holds whole seconds. Zero needs no unit, every other number
@@ -67,6 +78,7 @@ export function duration(minimum: number, maximum: number, per = 1): ValueType<n
       return milliseconds / per
     },
     format: (value) => formatDuration(value * per),
+    json: { ...stringLike("^(\\d{1,12}(\\.\\d{1,3})?(ms|s|m|h)|0)$"), ...numberZero },
   }
 }
 
@@ -93,6 +105,12 @@ export function size(minimum: number, maximum: number): ValueType<number> {
       return bytes >= minimum && bytes <= maximum ? bytes : expected(expects, input, refuse)
     },
     format: formatSize,
+    json: {
+      ...stringLike("^\\d{1,12}([kKmMgG]([iI][bB])?|[bB])?$"),
+      type: ["integer", "string"],
+      minimum,
+      maximum,
+    },
   }
 }
 
@@ -111,6 +129,7 @@ export const boolean: ValueType<boolean> = {
     return no.includes(word) ? false : expected("true or false", input, refuse)
   },
   format: String,
+  json: { ...stringLike(`^(${[...yes, ...no].join("|")})$`), type: ["boolean", "string"] },
 }
 
 /** One of a few words; `synonyms` are other spellings that people bring from elsewhere. */
@@ -128,6 +147,9 @@ export function oneOf<T extends string>(
       return words.find((one) => one === word) ?? synonyms[word] ?? expected(expects, input, refuse)
     },
     format: String,
+    json: {
+      anyOf: [{ enum: words }, stringLike(`^(${Object.keys(synonyms).join("|") || "(?!)"})$`)],
+    },
   }
 }
 
@@ -143,6 +165,7 @@ export function text(pattern: RegExp, expects: string, placeholder: string): Val
       return fits ? value : expected(expects, input, refuse)
     },
     format: String,
+    json: stringLike(pattern.source),
   }
 }
 
@@ -155,6 +178,7 @@ export function optional<T>(type: ValueType<T>, absent: string): ValueType<T | n
     ...type,
     read: (input, refuse) => (input === null || input === "" ? null : type.read(input, refuse)),
     format: (value) => (value === null ? absent : type.format(value)),
+    json: { anyOf: [{ type: "null" }, type.json] },
   }
 }
 
@@ -177,6 +201,13 @@ export function list<T>(item: ValueType<T>, maximum: number): ValueType<readonly
       return values.every((value) => value !== undefined) ? values : undefined
     },
     format: (values) => values.map((value) => item.format(value)).join(","),
+    json: {
+      anyOf: [
+        { type: "array", items: item.json, maxItems: maximum },
+        { type: "string" },
+        item.json,
+      ],
+    },
   }
 }
 
@@ -195,4 +226,10 @@ export const statusRange: ValueType<readonly [number, number]> = {
     return first <= last ? [first, last] : refuse(`${word} ends before it begins`)
   },
   format: ([first, last]) => (first === last ? String(first) : `${first}-${last}`),
+  json: {
+    ...stringLike("^([1-5][xX]{2}|[1-5]\\d\\d(-[1-5]\\d\\d)?)$"),
+    type: ["integer", "string"],
+    minimum: 100,
+    maximum: 599,
+  },
 }

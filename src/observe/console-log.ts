@@ -48,7 +48,8 @@ export function createLog(
   label = "",
   target: LogTarget = standardError,
 ): Log {
-  const write = format === "json" ? jsonLine : target.terminal ? terminalLine : plainLine
+  const json = format === "json" || (format === "auto" && !target.terminal)
+  const write = json ? jsonLine : target.terminal ? terminalLine : plainLine
   const log = createConsola({
     level: levels[level],
     // Repeated lines are all shown: the number of them is what an operator looks for.

@@ -39,6 +39,17 @@ test("reads a file with its environment, flags over it", async () => {
   expect(out).toBe("ok: 2 backends, round_robin, 2 workers, port 0.0.0.0:81, admin 127.0.0.1:9900")
 })
 
+test("prints what would be in force and who said so", async () => {
+  const file = join(folder, "print.yaml")
+  await Bun.write(file, "backends: [a:80, b:80]\nworkers: 3\n")
+  const environment = { BUNLB_CONFIG: file, BUNLB_PORT: "81" }
+  const { code, out, complaints } = await bunlb(["check", "--print", "-w", "2"], environment)
+  expect([code, complaints]).toEqual([0, ""])
+  expect(out).toStartWith(`backends:  # ${file}:1:1\n  - "a:80"\n  - "b:80"\n`)
+  expect(out).toContain("\nport: 81  # BUNLB_PORT\n")
+  expect(out).toContain("\nworkers: 2  # --workers\n")
+})
+
 test("finds a CA file that is missing or is none", async () => {
   const missing = join(folder, "missing.pem")
   const empty = join(folder, "empty.pem")

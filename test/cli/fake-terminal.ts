@@ -5,6 +5,7 @@ import { runCommandLine } from "../../src/cli/command-line.ts"
 import { demo } from "../../src/cli/demo.ts"
 import { health } from "../../src/cli/health.ts"
 import { run } from "../../src/cli/run.ts"
+import { schema } from "../../src/cli/schema.ts"
 import { status } from "../../src/cli/status.ts"
 
 const tree = {
@@ -13,6 +14,7 @@ const tree = {
   demo: async () => demo,
   backend: async () => backend,
   health: async () => health,
+  schema: async () => schema,
   status: async () => status,
 }
 

@@ -60,6 +60,16 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
   })
 })
 
+test("without a terminal every line of the log is JSON", async () => {
+  const env = { BUNLB_LOG_FORMAT: undefined, BUNLB_PORT: "0", BUNLB_BACKENDS: "127.0.0.1:9" }
+  await using bunlb = spawnBunlb(["-h", "127.0.0.1", "-w", "1", "--admin", "off"], { env })
+  await bunlb.line(/"level":"info","msg":"bunlb .* -> 1 backend/)
+  bunlb.kill()
+  expect(await bunlb.exited()).toBe(0)
+  const messages = bunlb.stderr.map((line) => (JSON.parse(line) as { msg: string }).msg)
+  expect(messages.at(-1)).toBe("drained; nothing was cut")
+})
+
 /** Root may bind any port unless it gives that right up; many containers let everybody. */
 const floor = Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"))
 const isRoot = process.getuid?.() === 0

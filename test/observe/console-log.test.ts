@@ -26,7 +26,7 @@ test("a level shows itself and what is more important", () => {
 
 test("text has time, level, process and line", () => {
   const time = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"
-  expect(lines("err", "auto")[0]).toMatch(new RegExp(`^${time} ERROR e\n$`))
+  expect(lines("err", "text")[0]).toMatch(new RegExp(`^${time} ERROR e\n$`))
   expect(lines("err", "text", false, "worker 2")[0]).toMatch(
     new RegExp(`^${time} ERROR \\[worker 2\\] e\n$`),
   )
@@ -36,6 +36,11 @@ test("a terminal gets colours and a short time", () => {
   expect(lines("err", "auto", true)[0]).toMatch(
     /^\x1b\[2m\d\d:\d\d:\d\d\x1b\[0m \x1b\[31mERROR\x1b\[0m e\n$/,
   )
+})
+
+test("without a terminal lines are JSON, unless text is asked for", () => {
+  expect(JSON.parse(lines("err", "auto")[0] ?? "")).toMatchObject({ level: "err", msg: "e" })
+  expect(lines("err", "text", true)).toEqual(lines("err", "auto", true))
 })
 
 test("json has the names of the settings' levels", () => {

@@ -34,7 +34,8 @@ export class BunlbProcess implements AsyncDisposable {
   constructor(command: readonly string[], options: SpawnOptions) {
     this.#process = Bun.spawn([...command], {
       cwd: options.cwd ?? root,
-      env: { ...process.env, NO_COLOR: "1", ...options.env },
+      // Tests read what people read; what machines read has its own.
+      env: { ...process.env, NO_COLOR: "1", BUNLB_LOG_FORMAT: "text", ...options.env },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",

@@ -1,0 +1,109 @@
+/**
+ * The settings that a file says: its keys judged, its values read, every fault with its place.
+ */
+import type { ConfigTree, Place } from "./config-tree.ts"
+import { substitute, type Environment } from "./environment.ts"
+import { schema, settingRows } from "./schema.ts"
+import type { Refuse, SettingKey } from "./setting.ts"
+import { didYouMean } from "./spelling.ts"
+import { shown } from "./value-types.ts"
+
+const keys: readonly string[] = settingRows.map(({ key }) => key)
+const groups = [...new Set(keys.flatMap((key) => (key.includes(".") ? [key.split(".")[0]] : [])))]
+const topKeys = [...keys.filter((key) => !key.includes(".")), ...groups] as readonly string[]
+
+/** Puts what is sound into `values` and a line for each fault into `faults`; returns the keys it says. */
+export function readTree(
+  file: ConfigTree,
+  environment: Environment,
+  values: Map<SettingKey, unknown>,
+  faults: string[],
+): readonly SettingKey[] {
+  const unfilled: string[] = []
+  const found: { path: string; message: string }[] = []
+  const say = (message: string, path: string): undefined => void found.push({ path, message })
+  // A value that could not be filled in would be complained about a second time as a bad one.
+  const refuse: Refuse = (message, path = "") =>
+    unfilled.some((start) => path.startsWith(start)) ? undefined : say(message, path)
+  const root = substitute(file.root, environment, (message, path = "") => {
+    unfilled.push(path)
+    return say(message, path)
+  })
+  if (!isMapping(root)) {
+    faults.push(`config: ${file.name}: expected settings such as "port: 80", got ${shown(root)}`)
+    return []
+  }
+  const flat = flatten(root, refuse)
+  for (const path of file.duplicates) if (isWritten(root, path)) refuse("is there twice", path)
+  for (const [key, input] of flat) {
+    const value = schema[key].type.read(input, (message, at = "") => refuse(message, key + at))
+    if (value !== undefined) values.set(key, value)
+  }
+  faults.push(...linesInOrder(file, found))
+  return [...flat.keys()]
+}
+
+/** One line a fault, from the top of the file to its end. */
+function linesInOrder(
+  file: ConfigTree,
+  found: readonly { path: string; message: string }[],
+): readonly string[] {
+  const placed = found.map((fault) => ({ ...fault, place: file.place(fault.path) }))
+  const rank = (place: Place | null): number => (place ? place.line * 1e6 + place.column : 0)
+  return placed
+    .sort((a, b) => rank(a.place) - rank(b.place))
+    .map(({ path, message, place }) => {
+      const where = place ? `${file.name}:${place.line}:${place.column}` : file.name
+      return `config: ${where}: ${path}: ${message}`
+    })
+}
+
+/** The tree under the keys of the schema; unknown keys are refused. */
+function flatten(
+  root: Readonly<Record<string, unknown>>,
+  refuse: Refuse,
+): ReadonlyMap<SettingKey, unknown> {
+  const flat = new Map<SettingKey, unknown>()
+  const take = (path: string, input: unknown): void => {
+    const parent = path.split(".").slice(0, -1).join(".")
+    if (isSettingKey(path)) flat.set(path, input)
+    else if (parent === "" && groups.includes(path)) takeGroup(path, input)
+    else {
+      const known = parent === "" ? topKeys : keys.filter((key) => key.startsWith(`${parent}.`))
+      const word = path.slice(parent === "" ? 0 : parent.length + 1)
+      const names = known.map((key) => (parent === "" ? key : key.slice(parent.length + 1)))
+      refuse(`unknown key${didYouMean(word, names)}`, path)
+    }
+  }
+  const takeGroup = (name: string, input: unknown): void => {
+    // `health:` with nothing under it is a group of which nothing was said.
+    if (input === null) return
+    if (!isMapping(input)) {
+      refuse(`expected keys under it, got ${shown(input)}`, name)
+      return
+    }
+    for (const [key, inner] of Object.entries(input)) take(`${name}.${key}`, inner)
+  }
+  for (const [key, input] of Object.entries(root)) take(key, input)
+  return flat
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === "object" && !Array.isArray(value)
+}
+
+function isSettingKey(path: string): path is SettingKey {
+  return keys.includes(path)
+}
+
+/**
+ * Whether the parsed tree has something at `path`: the locators may be wrong, the parser is not.
+ */
+function isWritten(root: unknown, path: string): boolean {
+  let value = root
+  for (const word of path.split(/[.[\]]+/).filter((part) => part !== "")) {
+    if (value === null || typeof value !== "object" || !Object.hasOwn(value, word)) return false
+    value = (value as Readonly<Record<string, unknown>>)[word]
+  }
+  return true
+}

@@ -1,0 +1,65 @@
+/** What `check --print` shows: a file that says the same, the origin of each value, and no secret. */
+import { expect, test } from "bun:test"
+import { parseConfig } from "../../src/config/config-tree.ts"
+import { effectiveConfiguration } from "../../src/config/effective.ts"
+import { resolve } from "../../src/config/resolve.ts"
+import { settingRows } from "../../src/config/schema.ts"
+
+const nothing = {
+  flags: new Map(),
+  environment: {},
+  machine: { cpus: 2, platform: "linux" },
+}
+
+const texts = [
+  "",
+  "backends: [a:80]\nadmin: off",
+  `backends:
+  - a:443,weight=3
+  - http://b:443
+  - c:8443,tls,backup
+  - { host: "::1", port: 8443, tls: true, ca: "my ca.pem" }
+trusted_proxies: [10.0.0.0/8, "::1"]
+host_header: example.com
+health: { expect: [200, 3xx, 401-403], path: "/a:b#c", host: "probe:81" }
+sticky: { secure: on, max_age: 90m, cookie: "#1" }
+limits: { head_bytes: 7k }
+timeouts: { drain: 0 }
+pin: false`,
+]
+
+test.each(texts)("what is printed reads as what it was made of: %#", (text) => {
+  const made = resolve({ ...nothing, file: parseConfig("a.yaml", text, "yaml") })
+  const printed = parseConfig("b.yaml", effectiveConfiguration(made), "yaml")
+  const again = resolve({ ...nothing, file: printed })
+  expect(again.settings).toEqual(made.settings)
+  expect(settingRows.map(({ key }) => again.origins.get(key))).not.toContain("default")
+})
+
+test("each value has its origin behind it", () => {
+  const file = parseConfig("a.yaml", "port: 81\nhealth:\n  path: /x\n", "yaml")
+  const environment = { BUNLB_BACKENDS: "a:80,weight=2" }
+  const flags = new Map([["workers", ["3"]]] as const)
+  const lines = effectiveConfiguration(resolve({ ...nothing, file, environment, flags }))
+  expect(lines).toStartWith(`backends:  # BUNLB_BACKENDS
+  - "a:80,weight=2"
+port: 81  # a.yaml:1:1
+host: 0.0.0.0  # default
+admin: "127.0.0.1:9900"  # default
+mode: mp  # default
+workers: 3  # --workers
+`)
+  expect(lines).toContain('\nhealth:\n  type: http  # default\n  path: "/x"  # a.yaml:3:3\n')
+})
+
+test("a secret is masked", () => {
+  const made = resolve({ ...nothing, file: parseConfig("a.yaml", "host_header: hush", "yaml") })
+  const rows = settingRows.map((row) => ({
+    ...row,
+    setting: { ...row.setting, secret: true as const },
+  }))
+  const printed = effectiveConfiguration(made, rows)
+  expect(printed).toContain('host_header: "***"')
+  expect(printed).toContain("\n  host: null")
+  expect(printed).not.toContain("hush")
+})

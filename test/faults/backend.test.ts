@@ -9,6 +9,7 @@ import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { BackendConnection, ConnectionHandler } from "../support/scripted-backend.ts"
+import { until } from "../support/until.ts"
 import { comesToRest } from "./quiet.ts"
 
 const quick: SettingsPart = {
@@ -224,6 +225,18 @@ describe("a blackhole", () => {
     expect(performance.now() - began).toBeWithin(240, 1000)
     await client.close()
     await comesToRest(balancer)
+  })
+
+  test("whose client leaves is given up at once", async () => {
+    using hole = await blackhole()
+    const balancer = await TestBalancer.start([hole.port], { timeouts: { connect: 60_000 } })
+    const client = await RawClient.connect(balancer.port)
+    await client.send(post)
+    const dialing = (): number => balancer.figure("bunlb_backend_connections", '"dialing"')
+    await until(() => dialing() === 1, 2000, "the dial")
+    client.reset()
+    await comesToRest(balancer)
+    expect(balancer.figure("bunlb_client_aborts_total")).toBe(1)
   })
 
   test("beside a good backend costs one connect timeout, and the client goes away in between", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { Prober, type ProbeHandle, type ProbeTransport } from "../../src/health/prober.ts"
 import { rng } from "../support/until.ts"
 
-type Done = (ok: boolean, reason: string) => void
+type Done = (ok: boolean | null, reason: string) => void
 
 /** Probes that the test answers by hand, and what the prober said about them. */
 class Probed implements ProbeTransport {
@@ -26,7 +26,7 @@ class Probed implements ProbeTransport {
     }
   }
 
-  answer(index: number, ok: boolean, reason = ""): void {
+  answer(index: number, ok: boolean | null, reason = ""): void {
     const done = this.pending.get(index)
     this.pending.delete(index)
     done?.(ok, reason)
@@ -48,6 +48,17 @@ function probing(size: number, random = () => 0.5, timeout = 2000) {
 }
 
 describe("the prober", () => {
+  test("judges nobody by a probe that bunlb itself could not send, and asks again", () => {
+    const { probed, prober } = probing(1)
+    prober.start(0)
+    probed.answer(0, null, "out of descriptors")
+    expect(probed.verdicts).toEqual([])
+    expect([...prober.ok, ...prober.failed]).toEqual([0, 0])
+    prober.tick(5000)
+    probed.answer(0, true)
+    expect(probed.verdicts).toEqual(["0 ok"])
+  })
+
   test("probes everyone at once, then once in every interval", () => {
     const { probed, prober } = probing(3)
     probed.instant = true

@@ -72,6 +72,8 @@ test("requests in flight end whole, and with them the drain", async () => {
   expect((await late.receiveResponse()).field("connection")).toBe("close")
   // The first was not told to leave, for its head had gone before the drain: it is closed all the same.
   expect(await slow.closed()).toEqual({ by: "end" })
+  await slow.close()
+  await late.close()
   expect(await drained).toBe(0)
   expect(performance.now() - began).toBeLessThan(1500)
   await comesToRest(balancer)

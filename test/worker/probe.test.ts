@@ -1,5 +1,6 @@
 /** Probes on the wire: what they ask, what they accept, and that they keep to themselves. */
-import { describe, expect, test } from "bun:test"
+import { describe, expect, spyOn, test } from "bun:test"
+import { libc } from "../../src/net/libc.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { comesToRest } from "../faults/quiet.ts"
 import { RawClient } from "../support/raw-client.ts"
@@ -201,6 +202,30 @@ test("an unhealthy backend gets no request, and serves again after `successes` g
   const answers = new Set([await ask(), await ask()])
   expect(answers).toEqual(new Set(["probed", "other"]))
   expect(balancer.figure("bunlb_breaker_transitions_total", "healthy")).toBe(2)
+})
+
+test("no backend is blamed while bunlb itself is out of descriptors", async () => {
+  // The kernel's answer to socket(2) is the one thing that is played here.
+  const socket = spyOn(libc(), "socket").mockReturnValue(-1)
+  try {
+    using setup = await probing(
+      answering(() => "fine"),
+      { failures: 1 },
+    )
+    const client = await RawClient.connect(setup.balancer.port)
+    const response = await client.exchange(get)
+    expect([response.status, response.field("retry-after")]).toEqual([503, "1"])
+    expect(response.body.toString()).toContain("out of descriptors")
+    await Bun.sleep(300)
+    expect(setup.balancer.changes).toEqual([])
+    expect(setup.balancer.figure("bunlb_probes_total")).toBe(0)
+    expect(setup.balancer.figure("bunlb_backend_failures_total")).toBe(0)
+    socket.mockRestore()
+    await setup.ok(1)
+    expect((await client.exchange(get)).status).toBe(200)
+  } finally {
+    socket.mockRestore()
+  }
 })
 
 test("an idle connection to a backend that becomes unhealthy is closed", async () => {

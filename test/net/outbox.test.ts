@@ -1,0 +1,101 @@
+/** What a socket does not take at once, on real sockets whose buffers are as small as the kernel lets them be. */
+import { expect, test } from "bun:test"
+import { libc } from "../../src/net/libc.ts"
+import { Outbox } from "../../src/net/outbox.ts"
+import { rng, until } from "../support/until.ts"
+
+const SOL_SOCKET = 1
+const SO_SNDBUF = 7
+const SO_RCVBUF = 8
+const SMALL = new Uint8Array(new Int32Array([4096]).buffer)
+
+/** A connected pair: an outbox that writes, and everything that the other end has received. */
+async function pair() {
+  const outbox = new Outbox()
+  const received: Buffer[] = []
+  let shortWrites = 0
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (_socket, bytes) => void received.push(bytes) },
+  })
+  if ("fd" in listener) libc().setsockopt(Number(listener.fd), SOL_SOCKET, SO_RCVBUF, SMALL)
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port: listener.port,
+    socket: {
+      data: () => {},
+      drain: () => {
+        const before = outbox.size
+        outbox.flush(socket)
+        if (outbox.size > 0 && outbox.size < before) shortWrites++
+      },
+    },
+  })
+  if ("fd" in socket) libc().setsockopt(Number(socket.fd), SOL_SOCKET, SO_SNDBUF, SMALL)
+  return {
+    outbox,
+    socket,
+    received: () => Buffer.concat(received),
+    shortWrites: () => shortWrites,
+    [Symbol.dispose]: () => {
+      socket.terminate()
+      listener.stop(true)
+    },
+  }
+}
+
+test.each([1, 2, 3])("pieces of all sizes arrive in their order, seed %d", async (seed) => {
+  using ends = await pair()
+  const { outbox, socket } = ends
+  const random = rng(seed)
+  const expected: Buffer[] = []
+  const scratch = Buffer.alloc(8192)
+  for (let i = 0; i < 200; i++) {
+    const owned = random.next() < 0.5
+    const length = random.pick([1, 10, 100, 3000, 5000, 8192] as const)
+    const piece = random.bytes(length)
+    expected.push(piece)
+    if (owned) outbox.send(socket, piece, 0, length, true)
+    else {
+      // The next piece overwrites it.
+      piece.copy(scratch)
+      outbox.send(socket, scratch, 0, length, false)
+    }
+    if (random.next() < 0.2) await new Promise((turn) => setImmediate(turn))
+  }
+  const all = Buffer.concat(expected)
+  await until(() => ends.received().length >= all.length, 5000, "all bytes")
+  expect(Bun.SHA256.hash(ends.received(), "hex")).toBe(Bun.SHA256.hash(all, "hex"))
+  expect(outbox.size).toBe(0)
+})
+
+test("what the socket takes in parts is sent on from where it stopped", async () => {
+  using ends = await pair()
+  const bytes = rng(4).bytes(1_000_000)
+  ends.outbox.send(ends.socket, bytes, 0, bytes.length, true)
+  await until(() => ends.received().length >= bytes.length, 5000, "all bytes")
+  expect(ends.received().equals(bytes)).toBe(true)
+  expect(ends.shortWrites()).toBeGreaterThan(0)
+})
+
+test("after clear nothing is waiting, and what comes next is sent", async () => {
+  using ends = await pair()
+  const { outbox, socket } = ends
+  outbox.send(socket, Buffer.alloc(4_000_000, "a"), 0, 4_000_000, true)
+  outbox.send(socket, Buffer.from("aaa"), 0, 3, false)
+  expect(outbox.size).toBeGreaterThan(0)
+  outbox.clear()
+  expect(outbox.size).toBe(0)
+  outbox.send(socket, Buffer.from("b"), 0, 1, true)
+  await until(() => ends.received().at(-1) === 98, 5000, "the last byte")
+})
+
+test("a socket that is gone takes nothing, says so and throws nothing", async () => {
+  using ends = await pair()
+  const { outbox, socket } = ends
+  socket.terminate()
+  expect(outbox.send(socket, Buffer.from("a"), 0, 1, true)).toBe(false)
+  outbox.flush(socket)
+  outbox.clear()
+})

@@ -11,7 +11,7 @@
  */
 import type { Socket } from "bun"
 import type { Milliseconds, TimeoutSettings } from "../config/settings.ts"
-import { CR, LF } from "../http/bytes.ts"
+import { CR } from "../http/bytes.ts"
 import { ClientIdentity } from "../http/identity.ts"
 import { PartialHead } from "../http/partial-head.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength, ownAnswer } from "../http/refusal.ts"
@@ -87,12 +87,9 @@ export class ClientConnection implements Deadlined {
     this.#gateway.figures.fromClient += bytes.length
     switch (this.#phase) {
       case IDLE:
-        this.#read(bytes)
-        break
       case HEAD:
-        if (this.#partial === null || this.#partial.add(bytes)) {
-          this.#read(this.#partial?.bytes ?? bytes)
-        }
+        if (this.#partial === null) this.#read(bytes)
+        else if (this.#partial.add(bytes) || this.#phase === IDLE) this.#read(this.#partial.bytes)
         break
       case EXCHANGE:
         this.#receiveMore(bytes)
@@ -116,7 +113,7 @@ export class ClientConnection implements Deadlined {
     while (from < to && this.#phase <= HEAD && this.outbox.size <= HIGH_WATER) {
       const end = scanRequest(bytes, from, to, settings.limits, request)
       if (end === 0) {
-        if (this.#partial === null || from > 0) this.#beginHead(bytes, from, to)
+        this.#waitForHead(bytes, from, to)
         from = to
         break
       }
@@ -137,10 +134,13 @@ export class ClientConnection implements Deadlined {
     if (from < to && this.#phase <= EXCHANGE) this.#hold(bytes, from, to)
   }
 
-  #beginHead(bytes: Buffer, from: number, to: number): void {
-    // An empty line after a body begins nothing (RFC 9112 section 2.2).
-    if (to - from === 2 && bytes[from] === CR && bytes[from + 1] === LF) return
-    this.#partial = new PartialHead(bytes, from, to, this.#gateway.settings.limits.headBytes)
+  #waitForHead(bytes: Buffer, from: number, to: number): void {
+    if (this.#partial === null || from > 0) {
+      this.#partial = new PartialHead(bytes, from, to, this.#gateway.settings.limits.headBytes)
+    }
+    // Empty lines begin nothing (RFC 9112 section 2.2), and nothing else so short ends like this.
+    const empty = to - from <= 4 && bytes[to - 1] <= CR
+    if (this.#phase === HEAD || empty) return
     this.#phase = HEAD
     this.#within(this.#timeouts.clientHead)
   }
@@ -171,7 +171,7 @@ export class ClientConnection implements Deadlined {
     this.#resume()
     this.#read(held)
     // With half a request no more comes.
-    if (this.#ended && this.#phase <= HEAD && this.#held === null) this.finish()
+    if (this.#ended && this.#held === null) this.ended()
   }
 
   /** Sends or keeps `bytes[from..to)`; `owned` as in `Outbox`. */
@@ -242,14 +242,10 @@ export class ClientConnection implements Deadlined {
     this.#socket?.resume()
   }
 
-  /** The exchange has ended; `requestDone` false says that the client still owes a part of the request. */
-  exchangeDone(keepAlive: boolean, requestDone: boolean): void {
+  /** The exchange has ended. The client may still be sending: a rest of it, or requests after it. */
+  exchangeDone(keepAlive: boolean): void {
     if (this.#phase !== EXCHANGE) return
-    if (!keepAlive) {
-      if (requestDone && this.#held === null) this.finish()
-      else this.linger()
-      return
-    }
+    if (!keepAlive) return this.linger()
     this.#phase = IDLE
     if (this.outbox.size === 0) this.#within(this.#timeouts.clientIdle)
     if (this.#held !== null) this.#readHeld()
@@ -258,17 +254,11 @@ export class ClientConnection implements Deadlined {
   }
 
   /** An answer of bunlb's own. */
-  answer(
-    status: number,
-    text: string,
-    keepAlive: boolean,
-    requestDone: boolean,
-    bodiless: boolean,
-  ): void {
+  answer(status: number, text: string, keepAlive: boolean, bodiless: boolean): void {
     const retryAfter = status === 503 ? "Retry-After: 1\r\n" : ""
     const bytes = Buffer.from(ownAnswer(status, text, !keepAlive, retryAfter))
     this.send(bytes, 0, bodiless ? headLength(bytes) : bytes.length, true)
-    this.exchangeDone(keepAlive, requestDone)
+    this.exchangeDone(keepAlive)
   }
 
   /** Answers with a refusal of `http/refusal.ts` and closes. */
@@ -338,7 +328,7 @@ export class ClientConnection implements Deadlined {
         if (this.#held === null) this.finish()
         break
       case EXCHANGE:
-        if (!this.#exchange.requestDone) this.abort()
+        if (!this.#exchange.requestDone) this.#exchange.requestCut()
         break
       case TUNNEL:
         this.#tunnel?.clientEnded()
@@ -368,7 +358,7 @@ export class ClientConnection implements Deadlined {
         break
       case EXCHANGE:
         if (this.outbox.size > 0) this.abort()
-        else this.#exchange.requestLate(BODY_TIMEOUT)
+        else this.#exchange.refuse(BODY_TIMEOUT)
         break
       default:
         this.abort()

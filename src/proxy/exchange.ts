@@ -61,7 +61,7 @@ export class Exchange implements relay.RelayTerms {
     gateway.budget.deposit()
     const used = this.#request.begin(bytes, start, end, to)
     if (this.#request.refusal !== 0) {
-      this.#refuse(this.#request.refusal)
+      this.refuse(this.#request.refusal)
       return to
     }
     const candidate = gateway.roster.pick(this.#request.token)
@@ -118,7 +118,7 @@ export class Exchange implements relay.RelayTerms {
     const backend = this.#backend
     const used = this.#request.receive(bytes, backend)
     if (this.#request.refusal !== 0) {
-      this.#refuse(this.#request.refusal)
+      this.refuse(this.#request.refusal)
       return bytes.length
     }
     if (backend === null) return used
@@ -127,17 +127,11 @@ export class Exchange implements relay.RelayTerms {
     return used
   }
 
-  /** The client is late with the body. */
-  requestLate(refusal: number): void {
-    this.#refuse(refusal)
-  }
-
   /** The body is malformed or late: the backend must not take it for complete. */
-  #refuse(refusal: number): void {
-    const started = this.#response.started
+  refuse(refusal: number): void {
     this.#dropBackend()
     this.#end()
-    if (started) this.#client.abort()
+    if (this.#response.started) this.#client.abort()
     else this.#client.refuse(refusal)
   }
 
@@ -201,17 +195,16 @@ export class Exchange implements relay.RelayTerms {
     const backend = this.#backend
     if (backend === null) return
     const response = this.#response
-    const requestDone = this.#request.done
     const now = this.#succeed(response.status)
     this.#backend = null
-    const reusable = response.reusable && requestDone && !this.#request.binds
+    const reusable = response.reusable && this.#request.done && !this.#request.binds
     if (reusable && backend.outbox.size === 0) {
       backend.resume()
       backend.release(now)
-    } else if (requestDone) backend.retire()
+    } else if (this.#request.done) backend.retire()
     else backend.abort()
     this.#end()
-    this.#client.exchangeDone(response.keepAlive, requestDone)
+    this.#client.exchangeDone(response.keepAlive)
   }
 
   /** Books the backend's answer. Returns the time. */
@@ -359,6 +352,13 @@ export class Exchange implements relay.RelayTerms {
     this.#fail(504, `backend: ${reason}`)
   }
 
+  /** The client has ended within the body. What it was answered before still reaches it. */
+  requestCut(): void {
+    this.clientGone()
+    if (this.#response.started) this.#client.abort()
+    else this.#client.finish()
+  }
+
   /** The client has left: nothing more is owed to anyone. */
   clientGone(): void {
     if (!this.active) return
@@ -372,7 +372,7 @@ export class Exchange implements relay.RelayTerms {
     const keepAlive = this.mayKeepAlive()
     this.#gateway.figures.own.answered(status, this.#gateway.clock.now() - this.#began)
     this.#end()
-    this.#client.answer(status, text, keepAlive, this.#request.done, this.#request.bodiless)
+    this.#client.answer(status, text, keepAlive, this.#request.bodiless)
   }
 
   #dropBackend(): void {

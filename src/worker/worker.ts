@@ -208,7 +208,12 @@ class Balancer implements Worker {
     this.#acceptor.ignoreNewcomers()
     await Bun.sleep(Math.min(KNOCKED_MS, limitMs / 4))
     this.#acceptor.close()
-    for (const client of gateway.clients) client.closeIfIdle()
+    const closeIdle = (): void => {
+      for (const client of gateway.clients) client.closeIfIdle()
+    }
+    closeIdle()
+    // Clients whose response had begun before the drain were not asked to leave.
+    const sweeper = setInterval(closeIdle, SWEEP_MS)
     const empty = Promise.withResolvers<void>()
     const check = (): void => {
       if (gateway.clients.size === 0) empty.resolve()
@@ -218,6 +223,7 @@ class Balancer implements Worker {
     const limit = setTimeout(empty.resolve, Math.max(0, until - processClock.now()))
     await empty.promise
     clearTimeout(limit)
+    clearInterval(sweeper)
     const cut = gateway.clients.size
     this.stop()
     return cut

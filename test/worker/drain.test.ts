@@ -79,6 +79,22 @@ test("requests in flight end whole, and with them the drain", async () => {
   await comesToRest(balancer)
 })
 
+test("a response that began before the drain and ends late ends its connection too", async () => {
+  const go = Promise.withResolvers<void>()
+  using backend = await slowBackend(go.promise)
+  const balancer = await TestBalancer.start([backend.port])
+  const client = await RawClient.connect(balancer.port)
+  await client.send(get("/slow"))
+  await client.receiveUntil("\r\n\r\n")
+  const drained = balancer.drain(5000)
+  await Bun.sleep(800)
+  go.resolve()
+  expect((await client.receiveBytes(4)).toString()).toBe("slow")
+  expect(await client.closed(1000)).toEqual({ by: "end" })
+  await client.close()
+  expect(await drained).toBe(0)
+})
+
 test("an upload in flight ends whole", async () => {
   using backend = await ScriptedBackend.start(answering(({ body }) => String(body.length)))
   const balancer = await TestBalancer.start([backend.port])

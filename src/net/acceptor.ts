@@ -44,13 +44,14 @@ export class Acceptor<T extends Accepted> {
       allowHalfOpen: true,
       socket: {
         open: (socket: Socket<T>) => {
-          socket.data = this.#accept(socket)
+          if (isGone(socket)) socket.terminate()
+          else socket.data = this.#accept(socket)
         },
-        data: (socket: Socket<T>, bytes: Buffer) => socket.data.received(bytes),
-        drain: (socket: Socket<T>) => socket.data.drained(),
-        end: (socket: Socket<T>) => socket.data.ended(),
+        data: (socket: Socket<T>, bytes: Buffer) => socket.data?.received(bytes),
+        drain: (socket: Socket<T>) => socket.data?.drained(),
+        end: (socket: Socket<T>) => socket.data?.ended(),
         close: (socket: Socket<T>, error?: Error) => socket.data?.closed(error !== undefined),
-        error: (socket: Socket<T>, error: Error) => socket.data.crashed(error),
+        error: (socket: Socket<T>, error: Error) => socket.data?.crashed(error),
       },
     }
     // `fd` is there, though Bun's types do not say so.
@@ -76,4 +77,9 @@ export class Acceptor<T extends Accepted> {
     this.pause()
     libc().close(this.#fd)
   }
+}
+
+/** Who resets while waiting in the queue is accepted all the same, and has no address any more. */
+function isGone(socket: { readonly remoteAddress: string | undefined }): boolean {
+  return socket.remoteAddress === undefined
 }

@@ -1,8 +1,10 @@
 /** The demo as it ends: however it goes, it leaves no process and no port behind. */
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { allGone } from "../fleet/running-fleet.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import type { BunlbProcess } from "../support/processes.ts"
+
+setDefaultTimeout(30_000)
 
 interface Demo {
   readonly url: string
@@ -58,4 +60,4 @@ test("a frozen backend is told of, clients get answers, and Ctrl-C ends even tha
   demo.kill("SIGINT")
   expect(await demo.exited()).toBe(0)
   await allGone(pids, 1_000)
-}, 30_000)
+})

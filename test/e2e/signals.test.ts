@@ -1,10 +1,12 @@
 /** How bunlb leaves: under load, in both modes, without a request lost. */
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { allGone } from "../fleet/running-fleet.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { Load } from "./load.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
+
+setDefaultTimeout(30_000)
 
 describe.each(["mp", "sp"])("mode %s", (mode) => {
   test("SIGTERM under load: no client that honours Connection: close loses a request", async () => {

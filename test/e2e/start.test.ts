@@ -1,10 +1,12 @@
 /** Starts that cannot work: one clear line each, an exit code, nothing left behind. And what a good one warns of. */
 import { readFileSync } from "node:fs"
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { BunlbProcess, spawnBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { allGone } from "../fleet/running-fleet.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
+
+setDefaultTimeout(30_000)
 
 const here = ["-h", "127.0.0.1", "-b", "127.0.0.1:9", "--admin", "127.0.0.1:0"]
 

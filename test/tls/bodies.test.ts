@@ -1,10 +1,12 @@
 /** Large bodies over TLS: every byte arrives, in both directions, and nothing piles up on the way. */
-import { expect, test } from "bun:test"
+import { expect, setDefaultTimeout, test } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { rng } from "../support/until.ts"
 import type { Wire } from "../support/wire.ts"
 import { over, tlsBackend } from "./tls-backend.ts"
+
+setDefaultTimeout(30_000)
 
 const MIB = 1024 * 1024
 const SIZE = 100 * MIB

@@ -74,6 +74,8 @@ export class Gateway {
   readonly #cookieName: Uint8Array
   /** Every response now asks its client to come back on another connection. */
   draining = false
+  /** Connections to all backends together that the descriptors allow. Set by the worker. */
+  backendLimit = Infinity
   /** Called when a client connection has closed. */
   onClientGone: () => void = () => {}
 
@@ -96,6 +98,17 @@ export class Gateway {
     this.#sticky = strategy === "sticky" ? sticky : null
     this.#cookieName = ascii(sticky.cookie)
     this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
+  }
+
+  /** Before a dial: closes an idle connection, to whichever backend has most of them, when there is no room left. */
+  makeRoom(): void {
+    let open = 0
+    let richest: Upstream | null = null
+    for (const upstream of this.upstreams) {
+      open += upstream.connections.size
+      if (richest === null || upstream.pool.size > richest.pool.size) richest = upstream
+    }
+    if (open >= this.backendLimit) richest?.pool.retireOldest()
   }
 
   /** The backend that the request just scanned asks for by its cookie, or `NO_TOKEN`. */

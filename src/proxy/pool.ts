@@ -37,11 +37,7 @@ export class Pool {
       connection.retire()
       return
     }
-    if (this.size >= this.#limit && this.#bottom !== null) {
-      const oldest = this.#bottom
-      this.remove(oldest)
-      oldest.retire()
-    }
+    if (this.size >= this.#limit) this.retireOldest()
     connection.pooled = true
     connection.below = this.#top
     connection.above = null
@@ -61,6 +57,14 @@ export class Pool {
     connection.above = null
     connection.below = null
     this.size--
+  }
+
+  /** Closes the connection that has waited longest. */
+  retireOldest(): void {
+    const oldest = this.#bottom
+    if (oldest === null) return
+    this.remove(oldest)
+    oldest.retire()
   }
 
   /** Closes every idle connection for which `unwanted` holds. */

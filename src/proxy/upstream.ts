@@ -60,6 +60,7 @@ export class Upstream {
       exchange.dialFailed({ reason: "name not resolved", local: false, timeout: false, tls: false })
       return
     }
+    this.#gateway.makeRoom()
     const connection = new BackendConnection(this.#gateway, this, exchange, address.ip)
     exchange.dialing = connection
     connection.begin(address.ip, this.settings.port)

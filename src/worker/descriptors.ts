@@ -15,6 +15,11 @@ export function clientLimit(configured: number, backends: number, descriptors: n
   return configured === 0 ? allowed : Math.min(configured, allowed)
 }
 
+/** Connections to backends, idle ones too, that fit beside so many clients: no fewer than there are clients. */
+export function backendLimit(clients: number, backends: number, descriptors: number): number {
+  return Math.max(clients, descriptors - BASE_RESERVE - 2 * backends - clients)
+}
+
 /** The soft limit of this process. Bun raises it to the hard one at start. */
 export function descriptorLimit(): number {
   try {

@@ -21,7 +21,7 @@ import { ClientConnection } from "../proxy/client-connection.ts"
 import { Gateway } from "../proxy/gateway.ts"
 import { Trace } from "../proxy/trace.ts"
 import { Upstream, hostOf } from "../proxy/upstream.ts"
-import { clientLimit, descriptorLimit } from "./descriptors.ts"
+import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Probes } from "./probe.ts"
 import { readmission } from "./readmission.ts"
 import { reportOf } from "./report.ts"
@@ -62,11 +62,9 @@ class Balancer implements Worker {
     this.#resolver = this.#createResolver()
     this.#createUpstreams()
     this.#prober = this.#createProber()
-    this.#clientLimit = clientLimit(
-      settings.limits.connections,
-      settings.backends.length,
-      descriptorLimit(),
-    )
+    const [descriptors, backends] = [descriptorLimit(), settings.backends.length]
+    this.#clientLimit = clientLimit(settings.limits.connections, backends, descriptors)
+    this.#gateway.backendLimit = backendLimit(this.#clientLimit, backends, descriptors)
     this.port = settings.port
     this.#acceptor = new Acceptor(this.#listenFd(), (socket) => this.#accept(socket))
     this.#gateway.onClientGone = () => this.#clientGone()

@@ -1,6 +1,6 @@
 /** How many clients fit below a limit of descriptors. */
 import { expect, test } from "bun:test"
-import { clientLimit, descriptorLimit } from "../../src/worker/descriptors.ts"
+import { backendLimit, clientLimit, descriptorLimit } from "../../src/worker/descriptors.ts"
 
 test.each([
   [1_048_576, 3, 524_221],
@@ -20,6 +20,12 @@ test.each([
 test("a configured limit counts when it is lower, and not when it is higher", () => {
   expect(clientLimit(5, 1, 1024)).toBe(5)
   expect(clientLimit(5000, 1, 1024)).toBe(clientLimit(0, 1, 1024))
+})
+
+test("every client may have a connection to a backend, and fewer clients leave room for more", () => {
+  expect(backendLimit(clientLimit(0, 3, 1024), 3, 1024)).toBe(445)
+  expect(backendLimit(clientLimit(5, 3, 1024), 3, 1024)).toBe(885)
+  expect(backendLimit(clientLimit(0, 1, 64), 1, 64)).toBe(1)
 })
 
 test("the limit of this process is known", () => {

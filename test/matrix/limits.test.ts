@@ -1,0 +1,118 @@
+/** Limits that hold against crowds and pedants; those of requests and of single connections are in test/scenarios. */
+import { describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import { TestBalancer } from "../support/balancer.ts"
+import { BunlbProcess } from "../support/processes.ts"
+import { RawClient } from "../support/raw-client.ts"
+import { answer, answering, ScriptedBackend } from "../support/scripted-backend.ts"
+import { root } from "../support/source.ts"
+import { until } from "../support/until.ts"
+
+const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+test("clients that reset before they are accepted harm nobody", async () => {
+  using backend = await ScriptedBackend.start(answering(() => "fine"))
+  const balancer = await TestBalancer.start([backend.port], { limits: { connections: 1 } })
+  const first = await RawClient.connect(balancer.port)
+  expect((await first.exchange(get)).status).toBe(200)
+  // There is room for one: these wait in the kernel, and are gone when their turn comes.
+  for (let count = 0; count < 5; count++) {
+    const gone = await RawClient.connect(balancer.port)
+    if (count % 2 === 0) await gone.send(get)
+    gone.reset()
+  }
+  const waiting = await RawClient.connect(balancer.port)
+  await first.close()
+  expect((await waiting.exchange(get)).status).toBe(200)
+  await waiting.close()
+  await until(() => balancer.figure("bunlb_client_connections") === 0, 3000, "no client")
+  expect(balancer.lines.filter((line) => line.startsWith("error"))).toEqual([])
+})
+
+test("idle connections to backends make room before descriptors run out", async () => {
+  const CLIENTS = 30
+  let open = 0
+  let most = 0
+  const answers: (() => void)[] = []
+  const backends = await Promise.all(
+    [0, 1, 2].map(() =>
+      ScriptedBackend.start(async (connection) => {
+        most = Math.max(most, ++open)
+        void connection.closed(Infinity).finally(() => open--)
+        for (;;) {
+          await connection.receiveRequest()
+          answers.push(() => void connection.send(answer(200)))
+        }
+      }),
+    ),
+  )
+  const built = process.env["BUNLB_TEST_EXECUTABLE"]
+  const bunlb = built ?? `${process.execPath} ${join(root, "src", "main.ts")}`
+  const list = backends.map(({ port }) => `-b 127.0.0.1:${port}`).join(" ")
+  // 194 descriptors less 128 and two for each backend's probes: 30 clients and 30 connections to backends.
+  const options = "-m sp -h 127.0.0.1 -p 0 --admin off --health-type none -s random"
+  const command = `ulimit -n 194 && exec ${bunlb} ${options} ${list}`
+  await using program = new BunlbProcess(["sh", "-c", command], {})
+  const [, port] = await program.line(/http:\/\/[\d.]+:(\d+) ->/)
+  const connecting = Array.from({ length: CLIENTS }, () => RawClient.connect(Number(port)))
+  const clients = await Promise.all(connecting)
+  for (let round = 0; round < 10; round++) {
+    const responses = clients.map((client) => client.exchange(get))
+    // All at once, and spread by chance: without a limit the idle ones of each backend would add up.
+    await until(() => answers.length === CLIENTS, 5000, "all requests to arrive")
+    for (const say of answers.splice(0)) say()
+    const statuses = (await Promise.all(responses)).map(({ status }) => status)
+    expect(statuses).toEqual(Array(CLIENTS).fill(200))
+  }
+  // A close may be seen after the dial that it made room for.
+  expect(most).toBeWithin(CLIENTS, CLIENTS + 8)
+  for (const client of clients) client.reset()
+  for (const backend of backends) backend.stop()
+})
+
+describe("a response head", () => {
+  const headOf = (bytes: number): string => {
+    const rest = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Fill: \r\n\r\n"
+    return rest.replace("X-Fill: ", `X-Fill: ${"x".repeat(bytes - rest.length)}`)
+  }
+  const fieldsOf = (count: number): string =>
+    answer(200, "", ...Array.from({ length: count - 1 }, (_, at) => `X-${at}: a`))
+
+  test.each([
+    ["of response_head_bytes passes", headOf(2048), 200, ""],
+    ["of a byte more is a bad gateway", headOf(2049), 502, "head too large"],
+    ["of as many fields as allowed passes", fieldsOf(20), 200, ""],
+    ["of a field more is a bad gateway", fieldsOf(21), 502, "malformed response head"],
+  ])("%s", async (_what, head, status, reason) => {
+    using backend = await ScriptedBackend.start(async (connection) => {
+      await connection.receiveRequest()
+      // In two pieces, so that the limit is met in the middle of a head, too.
+      await connection.send(head.slice(0, 700))
+      await Bun.sleep(20)
+      await connection.send(head.slice(700))
+    })
+    const limits = { responseHeadBytes: 2048, fields: 20 }
+    const balancer = await TestBalancer.start([backend.port], { limits })
+    const client = await RawClient.connect(balancer.port)
+    const response = await client.exchange(get)
+    expect(response.status).toBe(status)
+    if (status === 200) expect(response.fields.length).toBeGreaterThan(1)
+    else expect(response.body.toString()).toContain(reason)
+    await client.close()
+  })
+})
+
+test.each([0, 1, 2])(
+  "retries.max %d: a request is sent so often again, and no more",
+  async (max) => {
+    using backend = await ScriptedBackend.start(async (connection) => {
+      await connection.receiveRequest()
+      connection.reset()
+    })
+    const balancer = await TestBalancer.start([backend.port], { retries: { max } })
+    const client = await RawClient.connect(balancer.port)
+    expect((await client.exchange(get)).status).toBe(502)
+    expect(backend.requests).toHaveLength(1 + max)
+    await client.close()
+  },
+)

@@ -36,6 +36,9 @@ import type { StartWorker, Worker, WorkerOptions } from "./types.ts"
 const ASKING_MS = 300
 const KNOCKED_MS = 300
 
+/** Below this share of the client limit the next time that it is reached is news. */
+const ROOMY = 0.9
+
 export const startWorker: StartWorker = async (options) => {
   const balancer = new Balancer(options)
   await balancer.start()
@@ -54,6 +57,7 @@ class Balancer implements Worker {
   #sweeper: ReturnType<typeof setInterval> | null = null
   /** Who becomes idle is closed. */
   #leaving = false
+  #toldFull = false
 
   constructor(options: WorkerOptions) {
     const { settings } = options
@@ -163,16 +167,22 @@ class Balancer implements Worker {
     this.#gateway.deadlines.sweep(now)
     this.#prober.tick(now)
     this.#resolver.tick(now)
+    if (this.#gateway.clients.size < this.#clientLimit * ROOMY) this.#toldFull = false
     if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
   }
 
   #accept(socket: Bun.Socket<ClientConnection>): ClientConnection {
     const client = new ClientConnection(this.#gateway, socket)
-    if (this.#gateway.clients.size >= this.#clientLimit) {
-      this.#options.log.warn(`${this.#clientLimit} client connections: accepting no more for now`)
-      this.#acceptor.pause()
-    }
+    if (this.#gateway.clients.size >= this.#clientLimit) this.#full()
     return client
+  }
+
+  /** At the limit each who leaves makes room for one: the log tells of it once, not each time. */
+  #full(): void {
+    this.#acceptor.pause()
+    if (this.#toldFull) return
+    this.#toldFull = true
+    this.#options.log.warn(`${this.#clientLimit} client connections: accepting no more for now`)
   }
 
   #clientGone(): void {

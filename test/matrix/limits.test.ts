@@ -1,6 +1,7 @@
 /** Limits that hold against crowds and pedants; those of requests and of single connections are in test/scenarios. */
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
+import { SWEEP_MS } from "../../src/net/deadlines.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { BunlbProcess } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
@@ -27,6 +28,28 @@ test("clients that reset before they are accepted harm nobody", async () => {
   await waiting.close()
   await until(() => balancer.figure("bunlb_client_connections") === 0, 3000, "no client")
   expect(balancer.lines.filter((line) => line.startsWith("error"))).toEqual([])
+})
+
+test("at the limit each who leaves makes room for one, and the log tells of it once", async () => {
+  using backend = await ScriptedBackend.start(answering(() => "fine"))
+  const balancer = await TestBalancer.start([backend.port], { limits: { connections: 10 } })
+  const told = (): number => balancer.lines.filter((line) => line.includes("no more")).length
+  const connecting = Array.from({ length: 50 }, () => RawClient.connect(balancer.port))
+  for (const client of await Promise.all(connecting)) {
+    expect((await client.exchange(get)).status).toBe(200)
+    await client.close()
+  }
+  expect(told()).toBe(1)
+  await until(() => balancer.figure("bunlb_client_connections") === 0, 3000, "no client")
+  // Once there was plenty of room, it is news again.
+  const again = async (): Promise<boolean> => {
+    const crowd = Array.from({ length: 10 }, () => RawClient.connect(balancer.port))
+    for (const client of await Promise.all(crowd)) client.reset()
+    // Room is looked for at each sweep.
+    await Bun.sleep(SWEEP_MS + 20)
+    return told() === 2
+  }
+  await until(again, 5000, "a second line")
 })
 
 test("idle connections to backends make room before descriptors run out", async () => {

@@ -27,7 +27,8 @@ const FAILED = 11
 const SIZE_DIGITS = 16
 const SIZE_LIMIT = Number.MAX_SAFE_INTEGER
 const EXTENSION_LIMIT = 1024
-const EXTENSION_TOTAL = 16 * 1024
+/** Of all extensions together, beyond the data that they go with: a signature for each large chunk is honest. */
+const EXTENSION_EXCESS = 16 * 1024
 const TRAILER_LIMIT = 8 * 1024
 const TRAILER_FIELDS = 32
 
@@ -40,7 +41,7 @@ export class ChunkedBody {
   #digits = 0
   #left = 0
   #extension = 0
-  #extensions = 0
+  #excess = 0
   #trailers: Buffer = nothing
   /** False when the framing itself is cut out: for HTTP/1.0 clients. */
   #framed = true
@@ -55,7 +56,7 @@ export class ChunkedBody {
     this.#state = SIZE_START
     this.#digits = 0
     this.#left = 0
-    this.#extensions = 0
+    this.#excess = 0
     this.#trailers = nothing
     this.#framed = framed
     this.tail = nothing
@@ -157,8 +158,8 @@ export class ChunkedBody {
 
   #stepExtension(octet: number): boolean {
     if (octet === CR) {
-      this.#extensions += this.#extension
-      if (this.#extensions > EXTENSION_TOTAL) return this.#fail(CHUNK_EXTENSION)
+      this.#excess = Math.max(0, this.#excess + this.#extension - this.#left)
+      if (this.#excess > EXTENSION_EXCESS) return this.#fail(CHUNK_EXTENSION)
       this.#state = SIZE_LF
       return true
     }

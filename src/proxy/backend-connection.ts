@@ -27,6 +27,8 @@ export class BackendConnection extends Outbound {
   above: BackendConnection | null = null
   below: BackendConnection | null = null
   pooled = false
+  /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
+  #broken = false
   #dialing = true
   readonly #gateway: Gateway
 
@@ -53,7 +55,7 @@ export class BackendConnection extends Outbound {
   send(bytes: Buffer, from: number, to: number, owned: boolean): void {
     if (this.socket === null || from === to) return
     this.#gateway.figures.toBackend += to - from
-    this.outbox.send(this.socket, bytes, from, to, owned)
+    if (!this.outbox.send(this.socket, bytes, from, to, owned)) this.#broken = true
   }
 
   pause(): void {
@@ -123,7 +125,7 @@ export class BackendConnection extends Outbound {
   drained(): void {
     if (this.socket === null) return
     this.#gateway.clock.tick()
-    if (this.outbox.size > 0) this.outbox.flush(this.socket)
+    if (this.outbox.size > 0 && !this.outbox.flush(this.socket)) this.#broken = true
     if (this.exchange !== null) this.exchange.backendDrained(this)
     else if (this.outbox.size > 0) return
     else if (this.tunnel !== null) this.tunnel.backendDrained()
@@ -132,7 +134,7 @@ export class BackendConnection extends Outbound {
 
   ended(): void {
     this.#gateway.clock.tick()
-    if (this.exchange !== null) this.exchange.backendEnded(false)
+    if (this.exchange !== null) this.exchange.backendEnded(this.#broken)
     else if (this.tunnel !== null) this.tunnel.backendEnded()
     else this.retire()
   }
@@ -141,7 +143,7 @@ export class BackendConnection extends Outbound {
     this.#gateway.clock.tick()
     const { exchange, tunnel } = this
     this.#leave()
-    if (exchange !== null) exchange.backendEnded(reset)
+    if (exchange !== null) exchange.backendEnded(reset || this.#broken)
     else tunnel?.backendClosed()
   }
 

@@ -81,7 +81,12 @@ describe("limits:", () => {
     ["an extension of 1 KiB", `${extension(1024)}0\r\n\r\n`, 0],
     ["an extension of more", extension(1025), CHUNK_EXTENSION],
     ["extensions of 16 KiB", `${extension(1024).repeat(16)}0\r\n\r\n`, 0],
-    ["extensions of more", extension(1024).repeat(16) + extension(1), CHUNK_EXTENSION],
+    [
+      "more, beside as much data",
+      `400;${"e".repeat(1023)}\r\n${"x".repeat(1024)}\r\n`.repeat(40) + "0\r\n\r\n",
+      0,
+    ],
+    ["extensions of more", extension(1024).repeat(17), CHUNK_EXTENSION],
     ["trailers of 8 KiB", trailers(8192), 0],
     ["trailers of more", trailers(8193), TRAILER_SIZE],
     ["32 trailers", `0\r\n${"A: b\r\n".repeat(32)}\r\n`, 0],

@@ -30,11 +30,16 @@ export function decodeChunked(text: string): Decoded | null {
   let at = 0
   let body = ""
   let extensions = 0
+  let excess = 0
   for (;;) {
     const [line = "", digits = "", extension = ""] = sizeLine.exec(text.slice(at)) ?? []
     extensions += extension.length
     const size = Number.parseInt(digits, 16)
-    if (line === "" || extension.length > 1024 || extensions > 16_384) return null
+    if (extension !== "") {
+      const size = Number.parseInt(digits, 16)
+      excess = Math.max(0, excess + extension.length - size)
+    }
+    if (line === "" || extension.length > 1024 || excess > 16_384) return null
     if (size > Number.MAX_SAFE_INTEGER) return null
     at += line.length
     if (size === 0) break

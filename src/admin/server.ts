@@ -2,19 +2,27 @@
  * The admin listener: what the fleet says of itself, over HTTP, on an address of its own. It lives in the master,
  * off the data path, so `Bun.serve` is good enough here; it only reads.
  *
+ *     GET /                the dashboard
  *     GET /metrics         Prometheus text, merged over all workers
  *     GET /health          200 `ok`, or 503 and why, one line
  *     GET /api/v1/status   JSON, see fleet/status.ts
+ *     GET /api/v1/live     JSON, the status with rates and latencies, see fleet/live.ts
+ *     GET /api/v1/events   the same once a second, as server-sent events
  */
+import type { Live, Past } from "../fleet/live.ts"
 import type { FleetStatus } from "../fleet/status.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
+import { showDashboard } from "./dashboard.ts"
+import { Viewers } from "./viewers.ts"
 
 /** What the listener shows. */
 export interface AdminSource {
   health(): { ok: boolean; reason: string }
   metrics(): Promise<string>
   status(): Promise<FleetStatus>
+  live(): Live
+  past(): Past
 }
 
 export interface AdminListener {
@@ -28,12 +36,15 @@ export interface AdminAddress {
   readonly port: number
 }
 
-type Page = (source: AdminSource) => Response | Promise<Response>
+type Page = (source: AdminSource, viewers: Viewers) => Response | Promise<Response>
 
 const pages = new Map<string, Page>([
+  ["/", showDashboard],
   ["/metrics", showMetrics],
   ["/health", showHealth],
   ["/api/v1/status", showStatus],
+  ["/api/v1/live", showLive],
+  ["/api/v1/events", showEvents],
 ])
 
 const noStore = { "cache-control": "no-store" }
@@ -45,11 +56,16 @@ export async function startAdmin(
   address: AdminAddress,
   source: AdminSource,
 ): Promise<AdminListener> {
-  const server = serve(address, source)
-  return { port: server.port ?? address.port, stop: () => server.stop(true) }
+  const viewers = new Viewers(source)
+  const server = serve(address, source, viewers)
+  const stop = async (): Promise<void> => {
+    viewers.stop()
+    await server.stop(true)
+  }
+  return { port: server.port ?? address.port, stop }
 }
 
-function serve({ host, port }: AdminAddress, source: AdminSource) {
+function serve({ host, port }: AdminAddress, source: AdminSource, viewers: Viewers) {
   try {
     return Bun.serve({
       hostname: host,
@@ -59,7 +75,7 @@ function serve({ host, port }: AdminAddress, source: AdminSource) {
       reusePort: false,
       idleTimeout: IDLE_LIMIT_SECONDS,
       maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-      fetch: (request) => answer(request, source),
+      fetch: (request) => answer(request, source, viewers),
       error: () => refuse(500, "internal", "the figures could not be read"),
     })
   } catch (error) {
@@ -67,7 +83,11 @@ function serve({ host, port }: AdminAddress, source: AdminSource) {
   }
 }
 
-function answer(request: Request, source: AdminSource): Response | Promise<Response> {
+function answer(
+  request: Request,
+  source: AdminSource,
+  viewers: Viewers,
+): Response | Promise<Response> {
   const { pathname } = new URL(request.url)
   const page = pages.get(pathname)
   if (page === undefined) {
@@ -78,7 +98,7 @@ function answer(request: Request, source: AdminSource): Response | Promise<Respo
     response.headers.set("allow", "GET, HEAD")
     return response
   }
-  return page(source)
+  return page(source, viewers)
 }
 
 async function showMetrics(source: AdminSource): Promise<Response> {
@@ -95,6 +115,16 @@ function showHealth(source: AdminSource): Response {
 
 async function showStatus(source: AdminSource): Promise<Response> {
   return Response.json(await source.status(), { headers: noStore })
+}
+
+function showLive(source: AdminSource): Response {
+  return Response.json(source.live(), { headers: noStore })
+}
+
+function showEvents(_source: AdminSource, viewers: Viewers): Response {
+  const stream = viewers.open()
+  if (stream === null) return refuse(503, "too_many_viewers", "all places are taken; close a page")
+  return new Response(stream, { headers: { ...noStore, "content-type": "text/event-stream" } })
 }
 
 function refuse(status: number, code: string, message: string): Response {

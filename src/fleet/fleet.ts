@@ -15,6 +15,8 @@ import { HealthView, healthLine } from "./health-view.ts"
 import { Ledger } from "./ledger.ts"
 import type { FleetLimits } from "./limits.ts"
 import type { OpenLink } from "./link.ts"
+import { Recorder } from "./live.ts"
+import type { Live, Past } from "./live.ts"
 import type { LogMethod } from "./protocol.ts"
 import { Slot } from "./slot.ts"
 import type { Death } from "./slot.ts"
@@ -40,6 +42,7 @@ export class Fleet {
   readonly #slots: Slot[]
   readonly #health = new HealthView()
   readonly #ledger = new Ledger()
+  readonly #recorder = new Recorder()
   readonly #startedAt = processClock.now()
   #watch: Timer | null = null
   #watchedAt = 0
@@ -71,6 +74,7 @@ export class Fleet {
     this.#watch = setInterval(() => this.#tick(), tickMs)
     try {
       await Promise.all(this.#slots.map((slot) => slot.start()))
+      this.#recorder.journal.add("note", `bunlb ${version} serves`, Date.now())
     } catch (error) {
       await this.stop()
       throw error
@@ -83,6 +87,7 @@ export class Fleet {
     const limitMs = settings.timeouts.drain
     const endsAt = this.#clock.now() + limitMs
     this.#draining = true
+    this.#recorder.journal.add("note", "draining", Date.now())
     const progress = setInterval(() => {
       const left = Math.max(0, Math.round((endsAt - this.#clock.now()) / 1000))
       log.info(`draining: ${plural(this.#clients(), "connection")} left, at most ${left} s to go`)
@@ -143,8 +148,20 @@ export class Fleet {
   }
 
   async status(): Promise<FleetStatus> {
+    return this.#statusBy(await this.#reports())
+  }
+
+  /** As of the last heartbeats: asks no worker. */
+  live(): Live {
+    return this.#recorder.live(this.#statusBy(this.#lastReports()), Date.now())
+  }
+
+  past(): Past {
+    return this.#recorder.past()
+  }
+
+  #statusBy(reports: readonly WorkerReport[]): FleetStatus {
     const { settings } = this.#options
-    const reports = await this.#reports()
     return {
       version,
       mode: settings.mode,
@@ -167,6 +184,10 @@ export class Fleet {
   /** Read when all have answered, so that one who dies meanwhile is counted among the dead alone. */
   async #reports(): Promise<WorkerReport[]> {
     await Promise.all(this.#slots.map((slot) => slot.refresh()))
+    return this.#lastReports()
+  }
+
+  #lastReports(): WorkerReport[] {
     return this.#slots.map((slot) => slot.lastReport).filter((report) => report !== null)
   }
 
@@ -187,6 +208,7 @@ export class Fleet {
       if (away) slot.excuse()
       else slot.watch()
     }
+    this.#recorder.record(this.#lastReports(), Date.now())
   }
 
   #died(slot: Slot, death: Death): void {
@@ -198,6 +220,7 @@ export class Fleet {
     if (death.expected) log.debug(line)
     else log.error(line)
     const at = Date.now()
+    this.#recorder.journal.add(death.expected ? "note" : "bad", line, at)
     for (const change of this.#health.forget(slot.index, at)) this.#tell(change)
   }
 
@@ -211,7 +234,9 @@ export class Fleet {
 
   #tell(change: FleetHealthChange): void {
     if (this.#draining) return
-    this.#options.log.info(healthLine(change))
+    const line = healthLine(change)
+    this.#options.log.info(line)
+    this.#recorder.journal.add(change.healthy ? "good" : "bad", line, change.at)
     this.#options.onHealthChange(change)
   }
 

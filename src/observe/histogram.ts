@@ -4,11 +4,13 @@
 import type { Samples } from "./snapshot.ts"
 
 /** Upper bounds in milliseconds: fine where a local backend answers, coarse where people begin to wait. */
-const BOUNDS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000]
-const bounds = Float64Array.from(BOUNDS)
+export const DURATION_BOUNDS: readonly number[] = [
+  0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000,
+]
+const bounds = Float64Array.from(DURATION_BOUNDS)
 
 export class Histogram {
-  readonly #counts = new Float64Array(BOUNDS.length + 1)
+  readonly #counts = new Float64Array(DURATION_BOUNDS.length + 1)
   #sum = 0
 
   /** Milliseconds. */

@@ -1,17 +1,28 @@
 /** The admin listener over real sockets. */
 import { expect, test } from "bun:test"
 import { startAdmin } from "../../src/admin/server.ts"
+import { EventReader } from "./event-reader.ts"
 import type { AdminSource } from "../../src/admin/server.ts"
+import type { Live } from "../../src/fleet/live.ts"
 import type { FleetStatus } from "../../src/fleet/status.ts"
 
 const status: FleetStatus = {
   ...{ version: "1.2.3", mode: "mp", port: 80, uptime: 1, draining: false },
   ...{ workers: [], backends: [] },
 }
+const live: Live = {
+  ...{ at: 5, status, backends: [], moment: [5, 1, 0, 0, 0, 2, 3, 4, 5] },
+  whole: {
+    ...{ requests: 1, classes: [0, 1, 0, 0, 0], p50: 2, p99: 3 },
+    ...{ reuse: null, failures: 0, received: 0, sent: 0 },
+  },
+}
 const source: AdminSource = {
   health: () => ({ ok: true, reason: "ok" }),
   metrics: async () => "bunlb_workers 2\n",
   status: async () => status,
+  live: () => live,
+  past: () => ({ moments: [live.moment], journal: [] }),
 }
 
 async function listen(more: Partial<AdminSource> = {}) {
@@ -37,6 +48,42 @@ test("/health is 503 with the reason when nothing can be served", async () => {
   await using admin = await listen({ health: () => ({ ok: false, reason: "no worker serves" }) })
   const health = await admin.ask("/health")
   expect([health.status, await health.text()]).toEqual([503, "no worker serves\n"])
+})
+
+test("/api/v1/live, and /api/v1/events with what was and what is", async () => {
+  await using admin = await listen()
+  expect(await (await admin.ask("/api/v1/live")).json()).toEqual(live)
+  const events = await admin.ask("/api/v1/events")
+  expect(events.headers.get("content-type")).toBe("text/event-stream")
+  const reader = new EventReader(events)
+  expect(await reader.next()).toEqual(["past", { moments: [live.moment], journal: [] }])
+  for (let i = 0; i < 2; i++)
+    expect(await reader.next()).toEqual(["live", { ...live, journal: [] }])
+  await reader.leave()
+})
+
+test("the page at / runs its own style and script, and nothing else", async () => {
+  await using admin = await listen()
+  const page = await admin.ask("/")
+  const html = await page.text()
+  const policy = page.headers.get("content-security-policy") ?? ""
+  expect(policy).toStartWith("default-src 'none'; ")
+  expect(policy).not.toContain("unsafe")
+  for (const tag of ["script", "style"]) {
+    const texts = [...html.matchAll(new RegExp(`<${tag}\\b[^>]*>(.*?)</${tag}>`, "gs"))]
+    const hash = new Bun.CryptoHasher("sha256").update(texts[0]?.[1] ?? "").digest("base64")
+    expect([tag, texts.length, policy.includes(`${tag}-src 'sha256-${hash}'`)]).toEqual([
+      tag,
+      1,
+      true,
+    ])
+  }
+  const addresses = [...html.matchAll(/https?:\/\/[^'" )]+/g)].map(([address]) => address)
+  expect(new Set(addresses)).toEqual(new Set(["http://www.w3.org/2000/svg"]))
+  expect(html).not.toMatch(
+    /innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function/,
+  )
+  expect(html).not.toMatch(/\sstyle="|\son[a-z]+="/)
 })
 
 test("HEAD is GET without a body", async () => {

@@ -1,0 +1,41 @@
+/**
+ * The dashboard: one page with its style and script inside, that asks for nothing but what this listener serves. Its
+ * headers let the browser run that one script and no other, so that no name from a configuration can become code.
+ */
+import dashboard from "./dashboard.html" with { type: "text" }
+
+/** As text, which the types do not know. */
+const html = dashboard as unknown as string
+
+export function showDashboard(): Response {
+  headers ??= pageHeaders()
+  return new Response(html, { headers })
+}
+
+let headers: Record<string, string> | null = null
+
+function pageHeaders(): Record<string, string> {
+  const policy = [
+    "default-src 'none'",
+    `script-src ${hashOf("script")}`,
+    `style-src ${hashOf("style")}`,
+    "connect-src 'self'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ]
+  return {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": policy.join("; "),
+    "cache-control": "no-cache",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+  }
+}
+
+/** Of what stands between the only tags of that name, as CSP level 2 writes it. */
+function hashOf(tag: "script" | "style"): string {
+  const [, text = ""] = new RegExp(`<${tag}>(.*?)</${tag}>`, "s").exec(html) ?? []
+  return `'sha256-${new Bun.CryptoHasher("sha256").update(text).digest("base64")}'`
+}

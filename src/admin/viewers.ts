@@ -1,0 +1,115 @@
+/**
+ * Everybody who watches the fleet move: one picture a second, made once for all of them, and made for nobody when
+ * nobody looks. A viewer that does not read gets no more until it does, and then begins anew; so what one viewer
+ * can hold is one picture and the past.
+ *
+ *     event: past   what was, when a viewer comes or has missed something
+ *     event: live   what is, each second, with what happened since the one before
+ */
+import type { JournalEntry } from "../fleet/journal.ts"
+import type { Live, Past } from "../fleet/live.ts"
+
+export interface ViewerSource {
+  live(): Live
+  past(): Past
+}
+
+interface Viewer {
+  readonly controller: ReadableStreamDefaultController<Uint8Array>
+  /** Pictures in a row that it had no room for. */
+  missed: number
+}
+
+const MOST_VIEWERS = 16
+const PERIOD_MS = 1_000
+/** Who has not read for so many pictures is shown out. */
+const PATIENCE = 30
+
+export class Viewers {
+  readonly #source: ViewerSource
+  readonly #periodMs: number
+  readonly #viewers = new Set<Viewer>()
+  #timer: Timer | null = null
+  /** The last entry of the journal that has been sent. */
+  #told = 0
+
+  constructor(source: ViewerSource, periodMs: number = PERIOD_MS) {
+    this.#source = source
+    this.#periodMs = periodMs
+  }
+
+  get count(): number {
+    return this.#viewers.size
+  }
+
+  /** The body of one viewer's answer; null when all places are taken. */
+  open(): ReadableStream<Uint8Array> | null {
+    if (this.#viewers.size >= MOST_VIEWERS) return null
+    let viewer: Viewer | null = null
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        viewer = { controller, missed: 0 }
+        this.#viewers.add(viewer)
+        controller.enqueue(this.#picture(this.#greeting()))
+        this.#timer ??= setInterval(() => this.#show(), this.#periodMs)
+      },
+      cancel: () => {
+        if (viewer !== null) this.#forget(viewer)
+      },
+    })
+  }
+
+  stop(): void {
+    for (const viewer of [...this.#viewers]) this.#showOut(viewer)
+  }
+
+  /** Both, for one who has seen nothing yet. What it is told twice of the journal it knows by its number. */
+  #greeting(): string {
+    return (
+      event("past", this.#source.past()) + event("live", { ...this.#source.live(), journal: [] })
+    )
+  }
+
+  #show(): void {
+    const journal = this.#news()
+    const live = this.#picture(event("live", { ...this.#source.live(), journal }))
+    let greeting: Uint8Array | null = null
+    for (const viewer of [...this.#viewers]) {
+      if ((viewer.controller.desiredSize ?? 0) <= 0) {
+        if (++viewer.missed > PATIENCE) this.#showOut(viewer)
+        continue
+      }
+      if (viewer.missed > 0) greeting ??= this.#picture(this.#greeting())
+      viewer.controller.enqueue(viewer.missed > 0 && greeting !== null ? greeting : live)
+      viewer.missed = 0
+    }
+  }
+
+  #news(): JournalEntry[] {
+    const news = this.#source.past().journal.filter(({ id }) => id > this.#told)
+    this.#told = news.at(-1)?.id ?? this.#told
+    return news
+  }
+
+  #picture(text: string): Uint8Array {
+    return new TextEncoder().encode(text)
+  }
+
+  #showOut(viewer: Viewer): void {
+    this.#forget(viewer)
+    // An error, not an end: an end would wait for the one who does not read.
+    viewer.controller.error(new Error("this viewer does not read"))
+  }
+
+  #forget(viewer: Viewer): void {
+    this.#viewers.delete(viewer)
+    if (this.#viewers.size > 0 || this.#timer === null) return
+    clearInterval(this.#timer)
+    this.#timer = null
+  }
+}
+
+/** JSON has no line ends, so one event is one line of data. */
+function event(name: string, data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
+}

@@ -1,0 +1,87 @@
+/** A quarter of an hour of a fleet that never was: three backends, one in trouble, for pages to show. */
+import type { AdminSource } from "../../src/admin/server.ts"
+import type { JournalEntry } from "../../src/fleet/journal.ts"
+import type { Live, Moment } from "../../src/fleet/live.ts"
+import type { Rates } from "../../src/fleet/rates.ts"
+import type { BackendStatus, FleetStatus } from "../../src/fleet/status.ts"
+import { rng } from "../support/until.ts"
+
+const SECONDS = 900
+const MINUTE = 60_000
+
+export function backend(name: string, more: Partial<BackendStatus> = {}): BackendStatus {
+  return {
+    ...{ name, tls: false, weight: 1, backup: false, state: "up", healthyWorkers: 4, workers: 4 },
+    ...{ since: Date.now() - 94 * MINUTE, reason: "2 successes", active: 14, idle: 57 },
+    ...{ requests: 1_204_113, failures: 0, addresses: ["10.0.0.1"], ...more },
+  }
+}
+
+export function rates(requests: number, more: Partial<Rates> = {}): Rates {
+  return {
+    ...{ requests, classes: [0, requests * 0.97, requests * 0.01, requests * 0.02, 0] },
+    ...{
+      p50: 1.8,
+      p99: 14.2,
+      reuse: 0.994,
+      failures: 0,
+      received: 310_000,
+      sent: 8_400_000,
+      ...more,
+    },
+  }
+}
+
+export interface Picture {
+  readonly backends: readonly (readonly [BackendStatus, Rates])[]
+  readonly journal: readonly JournalEntry[]
+}
+
+/** What the admin listener asks the fleet, answered with `picture`. */
+export function sourceOf({ backends, journal }: Picture): AdminSource {
+  const moments = pastOf(Date.now())
+  const status: FleetStatus = {
+    ...{ version: "1.2.3", mode: "mp", port: 8080, uptime: 94 * MINUTE, draining: false },
+    backends: backends.map(([each]) => each),
+    workers: [0, 1, 2, 3].map((index) => ({
+      ...{ index, pid: 41_200 + index, state: "serving", uptime: (94 - index * 7) * MINUTE },
+      ...{ clients: 61 + index * 3, inFlight: 9 + index, restarts: index === 2 ? 1 : 0 },
+    })),
+  }
+  const live = (): Live => ({
+    ...{ at: Date.now(), status, whole: rates(2_841, { classes: [0, 2_720, 61, 48, 12] }) },
+    ...{ backends: backends.map(([, each]) => each), moment: momentAt(Date.now(), 0.5, 0) },
+  })
+  return {
+    health: () => ({ ok: true, reason: "ok" }),
+    metrics: async () => "",
+    status: async () => status,
+    live,
+    past: () => ({ moments, journal }),
+  }
+}
+
+/** With an evening's swell, and a minute in which a backend was lost. */
+function pastOf(now: number): Moment[] {
+  const { next } = rng(7)
+  return Array.from({ length: SECONDS }, (_, i) =>
+    momentAt(now - (SECONDS - i) * 1000, next(), i > 560 && i < 640 ? 1 : 0),
+  )
+}
+
+function momentAt(at: number, chance: number, trouble: number): Moment {
+  const swell = 2_300 + 500 * Math.sin(at / 170_000) + 240 * chance
+  const p50 = 1.6 + 0.4 * chance + trouble
+  const p99 = 12 + 5 * chance + trouble * 38
+  return [
+    at,
+    swell * 0.95,
+    swell * 0.02,
+    swell * 0.02,
+    trouble * 170 * chance + 4,
+    p50,
+    p99,
+    248,
+    42,
+  ]
+}

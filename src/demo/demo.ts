@@ -95,6 +95,7 @@ async function invitation(fleet: Fleet, backends: readonly BackendProcess[]): Pr
     [`curl -N ${url}/stream`, "events as they happen"],
     [`kill -9 ${victim}`, `kill a backend: nobody notices; back after ${RETURN_MS / 1000} s`],
     [`kill -STOP ${victim}`, `freeze it; kill -CONT ${victim} wakes it`],
+    [`${admin}/`, "the dashboard, for a browser"],
     [`curl ${admin}/metrics`, "figures"],
     [`curl ${admin}/health`, "is it well? (and /api/v1/status)"],
   ]

@@ -53,8 +53,8 @@ interface Seen {
 const SHORTEST_MS = 50
 /** A worker that has said nothing for so many looks is taken to do nothing. */
 const SILENT_LOOKS = 3
-/** Share of the latest look in what is shown of a backend: two thirds of it come from the last four. */
-const FRESHNESS = 0.25
+/** Share of the latest look in what is shown of a backend: most of it comes from the last three. */
+const FRESHNESS = 0.4
 /** Slower than one request in 100 s is none. */
 const FAINT = 0.01
 /** The name of what is counted for all backends together, and of what bunlb answered by itself. */

@@ -1,12 +1,12 @@
 /** Reads server-sent events one after the other. */
 export class EventReader {
-  readonly #reader: Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">
+  readonly #chunks: AsyncIterator<Uint8Array>
   readonly #decoder = new TextDecoder()
   #text = ""
 
   constructor(source: { readonly body: ReadableStream<Uint8Array> | null }) {
     if (source.body === null) throw new Error("no body, no events")
-    this.#reader = source.body.getReader()
+    this.#chunks = source.body[Symbol.asyncIterator]()
   }
 
   /** The next event's name and data; null at the end. */
@@ -19,13 +19,13 @@ export class EventReader {
         this.#text = this.#text.slice(end + 2)
         return [name, JSON.parse(data)]
       }
-      const { value, done } = await this.#reader.read()
-      if (done) return null
+      const { value, done } = await this.#chunks.next()
+      if (done === true) return null
       this.#text += this.#decoder.decode(value, { stream: true })
     }
   }
 
-  leave(): Promise<void> {
-    return this.#reader.cancel()
+  async leave(): Promise<void> {
+    await this.#chunks.return?.()
   }
 }

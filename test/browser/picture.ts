@@ -1,7 +1,7 @@
 /** A quarter of an hour of a fleet that never was: three backends, one in trouble, for pages to show. */
 import type { AdminSource } from "../../src/admin/server.ts"
 import type { JournalEntry } from "../../src/fleet/journal.ts"
-import type { Live, Moment } from "../../src/fleet/live.ts"
+import type { Moment } from "../../src/fleet/live.ts"
 import type { Rates } from "../../src/fleet/rates.ts"
 import type { BackendStatus, FleetStatus } from "../../src/fleet/status.ts"
 import { rng } from "../support/until.ts"
@@ -32,32 +32,35 @@ export function rates(requests: number, more: Partial<Rates> = {}): Rates {
   }
 }
 
+/** May be changed while it is shown. */
 export interface Picture {
-  readonly backends: readonly (readonly [BackendStatus, Rates])[]
-  readonly journal: readonly JournalEntry[]
+  backends: readonly (readonly [BackendStatus, Rates])[]
+  journal: readonly JournalEntry[]
 }
 
 /** What the admin listener asks the fleet, answered with `picture`. */
-export function sourceOf({ backends, journal }: Picture): AdminSource {
+export function sourceOf(picture: Picture): AdminSource {
   const moments = pastOf(Date.now())
-  const status: FleetStatus = {
+  const status = (): FleetStatus => ({
     ...{ version: "1.2.3", mode: "mp", port: 8080, uptime: 94 * MINUTE, draining: false },
-    backends: backends.map(([each]) => each),
+    backends: picture.backends.map(([each]) => each),
     workers: [0, 1, 2, 3].map((index) => ({
       ...{ index, pid: 41_200 + index, state: "serving", uptime: (94 - index * 7) * MINUTE },
       ...{ clients: 61 + index * 3, inFlight: 9 + index, restarts: index === 2 ? 1 : 0 },
     })),
-  }
-  const live = (): Live => ({
-    ...{ at: Date.now(), status, whole: rates(2_841, { classes: [0, 2_720, 61, 48, 12] }) },
-    ...{ backends: backends.map(([, each]) => each), moment: momentAt(Date.now(), 0.5, 0) },
   })
   return {
     health: () => ({ ok: true, reason: "ok" }),
     metrics: async () => "",
-    status: async () => status,
-    live,
-    past: () => ({ moments, journal }),
+    status: async () => status(),
+    live: () => ({
+      at: Date.now(),
+      status: status(),
+      whole: rates(2_841, { classes: [0, 2_720, 61, 48, 12] }),
+      backends: picture.backends.map(([, each]) => each),
+      moment: momentAt(Date.now(), 0.5, 0),
+    }),
+    past: () => ({ moments, journal: picture.journal }),
   }
 }
 

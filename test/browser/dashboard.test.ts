@@ -1,0 +1,259 @@
+/**
+ * The dashboard in a real Chromium: what it shows, that it follows, that no name becomes markup, that it fits a
+ * phone and can be used without a mouse. Pictures of it go to the folder that BUNLB_SCREENSHOTS names.
+ */
+import { afterAll, describe, expect } from "bun:test"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { startAdmin } from "../../src/admin/server.ts"
+import type { AdminListener } from "../../src/admin/server.ts"
+import { find, testWith } from "../matrix/programs.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+import { backend, rates, sourceOf } from "./picture.ts"
+import type { Picture } from "./picture.ts"
+
+const BROWSER_MS = 20_000
+const folder = process.env.BUNLB_SCREENSHOTS ?? join(tmpdir(), "bunlb-screenshots")
+const evil = `"><img src=x onerror="window.hacked=1"><b class=evil>`
+
+afterAll(() => Bun.WebView.closeAll())
+
+class Page implements AsyncDisposable {
+  private constructor(
+    readonly view: Bun.WebView,
+    readonly picture: Picture,
+    private admin: AdminListener,
+  ) {}
+
+  static async open(picture: Picture = evening()): Promise<Page> {
+    const admin = await startAdmin({ host: "127.0.0.1", port: 0 }, sourceOf(picture))
+    const argv = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    const path = find("chromium") ?? ""
+    const view = new Bun.WebView({ backend: { type: "chrome", path, argv } })
+    await view.navigate(`http://127.0.0.1:${admin.port}/`)
+    const page = new Page(view, picture, admin)
+    await page.says("#link", "live")
+    await page.says("#backends", picture.backends[0]?.[0].name ?? "")
+    return page
+  }
+
+  /** The value of an expression in the page. */
+  ask<T>(expression: string): Promise<T> {
+    return this.view.evaluate(expression) as Promise<T>
+  }
+
+  async says(selector: string, text: string): Promise<void> {
+    const expression = `document.querySelector(${JSON.stringify(selector)})?.textContent ?? ""`
+    const said = async (): Promise<boolean> => (await this.ask<string>(expression)).includes(text)
+    await until(said, PATIENCE_MS, `${selector} to say ${text}`)
+  }
+
+  async size(width: number, height: number, scheme: "light" | "dark"): Promise<void> {
+    const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 500 }
+    await this.view.cdp("Emulation.setDeviceMetricsOverride", metrics)
+    const features = [{ name: "prefers-color-scheme", value: scheme }]
+    await this.view.cdp("Emulation.setEmulatedMedia", { features })
+    await until(() => this.ask(`innerWidth === ${width}`), PATIENCE_MS, "the new size")
+    // The charts are drawn anew after the layout.
+    await this.ask("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 50)))")
+  }
+
+  async keep(name: string): Promise<void> {
+    await Bun.write(join(folder, `${name}.png`), await this.view.screenshot())
+  }
+
+  async loseBunlb(): Promise<void> {
+    await this.admin.stop()
+  }
+
+  async startBunlbAgain(): Promise<void> {
+    const address = { host: "127.0.0.1", port: this.admin.port }
+    this.admin = await startAdmin(address, sourceOf(this.picture))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.view.close()
+    await this.admin.stop()
+  }
+}
+
+/** Some are well, some are not. */
+function evening(): Picture {
+  const now = Date.now()
+  const late = { state: "degraded", healthyWorkers: 3, since: now - 42_000, failures: 12 } as const
+  const down = { state: "down", healthyWorkers: 0, since: now - 301_000, failures: 318 } as const
+  const nothing = { p50: null, p99: null, reuse: null, classes: [0, 0, 0, 0, 0] }
+  const rows: Picture["backends"] = [
+    [backend("10.0.0.11:8080"), rates(1_204)],
+    [
+      backend("10.0.0.12:8080", { ...late, reason: "3 failures, last: response head late" }),
+      rates(431, { p99: 210, classes: [0, 400, 2, 12, 17] }),
+    ],
+    [
+      backend("10.0.0.13:8080", { ...down, reason: "3 failures, last: connect refused" }),
+      rates(0, nothing),
+    ],
+    [backend("api.example.com:443", { tls: true, weight: 3 }), rates(1_206, { p50: 3.2 })],
+    [backend("spare.example.com:443", { tls: true, backup: true }), rates(0, nothing)],
+  ]
+  return {
+    backends: rows,
+    journal: [
+      { id: 1, at: now - 5_640_000, kind: "note", text: "bunlb 1.2.3 serves" },
+      { id: 2, at: now - 301_000, kind: "bad", text: "backend 10.0.0.13:8080 is unhealthy" },
+      { id: 3, at: now - 82_000, kind: "good", text: "backend 10.0.0.11:8080 is healthy again" },
+    ],
+  }
+}
+
+describe("the dashboard", () => {
+  const browserTest = testWith("chromium")
+  if (find("chromium") !== null) console.error(`screenshots of the dashboard: ${folder}`)
+
+  browserTest(
+    "shows backends, workers, figures, charts and what happened, from here alone",
+    async () => {
+      await using page = await Page.open()
+      const cells = `[...document.querySelectorAll("#backends tr")].map((row) =>
+        [...row.children].map((cell) => cell.textContent))`
+      const rows = await page.ask<string[][]>(cells)
+      expect(rows).toHaveLength(6)
+      expect(rows[2]).toEqual([
+        ...[
+          "10.0.0.12:8080",
+          expect.stringMatching(/^degraded for 1 of 4 workersfor 4\ds · 3 fail/),
+        ],
+        ...["431", "1.8 ms", "210 ms", "12", "17", "12", "14", "57", "99%", "1", ""],
+      ])
+      expect(rows[4]?.[0]).toBe("api.example.com:443TLS")
+      await page.says("#health", "1 of 5 backends down")
+      await page.says("#figures", "2,841/s")
+      await page.says("#journal li:first-child", "backend 10.0.0.11:8080 is healthy again")
+      const paths = (id: string) =>
+        page.ask<number>(`document.querySelectorAll("${id} path").length`)
+      expect([await paths("#traffic"), await paths("#latency")]).toEqual([5, 2])
+      const others = `performance.getEntriesByType("resource").map(({ name }) => name)
+        .filter((name) => !name.startsWith(location.origin) && !name.startsWith("data:"))`
+      expect(await page.ask<string[]>(others)).toEqual([])
+    },
+    BROWSER_MS,
+  )
+
+  browserTest(
+    "takes names, reasons and news as text, and runs no script but its own",
+    async () => {
+      const row = [backend(evil, { reason: evil, addresses: [evil] }), rates(1)] as const
+      const journal = [{ id: 1, at: Date.now(), kind: "bad", text: evil }] as const
+      await using page = await Page.open({ backends: [row], journal })
+      await page.says("#backends .name", evil)
+      await page.says("#backends .why", evil)
+      await page.says("#journal", evil)
+      expect(await page.ask(`document.querySelectorAll("img, b.evil, main script").length`)).toBe(0)
+      await page.ask(`document.body.insertAdjacentHTML("beforeend", ${JSON.stringify(evil)})`)
+      await page.ask(`(() => {
+        const script = document.createElement("script")
+        script.textContent = "window.hacked = 2"
+        document.body.append(script)
+      })()`)
+      await Bun.sleep(100) // For the error of the image, which the policy forbids to be heard.
+      expect(await page.ask(`String(window.hacked)`)).toBe("undefined")
+    },
+    BROWSER_MS,
+  )
+
+  browserTest(
+    "follows what changes, in the same rows, and shows buttons only where they work",
+    async () => {
+      const picture: Picture = { backends: [[backend("a:80"), rates(1)]], journal: [] }
+      await using page = await Page.open(picture)
+      await page.says("#health", "backend up")
+      await page.ask(`window.row = document.querySelector("#backends tbody tr")`)
+      picture.backends = [
+        [backend("b:80"), rates(5)],
+        [backend("a:80", { state: "down", reason: "3 failures, last: timeout" }), rates(0)],
+      ]
+      picture.journal = [{ id: 1, at: Date.now(), kind: "bad", text: "a:80 is unhealthy" }]
+      await page.says("#backends tbody tr:nth-child(2) .word", "down")
+      await page.says("#journal", "a:80 is unhealthy")
+      expect(await page.ask("document.title")).toBe("1 of 2 backends down · bunlb")
+      expect(await page.ask(`row === document.querySelectorAll("#backends tbody tr")[1]`)).toBe(
+        true,
+      )
+      expect(await page.ask(`document.querySelectorAll("#backends button").length`)).toBe(0)
+      picture.backends = picture.backends.slice(0, 1)
+      await until(() => page.ask("!row.isConnected"), PATIENCE_MS, "the row's end")
+    },
+    BROWSER_MS,
+  )
+
+  browserTest(
+    "says when bunlb is gone, and goes on when it is back",
+    async () => {
+      await using page = await Page.open()
+      await page.loseBunlb()
+      await page.says("#link", "connection lost")
+      await page.startBunlbAgain()
+      const back = async (): Promise<boolean> =>
+        (await page.ask(`document.querySelector("#link").textContent`)) === "live"
+      await until(back, 2 * PATIENCE_MS, "live again")
+      expect(await page.ask(`document.querySelectorAll("#journal li").length`)).toBe(3)
+    },
+    BROWSER_MS,
+  )
+
+  browserTest(
+    "fits a desk and a phone, by day and by night",
+    async () => {
+      await using page = await Page.open()
+      const colours = new Set<string>()
+      for (const [name, width, height] of [
+        ["desk", 1440, 1080],
+        ["tablet", 820, 1180],
+        ["phone", 390, 844],
+        ["narrow", 320, 640],
+      ] as const) {
+        for (const scheme of ["light", "dark"] as const) {
+          await page.size(width, height, scheme)
+          const wanted = await page.ask<number>("document.documentElement.scrollWidth")
+          expect(wanted, name).toBeLessThanOrEqual(width)
+          colours.add(await page.ask<string>("getComputedStyle(document.body).backgroundColor"))
+          await page.keep(`${name}-${scheme}`)
+        }
+      }
+      expect(colours.size).toBe(2)
+    },
+    BROWSER_MS,
+  )
+
+  browserTest(
+    "can be read and used without a mouse and without eyes",
+    async () => {
+      await using page = await Page.open()
+      await page.ask(`document.querySelector("#latency svg").focus()`)
+      await page.ask(`document.activeElement.dispatchEvent(
+        new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true, cancelable: true }))`)
+      await page.says("#readout", ": p50 ")
+      expect(await page.ask(`document.querySelector("#latency .tip").hidden`)).toBe(false)
+      const { nodes } = await page.view.cdp<{ nodes: AxNode[] }>("Accessibility.getFullAXTree")
+      const named = nodes.map(({ role, name }) => `${role?.value}: ${name?.value ?? ""}`)
+      for (const wanted of [
+        ...["table: Backends", "table: Workers", "log: What happened", "heading: Traffic"],
+        ...["columnheader: Requests/s", "rowheader: 10.0.0.11:8080"],
+      ]) {
+        expect(named).toContain(wanted)
+      }
+      const charts = named.filter((each) => /^image: .*; now .* Arrow keys read it\.$/.test(each))
+      expect(charts).toHaveLength(2)
+      // The same on a phone, where the cells are no longer laid out as a table.
+      await page.size(390, 844, "light")
+      const phone = await page.view.cdp<{ nodes: AxNode[] }>("Accessibility.getFullAXTree")
+      expect(phone.nodes.filter(({ role }) => role?.value === "columnheader")).toHaveLength(20)
+    },
+    BROWSER_MS,
+  )
+})
+
+interface AxNode {
+  readonly role?: { readonly value: string }
+  readonly name?: { readonly value: string }
+}

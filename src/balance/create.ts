@@ -21,8 +21,9 @@ export function createStrategy(name: StrategyName, random: Random = Math.random)
   }
 }
 
-export function createCandidates(backends: readonly BackendSettings[]): Candidate[] {
-  return backends.map(({ name, weight, backup }, index) => {
-    return { index, name, weight, backup, token: tokenOf(name) }
-  })
+export function createCandidate(
+  { name, weight, backup }: BackendSettings,
+  index: number,
+): Candidate {
+  return { index, name, weight, backup, token: tokenOf(name) }
 }

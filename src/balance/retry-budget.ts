@@ -12,8 +12,8 @@
 const SECONDS = 10
 
 export class RetryBudget {
-  readonly #percent: number
-  readonly #floor: number
+  #percent: number
+  #floor: number
   /** Rings of one-second slots. */
   readonly #requests = new Float64Array(SECONDS)
   readonly #retries = new Float64Array(SECONDS)
@@ -23,6 +23,12 @@ export class RetryBudget {
   #fresh = 0
 
   constructor(percent: number, floorPerSecond: number) {
+    this.#percent = percent
+    this.#floor = floorPerSecond * SECONDS
+  }
+
+  /** Another share and floor from now on; what has been counted counts on. */
+  configure(percent: number, floorPerSecond: number): void {
     this.#percent = percent
     this.#floor = floorPerSecond * SECONDS
   }

@@ -2,7 +2,8 @@
  * Who may serve now: all backends with their health, their drain and backup flags, and the strategy
  * that picks among those that are eligible. Healthy primaries serve; without one, healthy backups;
  * without any and with `when_all_unhealthy: try`, everyone who is not draining, because all at once
- * failing is more often the probe's mistake than the truth. A draining backend is never picked.
+ * failing is more often the probe's mistake than the truth. A draining backend is never picked, except, while it
+ * lingers, by those whose cookie names it.
  *
  * Cost: a pick is the strategy's. Eligibility is worked out on a change of a flag, and the strategy
  * is told only if the list has really changed.
@@ -15,15 +16,29 @@ interface Tried {
   has(index: number): boolean
 }
 
-export class Roster {
+/** Who there is to choose from, and how. */
+interface Membership {
+  /** By ascending index; indexes may be missing. */
   readonly candidates: readonly Candidate[]
-  readonly #strategy: Strategy
-  readonly #whenAllUnhealthy: "try" | "fail"
+  readonly strategy: Strategy
+  readonly whenAllUnhealthy: "try" | "fail"
+  /** Those who get no new request. */
+  readonly draining: ReadonlySet<number>
+  /** Those of them who still get the requests that name them. */
+  readonly lingering: ReadonlySet<number>
+}
+
+export class Roster {
+  #candidates: readonly Candidate[]
+  #strategy: Strategy
+  #whenAllUnhealthy: "try" | "fail"
   readonly #healthy: HealthBitmap
   readonly #draining: HealthBitmap
   readonly #eligible: HealthBitmap
+  #mayLinger: ReadonlySet<number> = new Set()
   #panicking = false
   #serving: readonly Candidate[] = []
+  #lingering: readonly Candidate[] = []
   #turn = 0
 
   /** `candidates[i].index` is `i`. All begin healthy and not draining. */
@@ -32,7 +47,7 @@ export class Roster {
     strategy: Strategy,
     whenAllUnhealthy: "try" | "fail",
   ) {
-    this.candidates = candidates
+    this.#candidates = candidates
     this.#strategy = strategy
     this.#whenAllUnhealthy = whenAllUnhealthy
     this.#healthy = new HealthBitmap(candidates.length)
@@ -54,12 +69,32 @@ export class Roster {
    */
   pickOther(token: number, tried: Tried): Candidate | null {
     const untried = this.#serving.filter(({ index }) => !tried.has(index))
-    const named = untried.find((candidate) => candidate.token === token)
+    const untriedNames = [...untried, ...this.#lingering.filter(({ index }) => !tried.has(index))]
+    const named = untriedNames.find((candidate) => candidate.token === token)
     if (named) return named
     const others = untried.length > 0 ? untried : this.#standby(tried)
     if (others.length === 0) return null
     this.#turn = (this.#turn + 1) >>> 0
     return others[this.#turn % others.length]
+  }
+
+  /** Other backends, or other rules, from now on. Whoever keeps its index keeps its health. */
+  change(membership: Membership): void {
+    const { candidates, strategy, whenAllUnhealthy, draining, lingering } = membership
+    const replaced = strategy !== this.#strategy
+    this.#candidates = candidates
+    this.#strategy = strategy
+    this.#whenAllUnhealthy = whenAllUnhealthy
+    this.#mayLinger = lingering
+    this.#draining.fill(false)
+    for (const index of draining) this.#draining.set(index)
+    if (replaced) this.#serving = this.#lingering = []
+    this.#recompute()
+  }
+
+  /** A new backend takes the place `index`, healthy. `change` follows. */
+  admit(index: number): void {
+    this.#healthy.set(index)
   }
 
   setHealthy(index: number, healthy: boolean): void {
@@ -93,17 +128,27 @@ export class Roster {
     return this.#serving.length > 0
   }
 
+  /** True for a draining backend that the holders of its cookie still get. */
+  isLingering(index: number): boolean {
+    return this.#mayLinger.has(index)
+  }
+
   #recompute(): void {
     const serving = this.#choose()
-    if (sameCandidates(serving, this.#serving)) return
+    const lingering = this.#candidates.filter(
+      ({ index }) => this.#mayLinger.has(index) && this.#healthy.has(index),
+    )
+    const same = sameCandidates(serving, this.#serving)
+    if (same && sameCandidates(lingering, this.#lingering)) return
     this.#serving = serving
+    this.#lingering = lingering
     this.#eligible.fill(false)
-    for (const { index } of serving) this.#eligible.set(index)
-    this.#strategy.update(serving)
+    for (const { index } of [...serving, ...lingering]) this.#eligible.set(index)
+    this.#strategy.update(serving, lingering)
   }
 
   #choose(): readonly Candidate[] {
-    const staying = this.candidates.filter(({ index }) => !this.#draining.has(index))
+    const staying = this.#candidates.filter(({ index }) => !this.#draining.has(index))
     const healthy = staying.filter(({ index }) => this.#healthy.has(index))
     const able = primariesElseBackups(healthy)
     const anyone = this.#whenAllUnhealthy === "try" ? primariesElseBackups(staying) : []
@@ -112,7 +157,7 @@ export class Roster {
   }
 
   #standby(tried: Tried): readonly Candidate[] {
-    return this.candidates.filter(({ index, backup }) => {
+    return this.#candidates.filter(({ index, backup }) => {
       return backup && this.#healthy.has(index) && !this.#draining.has(index) && !tried.has(index)
     })
   }

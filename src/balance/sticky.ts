@@ -10,9 +10,10 @@ import { NO_TOKEN, type Candidate, type Strategy } from "./strategy.ts"
 
 export class Sticky implements Strategy {
   readonly #inner: Strategy
-  #eligible: readonly Candidate[] = []
+  /** Whom a token may name: the eligible and the lingering. */
+  #named: readonly Candidate[] = []
   /**
-   * Open addressing: tokens and, at the same slot, positions in `#eligible`. `NO_TOKEN` marks a
+   * Open addressing: tokens and, at the same slot, positions in `#named`. `NO_TOKEN` marks a
    * free slot.
    */
   #tokens = new Float64Array(1).fill(NO_TOKEN)
@@ -23,14 +24,15 @@ export class Sticky implements Strategy {
     this.#inner = inner
   }
 
-  update(eligible: readonly Candidate[]): void {
+  update(eligible: readonly Candidate[], lingering: readonly Candidate[] = []): void {
     this.#inner.update(eligible)
-    this.#eligible = eligible
-    const slots = slotsFor(eligible.length)
+    const named = lingering.length > 0 ? [...eligible, ...lingering] : eligible
+    this.#named = named
+    const slots = slotsFor(named.length)
     this.#tokens = new Float64Array(slots).fill(NO_TOKEN)
     this.#positions = new Uint16Array(slots)
     this.#mask = slots - 1
-    eligible.forEach((candidate, position) => {
+    named.forEach((candidate, position) => {
       const slot = this.#slotOf(candidate.token)
       this.#tokens[slot] = candidate.token
       this.#positions[slot] = position
@@ -40,7 +42,7 @@ export class Sticky implements Strategy {
   pick(token: number): Candidate | null {
     if (token !== NO_TOKEN) {
       const slot = this.#slotOf(token)
-      if (this.#tokens[slot] === token) return this.#eligible[this.#positions[slot]]
+      if (this.#tokens[slot] === token) return this.#named[this.#positions[slot]]
     }
     return this.#inner.pick(token)
   }

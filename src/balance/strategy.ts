@@ -17,8 +17,11 @@ export interface Candidate {
 export const NO_TOKEN = -1
 
 export interface Strategy {
-  /** Called on every change; never per request. */
-  update(eligible: readonly Candidate[]): void
+  /**
+   * Called on every change; never per request. `lingering` are no longer eligible, but whoever brings their token
+   * may still have them.
+   */
+  update(eligible: readonly Candidate[], lingering?: readonly Candidate[]): void
   /** The candidate for the next request, or null when none is eligible. `token` is read by sticky only. */
   pick(token: number): Candidate | null
 }

@@ -26,7 +26,15 @@ export interface BackendSettings {
   readonly backup: boolean
   /** A PEM file that replaces the system's CAs for this backend, or null. */
   readonly ca: string | null
+  /** Why it gets no new request, by an operator's word at run time; absent while it serves. */
+  readonly duty?: Duty
 }
+
+/**
+ * `linger`: only clients whose sticky cookie names it still get it. `drain`: nobody does. `off`: it is not probed
+ * either.
+ */
+export type Duty = "linger" | "drain" | "off"
 
 export interface HealthSettings {
   /**

@@ -1,10 +1,11 @@
 /**
  * One bit for each backend: which are healthy, draining, eligible or already tried. Asked on
- * failover and on every change of health, 32 backends at a time where all are asked.
+ * failover and on every change of health, 32 backends at a time where all are asked. Backends may
+ * join while it lives: setting a bit beyond the end makes room for it.
  */
 export class HealthBitmap {
-  readonly size: number
-  readonly #words: Uint32Array
+  size: number
+  #words: Uint32Array
 
   constructor(size: number) {
     this.size = size
@@ -16,6 +17,7 @@ export class HealthBitmap {
   }
 
   set(index: number): void {
+    if (index >= this.size) this.#grow(index + 1)
     this.#words[index >>> 5] |= 1 << (index & 31)
   }
 
@@ -23,12 +25,24 @@ export class HealthBitmap {
     this.#words[index >>> 5] &= ~(1 << (index & 31))
   }
 
+  #grow(size: number): void {
+    this.size = size
+    const words = Math.ceil(size / 32)
+    if (words <= this.#words.length) return
+    const wider = new Uint32Array(Math.max(words, this.#words.length * 2))
+    wider.set(this.#words)
+    this.#words = wider
+  }
+
   /** Sets every bit, or clears every bit. */
   fill(value: boolean): void {
-    this.#words.fill(value ? 0xffff_ffff : 0)
+    this.#words.fill(0)
+    if (!value) return
+    const whole = this.size >>> 5
+    this.#words.fill(0xffff_ffff, 0, whole)
     // The bits beyond the last backend stay clear, so that they never count.
     const used = this.size & 31
-    if (value && used !== 0) this.#words[this.#words.length - 1] = (1 << used) - 1
+    if (used !== 0) this.#words[whole] = (1 << used) - 1
   }
 
   /** The number of bits that are set. */

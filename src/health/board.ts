@@ -22,13 +22,13 @@ const REASON_LIMIT = 32
 
 export class HealthBoard {
   readonly healthy: HealthBitmap
-  readonly #settings: Pick<HealthSettings, "failures" | "successes">
+  #settings: Pick<HealthSettings, "failures" | "successes">
   readonly #wallClock: Clock
   readonly #onChange: OnHealthChange
-  readonly #breakers: readonly CircuitBreaker[]
-  readonly #since: Float64Array
-  readonly #reasons: string[]
-  readonly #failures: readonly Map<string, number>[]
+  readonly #breakers: CircuitBreaker[] = []
+  readonly #since: number[] = []
+  readonly #reasons: string[] = []
+  readonly #failures: Map<string, number>[] = []
 
   /** All begin healthy. `wallClock` is in milliseconds since 1970: what `since` shows to people. */
   constructor(
@@ -38,15 +38,29 @@ export class HealthBoard {
     onChange: OnHealthChange,
   ) {
     this.healthy = new HealthBitmap(size)
-    this.healthy.fill(true)
     this.#settings = settings
     this.#wallClock = wallClock
     this.#onChange = onChange
-    const all = Array.from({ length: size }, (_, index) => index)
-    this.#breakers = all.map(() => new CircuitBreaker(settings.failures, settings.successes))
-    this.#since = new Float64Array(size).fill(wallClock.now())
-    this.#reasons = all.map(() => "")
-    this.#failures = all.map(() => new Map<string, number>())
+    for (let index = 0; index < size; index++) this.admit(index)
+  }
+
+  /**
+   * A backend takes the place `index`, healthy and with nothing said against it. `heirOf`: the place whose count of
+   * failures goes on here, because it was the same backend under other settings.
+   */
+  admit(index: number, heirOf = -1): void {
+    const { failures, successes } = this.#settings
+    this.healthy.set(index)
+    this.#breakers[index] = new CircuitBreaker(failures, successes)
+    this.#since[index] = this.#wallClock.now()
+    this.#reasons[index] = ""
+    this.#failures[index] = new Map(this.#failures[heirOf])
+  }
+
+  /** Other thresholds from now on. What is unhealthy stays so until it has earned the new ones. */
+  configure(settings: Pick<HealthSettings, "failures" | "successes">): void {
+    this.#settings = settings
+    for (const breaker of this.#breakers) breaker.configure(settings.failures, settings.successes)
   }
 
   /** `reason` names one failure: `connect refused`. It should come from a small fixed set. */

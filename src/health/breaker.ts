@@ -10,8 +10,8 @@
  * So only *consecutive* failures open it and only consecutive successes close it.
  */
 export class CircuitBreaker {
-  readonly #failures: number
-  readonly #successes: number
+  #failures: number
+  #successes: number
   #level = 0
 
   /**
@@ -21,6 +21,13 @@ export class CircuitBreaker {
   constructor(failures: number, successes: number) {
     this.#failures = failures
     this.#successes = successes
+  }
+
+  /** Other thresholds from now on; it stays open or closed as it is. */
+  configure(failures: number, successes: number): void {
+    this.#failures = failures
+    this.#successes = successes
+    this.#level = Math.max(-successes, Math.min(this.#level, failures - 1))
   }
 
   get isOpen(): boolean {

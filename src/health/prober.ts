@@ -36,39 +36,71 @@ const AT_ONCE = 16
 
 export class Prober {
   /** Probes that have ended so far, for each backend. */
-  readonly ok: Float64Array
-  readonly failed: Float64Array
-  readonly #timing: Pick<HealthSettings, "interval" | "timeout">
-  readonly #transport: ProbeTransport
-  readonly #verdicts: Verdicts
+  readonly ok: number[] = []
+  readonly failed: number[] = []
+  #timing: Timing
+  #transport: ProbeTransport
+  #verdicts: Verdicts
   readonly #random: () => number
-  /** When each backend is to be probed next. */
-  readonly #due: Float64Array
-  readonly #running: (RunningProbe | null)[]
+  /** When each backend is to be probed next; `Infinity` for a place that is not probed. */
+  readonly #due: number[] = []
+  readonly #running: (RunningProbe | null)[] = []
   #started = false
 
   constructor(
     size: number,
-    timing: Pick<HealthSettings, "interval" | "timeout">,
+    timing: Timing,
     transport: ProbeTransport,
     verdicts: Verdicts,
     random: () => number = Math.random,
   ) {
-    this.ok = new Float64Array(size)
-    this.failed = new Float64Array(size)
     this.#timing = timing
     this.#transport = transport
     this.#verdicts = verdicts
     this.#random = random
-    this.#due = new Float64Array(size)
-    this.#running = Array.from({ length: size }, () => null)
+    for (let index = 0; index < size; index++) this.admit(index, 0)
+  }
+
+  /** A backend takes the place `index` and is probed at once; `heirOf` as in `HealthBoard.admit`. */
+  admit(index: number, now: number, heirOf = -1): void {
+    this.release(index)
+    this.ok[index] = this.ok[heirOf] ?? 0
+    this.failed[index] = this.failed[heirOf] ?? 0
+    this.#due[index] = now
+  }
+
+  /** Nobody at `index` is probed any more, and a probe under way is nobody's. */
+  release(index: number): void {
+    const running = this.#running[index] ?? null
+    this.#due[index] = Infinity
+    this.#running[index] = null
+    running?.handle?.abort()
+  }
+
+  /** The backend at `index` is probed, or is not, from now on. */
+  watch(index: number, watched: boolean, now: number): void {
+    if (!watched) this.release(index)
+    else if (this.#due[index] === Infinity) this.#due[index] = now
+  }
+
+  /** Probes by other rules from now on; those under way end by the new limit. */
+  configure(timing: Timing, transport: ProbeTransport, verdicts: Verdicts, now: number): void {
+    this.#timing = timing
+    this.#transport = transport
+    this.#verdicts = verdicts
+    for (let index = 0; index < this.#due.length; index++) {
+      if (this.#due[index] === Infinity) continue
+      this.#due[index] = Math.min(this.#due[index], now + timing.interval)
+    }
   }
 
   /** Sends the first probes. */
   start(now: number): void {
     const size = this.#due.length
     const spread = size > AT_ONCE ? this.#timing.interval / 10 / size : 0
-    for (let index = 0; index < size; index++) this.#due[index] = now + index * spread
+    for (let index = 0; index < size; index++) {
+      if (this.#due[index] < Infinity) this.#due[index] = now + index * spread
+    }
     this.#started = true
     this.tick(now)
   }
@@ -122,6 +154,8 @@ export class Prober {
     }
   }
 }
+
+type Timing = Pick<HealthSettings, "interval" | "timeout">
 
 interface RunningProbe {
   readonly began: number

@@ -70,13 +70,31 @@ export class Resolver {
    * then is tried on.
    */
   async start(limitMs: number = START_LIMIT): Promise<void> {
+    await this.#resolveAll([...this.#names.values()], limitMs)
+  }
+
+  /** Takes those of `hosts` that are new, and resolves them once as `start` does. */
+  async add(hosts: readonly string[], limitMs: number = START_LIMIT): Promise<void> {
+    const added = [...new Set(hosts)].filter((host) => !this.#names.has(host)).map(createName)
+    for (const name of added) this.#names.set(name.host, name)
+    await this.#resolveAll(added, limitMs)
+  }
+
+  /** Forgets every name that is not in `hosts`. */
+  keep(hosts: ReadonlySet<string>): void {
+    for (const host of this.#names.keys()) if (!hosts.has(host)) this.#names.delete(host)
+  }
+
+  async #resolveAll(names: readonly Name[], limitMs: number): Promise<void> {
+    const open = names.filter(({ due }) => due < Infinity)
+    if (open.length === 0) return
     const limit = Promise.withResolvers<void>()
     const timer = setTimeout(limit.resolve, limitMs)
-    const names = [...this.#names.values()].filter(({ due }) => due < Infinity)
-    await Promise.race([Promise.all(names.map((name) => this.#resolve(name))), limit.promise])
+    await Promise.race([Promise.all(open.map((name) => this.#resolve(name))), limit.promise])
     clearTimeout(timer)
-    for (const name of this.#names.values()) {
-      if (name.addresses.length === 0) this.#reportOutage(name, "no answer yet")
+    for (const name of open) {
+      const known = this.#names.get(name.host) === name
+      if (known && name.addresses.length === 0) this.#reportOutage(name, "no answer yet")
     }
   }
 

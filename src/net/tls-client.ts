@@ -61,6 +61,11 @@ export class TlsClient {
     }
   }
 
+  /** Somebody looks on at every handshake. */
+  get watched(): boolean {
+    return this.#watch !== null
+  }
+
   /** Offers the last session. Called before the handshake. */
   resume(socket: TLSSocket): void {
     if (this.#session !== null) socket.setSession(this.#session)
@@ -97,6 +102,11 @@ export class TlsClient {
 }
 
 const bundles = new Map<string, string>()
+
+/** CA files are read anew when they are named next: they may hold something else by now. */
+export function forgetCas(): void {
+  bundles.clear()
+}
 
 function authorities(caFile: string | null): string | undefined {
   const path = caFile ?? process.env.SSL_CERT_FILE ?? systemBundles.find((file) => existsSync(file))

@@ -47,9 +47,9 @@ export class ClientConnection implements Deadlined {
   readonly id = ++connections
   readonly outbox = new Outbox()
   /** What this client's requests gain on their way. */
-  readonly plan: HeadPlan
+  plan: HeadPlan
+  timeouts: TimeoutSettings
   readonly #gateway: Gateway
-  readonly #timeouts: TimeoutSettings
   readonly #exchange: Exchange
   #socket: Socket<ClientConnection> | null
   #phase = IDLE
@@ -63,7 +63,7 @@ export class ClientConnection implements Deadlined {
 
   constructor(gateway: Gateway, socket: Socket<ClientConnection>) {
     this.#gateway = gateway
-    this.#timeouts = gateway.settings.timeouts
+    this.timeouts = gateway.settings.timeouts
     this.#socket = socket
     gateway.clock.tick()
     const address = plainAddress(socket.remoteAddress)
@@ -75,7 +75,7 @@ export class ClientConnection implements Deadlined {
       ids: gateway.ids,
     }
     this.#exchange = new Exchange(this, gateway)
-    this.deadlineAt = gateway.clock.now() + this.#timeouts.clientHead
+    this.deadlineAt = gateway.clock.now() + this.timeouts.clientHead
     gateway.deadlines.add(this)
     gateway.clients.add(this)
     gateway.figures.clients++
@@ -127,7 +127,7 @@ export class ClientConnection implements Deadlined {
       this.deadlineAt = Infinity
       from = this.#exchange.begin(bytes, from, end, to)
       if (this.#phase === EXCHANGE && !this.#exchange.requestDone && !this.#paused) {
-        this.#within(this.#timeouts.clientBody)
+        this.#within(this.timeouts.clientBody)
       }
     }
     this.#reading = false
@@ -142,13 +142,13 @@ export class ClientConnection implements Deadlined {
     const empty = to - from <= 4 && bytes[to - 1] <= CR
     if (this.#phase === HEAD || empty) return
     this.#phase = HEAD
-    this.#within(this.#timeouts.clientHead)
+    this.#within(this.timeouts.clientHead)
   }
 
   #receiveMore(bytes: Buffer): void {
     let used = 0
     if (!this.#exchange.requestDone) {
-      this.#within(this.#timeouts.clientBody)
+      this.#within(this.timeouts.clientBody)
       used = this.#exchange.receiveBody(bytes)
       if (this.#phase === EXCHANGE && this.#exchange.requestDone && this.outbox.size === 0) {
         this.deadlineAt = Infinity
@@ -181,7 +181,7 @@ export class ClientConnection implements Deadlined {
     const before = this.outbox.size
     this.outbox.send(this.#socket, bytes, from, to, owned)
     if (before === 0 && this.outbox.size > 0) {
-      this.#within(this.#timeouts.clientBody)
+      this.#within(this.timeouts.clientBody)
     }
   }
 
@@ -189,11 +189,11 @@ export class ClientConnection implements Deadlined {
     if (this.#socket === null || this.outbox.size === 0) return
     this.#gateway.clock.tick()
     this.outbox.flush(this.#socket)
-    this.#within(this.#timeouts.clientBody)
+    this.#within(this.timeouts.clientBody)
     if (this.outbox.size > 0) return
     switch (this.#phase) {
       case IDLE:
-        this.#within(this.#timeouts.clientIdle)
+        this.#within(this.timeouts.clientIdle)
         this.#readHeld()
         break
       case EXCHANGE:
@@ -223,7 +223,7 @@ export class ClientConnection implements Deadlined {
     if (!this.#paused) return
     this.#resume()
     if (this.#phase !== EXCHANGE) return
-    this.#within(this.#timeouts.clientBody)
+    this.#within(this.timeouts.clientBody)
   }
 
   #within(limit: Milliseconds): void {
@@ -247,7 +247,7 @@ export class ClientConnection implements Deadlined {
     if (this.#phase !== EXCHANGE) return
     if (!keepAlive) return this.linger()
     this.#phase = IDLE
-    if (this.outbox.size === 0) this.#within(this.#timeouts.clientIdle)
+    if (this.outbox.size === 0) this.#within(this.timeouts.clientIdle)
     if (this.#held !== null) this.#readHeld()
     else if (this.#ended) this.finish()
     else this.#resume()

@@ -1,34 +1,31 @@
 /**
  * What all connections of one worker share: settings, the roster and its judges, figures, scratch space. Made
- * once by the worker; the data path reads it and adds to its figures.
+ * once by the worker; the data path reads it and adds to its figures. Settings can change while it serves: the
+ * data path reads them from here each time, and what a connection has copied is put right by `configure`.
  */
-import type { RetryBudget } from "../balance/retry-budget.ts"
+import { RetryBudget } from "../balance/retry-budget.ts"
 import type { Roster } from "../balance/roster.ts"
 import { FoundCookie, findCookie, setCookieField } from "../balance/sticky-cookie.ts"
 import { NO_TOKEN } from "../balance/strategy.ts"
 import { parseToken } from "../balance/token.ts"
-import type { Settings, StickySettings } from "../config/settings.ts"
+import type { LimitSettings, Settings, StickySettings } from "../config/settings.ts"
 import type { HealthBoard } from "../health/board.ts"
 import { ascii } from "../http/bytes.ts"
 import { COOKIE } from "../http/fields.ts"
-import type { TrustedChain } from "../http/identity.ts"
 import { ownAnswer, refusals } from "../http/refusal.ts"
 import { RequestHead } from "../http/request-head.ts"
 import { RequestIds } from "../http/request-id.ts"
 import { type CookieFilter, headRoom } from "../http/request-writer.ts"
 import { ResponseHead } from "../http/response.ts"
+import { TrustedProxies } from "../net/cidr.ts"
 import type { Deadlines } from "../net/deadlines.ts"
 import type { EventClock } from "../observe/clock.ts"
 import type { Figures } from "../observe/figures.ts"
 import type { Log } from "../observe/log.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import { StickyCookieFilter } from "./cookie-filter.ts"
-import type { Trace } from "./trace.ts"
+import { Trace } from "./trace.ts"
 import type { Upstream } from "./upstream.ts"
-
-export interface Trust extends TrustedChain {
-  trusts(address: string): boolean
-}
 
 export interface GatewayParts {
   readonly settings: Settings
@@ -38,10 +35,7 @@ export interface GatewayParts {
   readonly figures: Figures
   readonly roster: Roster
   readonly board: HealthBoard
-  readonly budget: RetryBudget
   readonly deadlines: Deadlines
-  readonly trust: Trust
-  readonly trace: Trace | null
 }
 
 /** Room in the scratch buffer for the body bytes that join a head in one write. */
@@ -49,8 +43,12 @@ const BODY_ROOM = 64 * 1024
 
 const found = new FoundCookie()
 
+function scratchSize(limits: LimitSettings): number {
+  return Math.max(headRoom(limits.headBytes), limits.responseHeadBytes + 1024) + BODY_ROOM
+}
+
 export class Gateway {
-  readonly settings: Settings
+  settings: Settings
   readonly clock: EventClock
   readonly log: Log
   readonly figures: Figures
@@ -58,20 +56,23 @@ export class Gateway {
   readonly board: HealthBoard
   readonly budget: RetryBudget
   readonly deadlines: Deadlines
-  readonly trust: Trust
-  readonly trace: Trace | null
+  /** Whose word new connections' requests are judged by. */
+  trust: TrustedProxies
+  trace: Trace | null
+  /** The largest limits there have been: by these a head is read again that was accepted before. */
+  widest: LimitSettings
   readonly ids = new RequestIds()
   /** By the index of their candidates. Filled by the worker. */
   readonly upstreams: Upstream[] = []
   readonly clients = new Set<ClientConnection>()
   /** Where heads are composed: used and done with inside one event. */
-  readonly scratch: Buffer
+  scratch: Buffer
   /** The facts of the head scanned last. */
-  readonly request: RequestHead
-  readonly response: ResponseHead
-  readonly cookies: CookieFilter | null
-  readonly #sticky: StickySettings | null
-  readonly #cookieName: Uint8Array
+  request: RequestHead
+  response: ResponseHead
+  cookies: CookieFilter | null
+  #sticky: StickySettings | null
+  #cookieName: Uint8Array
   /** Every response now asks its client to come back on another connection. */
   draining = false
   /** Connections to all backends together that the descriptors allow. Set by the worker. */
@@ -86,13 +87,13 @@ export class Gateway {
     this.figures = parts.figures
     this.roster = parts.roster
     this.board = parts.board
-    this.budget = parts.budget
+    const { limits, sticky, strategy, retries, trustedProxies, trace } = parts.settings
+    this.budget = new RetryBudget(retries.budgetPercent, retries.budgetFloor)
     this.deadlines = parts.deadlines
-    this.trust = parts.trust
-    this.trace = parts.trace
-    const { limits, sticky, strategy } = parts.settings
-    const largest = Math.max(headRoom(limits.headBytes), limits.responseHeadBytes + 1024)
-    this.scratch = Buffer.allocUnsafeSlow(largest + BODY_ROOM)
+    this.trust = new TrustedProxies(trustedProxies)
+    this.trace = trace ? new Trace(parts.log) : null
+    this.widest = limits
+    this.scratch = Buffer.allocUnsafeSlow(scratchSize(limits))
     this.request = new RequestHead(limits)
     this.response = new ResponseHead(limits.fields)
     this.#sticky = strategy === "sticky" ? sticky : null
@@ -109,6 +110,44 @@ export class Gateway {
       if (richest === null || upstream.pool.size > richest.pool.size) richest = upstream
     }
     if (open >= this.backendLimit) richest?.pool.retireOldest()
+  }
+
+  /**
+   * Other settings from now on. Open connections stay, and keep what was decided for them when they were accepted:
+   * whether their peer is trusted, and a time limit that already runs.
+   */
+  configure(settings: Settings): void {
+    const { limits, sticky, strategy, retries, trustedProxies, timeouts } = settings
+    this.settings = settings
+    this.budget.configure(retries.budgetPercent, retries.budgetFloor)
+    this.trust = new TrustedProxies(trustedProxies)
+    this.trace = settings.trace ? (this.trace ?? new Trace(this.log)) : null
+    this.#widen(limits)
+    this.#sticky = strategy === "sticky" ? sticky : null
+    this.#cookieName = ascii(sticky.cookie)
+    this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
+    for (const client of this.clients) {
+      client.timeouts = timeouts
+      client.plan = { ...client.plan, cookies: this.cookies }
+    }
+  }
+
+  #widen(limits: LimitSettings): void {
+    const before = this.widest
+    const widest = {
+      headBytes: Math.max(limits.headBytes, before.headBytes),
+      requestLineBytes: Math.max(limits.requestLineBytes, before.requestLineBytes),
+      responseHeadBytes: Math.max(limits.responseHeadBytes, before.responseHeadBytes),
+      fields: Math.max(limits.fields, before.fields),
+      connections: limits.connections,
+    }
+    this.widest = widest
+    if (widest.fields > before.fields) {
+      this.request = new RequestHead(widest)
+      this.response = new ResponseHead(widest.fields)
+    }
+    const size = scratchSize(widest)
+    if (size > this.scratch.length) this.scratch = Buffer.allocUnsafeSlow(size)
   }
 
   /** The backend that the request just scanned asks for by its cookie, or `NO_TOKEN`. */

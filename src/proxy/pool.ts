@@ -8,8 +8,8 @@
 import type { BackendConnection } from "./backend-connection.ts"
 
 export class Pool {
-  readonly #limit: number
-  readonly #maxAge: number
+  #limit: number
+  #maxAge: number
   #top: BackendConnection | null = null
   #bottom: BackendConnection | null = null
   size = 0
@@ -18,6 +18,13 @@ export class Pool {
   constructor(limit: number, maxAge: number) {
     this.#limit = limit
     this.#maxAge = maxAge
+  }
+
+  /** Other limits from now on; a surplus grows old and goes. 0 keeps none, and closes those there are. */
+  configure(limit: number, maxAge: number): void {
+    this.#limit = limit
+    this.#maxAge = maxAge
+    if (limit === 0) this.retireWhere(() => true)
   }
 
   /** The connection used last, or null. */

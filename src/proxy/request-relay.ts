@@ -94,10 +94,10 @@ export class RequestRelay {
 
   /** Sends all that was received so far. */
   sendTo(connection: BackendConnection): void {
-    const { scratch, request, settings, trace } = this.#gateway
+    const { scratch, request, widest, trace } = this.#gateway
     const { plan } = this.#client
     const bytes = this.#bytes
-    if (!this.#scanned) scanRequest(bytes, this.#start, this.#end, settings.limits, request)
+    if (!this.#scanned) scanRequest(bytes, this.#start, this.#end, widest, request)
     this.#scanned = false
     const length = writeRequestHead(bytes, request, plan, connection.upstream, scratch)
     trace?.sent(this.#client.id, scratch, 0, length)
@@ -159,8 +159,8 @@ export class RequestRelay {
 
   /** The protocols that the client offered to switch to, as it wrote them. */
   get offeredProtocols(): string {
-    const { request, settings } = this.#gateway
-    scanRequest(this.#bytes, this.#start, this.#end, settings.limits, request)
+    const { request, widest } = this.#gateway
+    scanRequest(this.#bytes, this.#start, this.#end, widest, request)
     if (request.upgrade < 0) return ""
     const { valueStarts, valueEnds } = request.fields
     const at = request.upgrade

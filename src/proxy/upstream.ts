@@ -13,39 +13,62 @@ import type { Gateway } from "./gateway.ts"
 import { Pool } from "./pool.ts"
 
 export class Upstream {
-  readonly candidate: Candidate
-  readonly settings: BackendSettings
+  candidate: Candidate
+  settings: BackendSettings
+  /** It has left the configuration: what is under way ends, nothing begins. */
+  gone = false
   readonly tls: TlsClient | null
   readonly pool: Pool
-  readonly figures = new BackendFigures()
+  readonly figures: BackendFigures
   /** Changes of health, by the state entered. */
-  readonly transitions = { healthy: 0, unhealthy: 0 }
+  readonly transitions: { healthy: number; unhealthy: number }
   /** Every connection, idle or busy. */
   readonly connections = new Set<BackendConnection>()
   /** The Host line that replaces the client's, or null when that is kept. */
-  readonly hostLine: Uint8Array | null
+  hostLine: Uint8Array | null = null
   /** The Host line for clients that sent none. */
-  readonly defaultHostLine: Uint8Array
+  defaultHostLine: Uint8Array
   readonly #gateway: Gateway
   readonly #resolver: Resolver
 
+  /** `before`: the same backend under other TLS settings, whose figures go on here. */
   constructor(
     gateway: Gateway,
     candidate: Candidate,
     settings: BackendSettings,
     resolver: Resolver,
     tls: TlsClient | null,
+    before: Upstream | null,
   ) {
     this.#gateway = gateway
     this.#resolver = resolver
     this.candidate = candidate
     this.settings = settings
     this.tls = tls
-    this.pool = new Pool(gateway.settings.pool.idle, gateway.settings.pool.maxAge)
-    const override = gateway.settings.hostHeader
-    const own = ascii(`Host: ${override ?? hostOf(settings)}\r\n`)
+    this.figures = before?.figures ?? new BackendFigures()
+    this.transitions = before?.transitions ?? { healthy: 0, unhealthy: 0 }
+    this.pool = new Pool(0, 0)
+    this.defaultHostLine = ascii(`Host: ${hostOf(settings)}\r\n`)
+    this.configure(candidate, settings)
+  }
+
+  /** By other settings from now on, those of the gateway included; its connections stay. */
+  configure(candidate: Candidate, settings: BackendSettings): void {
+    const { pool, hostHeader } = this.#gateway.settings
+    this.candidate = candidate
+    this.settings = settings
+    this.gone = false
+    const keeps = settings.duty === undefined || settings.duty === "linger"
+    this.pool.configure(keeps ? pool.idle : 0, pool.maxAge)
+    const own = ascii(`Host: ${hostHeader ?? hostOf(settings)}\r\n`)
     this.defaultHostLine = own
-    this.hostLine = override !== null || tls !== null ? own : null
+    this.hostLine = hostHeader !== null || this.tls !== null ? own : null
+  }
+
+  /** No longer wanted: idle connections close now, the others after their last exchange. */
+  leave(): void {
+    this.gone = true
+    this.pool.configure(0, 0)
   }
 
   /** Addresses that the backend's name stands for now; at least 1. */

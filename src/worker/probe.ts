@@ -25,7 +25,7 @@ export interface ProbeTarget {
 }
 
 export interface ProbeParts {
-  readonly targets: readonly ProbeTarget[]
+  readonly target: (index: number) => ProbeTarget
   readonly health: HealthSettings
   readonly timeouts: TimeoutSettings
   readonly resolver: Resolver
@@ -41,7 +41,7 @@ export class Probes implements ProbeTransport {
   }
 
   probe(index: number, done: Verdict): ProbeHandle {
-    const target = this.#parts.targets[index]
+    const target = this.#parts.target(index)
     const { resolver } = this.#parts
     const tries = Math.max(1, resolver.addresses(target.settings.host).length)
     let current: ProbeConnection | null = null

@@ -5,19 +5,22 @@ import { set } from "../observe/figures.ts"
 import type { BackendReport, Samples, WorkerReport } from "../observe/snapshot.ts"
 import type { Gateway } from "../proxy/gateway.ts"
 import type { Upstream } from "../proxy/upstream.ts"
+import type { Membership } from "./membership.ts"
 
 export function reportOf(
   index: number,
   uptime: number,
   gateway: Gateway,
+  membership: Membership,
   prober: Prober,
   resolver: Resolver,
 ): WorkerReport {
   const samples: Samples = {}
+  const upstreams = lastOfEachName(membership.all)
   gateway.figures.collect(samples)
-  for (const upstream of gateway.upstreams) collectUpstream(samples, gateway, upstream, prober)
+  for (const upstream of upstreams) collectUpstream(samples, gateway, upstream, prober)
   let inFlight = 0
-  for (const { figures } of gateway.upstreams) inFlight += figures.active
+  for (const { figures } of upstreams) inFlight += figures.active
   return {
     index,
     pid: process.pid,
@@ -25,9 +28,18 @@ export function reportOf(
     clients: gateway.clients.size,
     inFlight: inFlight + gateway.figures.tunnels,
     draining: gateway.draining,
-    backends: gateway.upstreams.map((upstream) => backendReport(gateway, upstream, resolver)),
+    backends: upstreams.map((upstream) => backendReport(gateway, upstream, resolver)),
     samples,
   }
+}
+
+/** A backend that began anew under its name has the figures of both. */
+function lastOfEachName(upstreams: readonly Upstream[]): Upstream[] {
+  const byName = new Map<string, Upstream>()
+  for (const upstream of upstreams) {
+    if (!byName.has(upstream.settings.name)) byName.set(upstream.settings.name, upstream)
+  }
+  return [...byName.values()]
 }
 
 function collectUpstream(
@@ -62,7 +74,7 @@ function backendReport(gateway: Gateway, upstream: Upstream, resolver: Resolver)
     weight,
     backup,
     healthy: board.healthy.has(index),
-    draining: roster.isDraining(index),
+    draining: upstream.gone || roster.isDraining(index),
     since: board.since(index),
     reason: board.reason(index),
     active: upstream.figures.active,

@@ -17,6 +17,12 @@ export interface Worker {
   /** The port that is really bound, for settings with port 0. */
   readonly port: number
   report(): WorkerReport
+  /**
+   * Serves by other settings from now on; connections and tunnels stay. Resolves when new requests obey them. Rejects
+   * with `BunlbError`, nothing changed, when a CA file cannot be read. What belongs to the process (host, port,
+   * workers, admin) is not looked at. Call it again only when it has resolved.
+   */
+  apply(settings: Settings): Promise<void>
   /** Stops accepting, lets what is in flight end, and resolves with the number of connections cut at the limit. */
   drain(limitMs: number): Promise<number>
   /** Closes everything now. */

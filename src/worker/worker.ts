@@ -2,30 +2,28 @@
  * One process's whole balancer, put together: listener, gateway, backends, health, names, deadlines. It knows
  * nothing of fleets; in single-process mode it is all there is.
  */
-import { createCandidates, createStrategy } from "../balance/create.ts"
-import { RetryBudget } from "../balance/retry-budget.ts"
+import { createStrategy } from "../balance/create.ts"
 import { Roster } from "../balance/roster.ts"
+import type { Strategy } from "../balance/strategy.ts"
+import type { Settings } from "../config/settings.ts"
 import { HealthBoard } from "../health/board.ts"
 import { Prober } from "../health/prober.ts"
 import { refusals } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
-import { TrustedProxies } from "../net/cidr.ts"
 import { Deadlines, SWEEP_MS } from "../net/deadlines.ts"
 import { openListeners } from "../net/listeners.ts"
 import { Resolver, systemLookup } from "../net/resolver.ts"
-import { TlsClient } from "../net/tls-client.ts"
 import { EventClock, processClock } from "../observe/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { WorkerReport } from "../observe/snapshot.ts"
 import { ClientConnection } from "../proxy/client-connection.ts"
 import { Gateway } from "../proxy/gateway.ts"
-import { Trace } from "../proxy/trace.ts"
-import { Upstream, hostOf } from "../proxy/upstream.ts"
+import { type Upstream, hostOf } from "../proxy/upstream.ts"
 import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
+import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
-import { readmission } from "./readmission.ts"
+import { noProbes, readmissions } from "./readmission.ts"
 import { reportOf } from "./report.ts"
-import { traceTls } from "./tls-trace.ts"
 import type { StartWorker, Worker, WorkerOptions } from "./types.ts"
 
 /**
@@ -52,7 +50,8 @@ class Balancer implements Worker {
   readonly #resolver: Resolver
   readonly #prober: Prober
   readonly #acceptor: Acceptor<ClientConnection>
-  readonly #clientLimit: number
+  readonly #membership: Membership
+  #clientLimit = 0
   readonly #began = processClock.now()
   #sweeper: ReturnType<typeof setInterval> | null = null
   /** Who becomes idle is closed. */
@@ -61,14 +60,20 @@ class Balancer implements Worker {
 
   constructor(options: WorkerOptions) {
     const { settings } = options
+    const strategy = createStrategy(settings.strategy)
     this.#options = options
-    this.#gateway = this.#createGateway()
+    this.#gateway = this.#createGateway(strategy)
     this.#resolver = this.#createResolver()
-    this.#createUpstreams()
-    this.#prober = this.#createProber()
-    const [descriptors, backends] = [descriptorLimit(), settings.backends.length]
-    this.#clientLimit = clientLimit(settings.limits.connections, backends, descriptors)
-    this.#gateway.backendLimit = backendLimit(this.#clientLimit, backends, descriptors)
+    this.#prober = new Prober(0, settings.health, noProbes, this.#gateway.board)
+    this.#membership = new Membership(
+      {
+        gateway: this.#gateway,
+        resolver: this.#resolver,
+        prober: this.#prober,
+        onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
+      },
+      strategy,
+    )
     this.port = settings.port
     this.#acceptor = new Acceptor(this.#listenFd(), (socket) => this.#accept(socket))
     this.#gateway.onClientGone = () => this.#clientGone()
@@ -82,80 +87,70 @@ class Balancer implements Worker {
     return listeners.fds[0]
   }
 
-  #createGateway(): Gateway {
+  #createGateway(strategy: Strategy): Gateway {
     const { settings, log } = this.#options
-    const candidates = createCandidates(settings.backends)
-    const strategy = createStrategy(settings.strategy)
-    const roster = new Roster(candidates, strategy, settings.whenAllUnhealthy)
     const wallClock = { now: () => Date.now() }
-    const board = new HealthBoard(
-      candidates.length,
-      settings.health,
-      wallClock,
-      (index, healthy, reason) => this.#healthChanged(index, healthy, reason),
-    )
     return new Gateway({
       settings,
       clock: new EventClock(),
       log,
       figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
-      roster,
-      board,
-      budget: new RetryBudget(settings.retries.budgetPercent, settings.retries.budgetFloor),
+      roster: new Roster([], strategy, settings.whenAllUnhealthy),
+      board: new HealthBoard(0, settings.health, wallClock, (index, healthy, reason) =>
+        this.#healthChanged(index, healthy, reason),
+      ),
       deadlines: new Deadlines(),
-      trust: new TrustedProxies(settings.trustedProxies),
-      trace: settings.trace ? new Trace(log) : null,
     })
   }
 
   #createResolver(): Resolver {
-    const { settings, log } = this.#options
-    const hosts = [...new Set(settings.backends.map(({ host }) => host))]
-    return new Resolver(hosts, systemLookup, processClock, log, (host, _added, removed) => {
+    const { log } = this.#options
+    return new Resolver([], systemLookup, processClock, log, (host, _added, removed) => {
       const gone = new Set(removed.map(({ ip }) => ip))
-      for (const upstream of this.#gateway.upstreams) {
+      for (const upstream of this.#membership.all) {
         if (upstream.settings.host !== host) continue
         upstream.pool.retireWhere(({ ip }) => gone.has(ip))
       }
     })
   }
 
-  #createUpstreams(): void {
-    const { settings, log } = this.#options
-    const gateway = this.#gateway
-    for (const candidate of gateway.roster.candidates) {
-      const backend = settings.backends[candidate.index]
-      const watch = settings.tlsTrace ? traceTls(log, backend.name) : null
-      const tls = backend.tls
-        ? new TlsClient(backend.host, backend.ca, settings.insecure, watch)
-        : null
-      gateway.upstreams.push(new Upstream(gateway, candidate, backend, this.#resolver, tls))
-    }
+  async apply(settings: Settings): Promise<void> {
+    await this.#membership.apply(settings, () => this.#adopt(settings))
   }
 
-  #createProber(): Prober {
-    const { settings } = this.#options
-    const { health, timeouts } = settings
-    const { upstreams, board } = this.#gateway
-    if (health.type === "none") return readmission(upstreams.length, health, board)
-    const targets = upstreams.map((upstream) => ({
-      settings: upstream.settings,
-      tls: upstream.tls,
-      host: settings.hostHeader ?? hostOf(upstream.settings),
-    }))
-    const probes = new Probes({
-      targets,
+  /** All that is not a backend's own. */
+  #adopt(settings: Settings): void {
+    const { health, limits, backends } = settings
+    const gateway = this.#gateway
+    gateway.configure(settings)
+    gateway.board.configure(health)
+    const probed = health.type !== "none"
+    const transport = probed ? this.#createProbes(settings) : noProbes
+    const verdicts = probed ? gateway.board : readmissions(gateway.board)
+    this.#prober.configure(health, transport, verdicts, processClock.now())
+    const descriptors = descriptorLimit()
+    this.#clientLimit = clientLimit(limits.connections, backends.length, descriptors)
+    gateway.backendLimit = backendLimit(this.#clientLimit, backends.length, descriptors)
+    this.#clientGone()
+  }
+
+  #createProbes({ health, timeouts, hostHeader }: Settings): Probes {
+    const { upstreams, deadlines } = this.#gateway
+    return new Probes({
+      target: (index) => {
+        const { settings, tls } = upstreams[index]
+        return { settings, tls, host: hostHeader ?? hostOf(settings) }
+      },
       health,
       timeouts,
       resolver: this.#resolver,
-      deadlines: this.#gateway.deadlines,
+      deadlines,
       clock: processClock,
     })
-    return new Prober(targets.length, health, probes, board)
   }
 
   async start(): Promise<void> {
-    await this.#resolver.start()
+    await this.apply(this.#options.settings)
     this.#sweeper = setInterval(() => this.#tick(), SWEEP_MS)
     this.#prober.start(processClock.now())
     this.#acceptor.resume()
@@ -168,6 +163,7 @@ class Balancer implements Worker {
     this.#prober.tick(now)
     this.#resolver.tick(now)
     if (this.#gateway.clients.size < this.#clientLimit * ROOMY) this.#toldFull = false
+    this.#membership.sweep()
     if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
   }
 
@@ -191,21 +187,22 @@ class Balancer implements Worker {
   }
 
   #healthChanged(index: number, healthy: boolean, reason: string): void {
+    const upstream = this.#gateway.upstreams[index]
     this.#gateway.roster.setHealthy(index, healthy)
-    this.#gateway.upstreams[index].transitions[healthy ? "healthy" : "unhealthy"]++
-    if (!healthy) this.#gateway.upstreams[index].pool.retireWhere(() => true)
-    this.#options.onHealthChange({
-      worker: this.#options.index,
-      backend: this.#options.settings.backends[index].name,
-      healthy,
-      reason,
-      at: Date.now(),
-    })
+    upstream.transitions[healthy ? "healthy" : "unhealthy"]++
+    if (!healthy) upstream.pool.retireWhere(() => true)
+    if (!upstream.gone) this.#tell(upstream, healthy, reason)
+  }
+
+  #tell({ settings }: Upstream, healthy: boolean, reason: string): void {
+    const { index, onHealthChange } = this.#options
+    onHealthChange({ worker: index, backend: settings.name, healthy, reason, at: Date.now() })
   }
 
   report(): WorkerReport {
     const uptime = processClock.now() - this.#began
-    return reportOf(this.#options.index, uptime, this.#gateway, this.#prober, this.#resolver)
+    const { index } = this.#options
+    return reportOf(index, uptime, this.#gateway, this.#membership, this.#prober, this.#resolver)
   }
 
   async drain(limitMs: number): Promise<number> {
@@ -245,7 +242,7 @@ class Balancer implements Worker {
     this.#prober.stop()
     this.#resolver.stop()
     for (const client of this.#gateway.clients) client.abort()
-    for (const upstream of this.#gateway.upstreams) {
+    for (const upstream of this.#membership.all) {
       for (const connection of upstream.connections) connection.abort()
     }
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { createCandidates, createStrategy } from "../../src/balance/create.ts"
+import { createCandidate, createStrategy } from "../../src/balance/create.ts"
 import { tokenOf } from "../../src/balance/token.ts"
 import type { StrategyName } from "../../src/config/settings.ts"
 import { countByName, picks, withWeights } from "./candidates.ts"
@@ -21,10 +21,10 @@ test("every strategy that settings can name picks as it promises", () => {
 test("a candidate carries what settings say of the backend, and its token", () => {
   const rest = { host: "h", port: 80, tls: false, ca: null }
   expect(
-    createCandidates([
+    [
       { ...rest, name: "a:80", weight: 1, backup: false },
       { ...rest, name: "b:80", weight: 7, backup: true },
-    ]),
+    ].map(createCandidate),
   ).toEqual([
     { index: 0, name: "a:80", weight: 1, backup: false, token: tokenOf("a:80") },
     { index: 1, name: "b:80", weight: 7, backup: true, token: tokenOf("b:80") },

@@ -51,6 +51,7 @@ export const startStandIn: StartWorker = async (options) => {
   return {
     port: listener.port,
     report: () => report(options, { requests, clients: open.size, draining, startedAt }),
+    apply: async () => {},
     drain: async (limitMs) => {
       draining = true
       listener.stop()

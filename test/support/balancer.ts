@@ -75,6 +75,11 @@ export class TestBalancer {
       .reduce((sum, [, value]) => sum + value, 0)
   }
 
+  /** Other backends and settings, as `start` takes them, while it serves. */
+  apply(backends: readonly BackendPart[], part: SettingsPart = {}): Promise<void> {
+    return this.#worker.apply(settingsOf(backends, part))
+  }
+
   drain(limitMs: number): Promise<number> {
     return this.#worker.drain(limitMs)
   }

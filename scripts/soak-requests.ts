@@ -9,12 +9,13 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { putLoad } from "./bench/load.ts"
+import { buildExecutable } from "./bench/executable.ts"
 import { peerNames, startOrigin, startPeer } from "./bench/peers.ts"
 import type { Program } from "./bench/program.ts"
+import { putLoad } from "./bench/traffic.ts"
 
-const PROXY_CORE = 0
-const LOAD_CORE = 1
+const PROXY_CORE = "0"
+const LOAD_CORE = "1"
 const GROWTH_LIMIT_MIB = 16
 const WARM_SHARE = 0.2
 const MIB = 2 ** 20
@@ -33,22 +34,26 @@ const peer = peerNames.find((name) => name === values.peer) ?? "bunlb"
 const folder = mkdtempSync(join(tmpdir(), "bunlb-soak-"))
 chmodSync(folder, 0o755)
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
-const origin = await startOrigin({ folder, core: LOAD_CORE })
-const { port, program } = await startPeer(peer, origin.port, { folder, core: PROXY_CORE })
+const origin = await startOrigin({ folder, cores: LOAD_CORE })
+const setup = { tls: false, workers: 1, origin: origin.ports, executable: buildExecutable() }
+const { port, program } = await startPeer(peer, setup, { folder, cores: PROXY_CORE })
 console.log("seconds  requests  MiB of each process")
 
 const begun = performance.now()
+const traffic = { path: "/small", fields: [], kind: "same" } as const
 const load = {
-  path: "/small",
-  fields: [],
+  port,
   connections: Number(values.connections),
-  core: LOAD_CORE,
+  seconds: Number(values.every),
+  cores: LOAD_CORE,
+  folder,
+  pauseMs: 0,
 }
 const series: { readonly done: number; readonly mib: number }[] = []
 let done = 0
 let errors = 0
 while (done < wanted) {
-  const result = await putLoad({ ...load, port, seconds: Number(values.every) })
+  const result = await putLoad(traffic, load)
   done += result.requests
   errors += result.errors
   series.push({ done, mib: print(program) })

@@ -1,5 +1,5 @@
 /**
- * A program under measurement: started in the foreground, tied to one core, and always ended with all its children.
+ * A program under measurement: started in the foreground, tied to its cores, and always ended with all its children.
  * CPU time and memory are those of its whole process tree as the kernel counts them (ticks of 10 ms).
  */
 import { readdirSync, readFileSync } from "node:fs"
@@ -22,10 +22,16 @@ export class Program {
   readonly #name: string
   readonly #child: Subprocess
 
-  private constructor(name: string, command: readonly string[], core: number) {
+  private constructor(
+    name: string,
+    command: readonly string[],
+    cores: string,
+    env: Readonly<Record<string, string>>,
+  ) {
     this.#name = name
-    this.#child = Bun.spawn(["taskset", "-c", String(core), ...command], {
+    this.#child = Bun.spawn(["taskset", "-c", cores, ...command], {
       stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...env },
     })
     running.add(this)
   }
@@ -34,10 +40,11 @@ export class Program {
   static async start(
     name: string,
     command: readonly string[],
-    core: number,
+    cores: string,
     port: number,
+    env: Readonly<Record<string, string>> = {},
   ): Promise<Program> {
-    const program = new Program(name, command, core)
+    const program = new Program(name, command, cores, env)
     const deadline = performance.now() + READY_LIMIT_MS
     while (!(await accepts(port))) {
       if (program.#child.exitCode !== null || performance.now() > deadline) {
@@ -50,9 +57,12 @@ export class Program {
     return program
   }
 
-  /** CPU time of the tree so far, user and system. */
-  cpuMs(): number {
-    return this.#tree().reduce((sum, { ticks }) => sum + ticks, 0) * TICK_MS
+  /** CPU time of the tree so far. */
+  cpu(): CpuTime {
+    const tree = this.#tree()
+    const sum = (key: "userTicks" | "systemTicks"): number =>
+      tree.reduce((ticks, member) => ticks + member[key], 0) * TICK_MS
+    return { userMs: sum("userTicks"), systemMs: sum("systemTicks") }
   }
 
   residentBytes(): number {
@@ -97,10 +107,16 @@ export class Program {
   }
 }
 
+export interface CpuTime {
+  readonly userMs: number
+  readonly systemMs: number
+}
+
 interface ProcessFacts {
   readonly pid: number
   readonly parent: number
-  readonly ticks: number
+  readonly userTicks: number
+  readonly systemTicks: number
   readonly pages: number
 }
 
@@ -112,9 +128,16 @@ function readFacts(pid: string): ProcessFacts[] {
       .slice(stat.lastIndexOf(")") + 2)
       .split(" ")
       .map(Number)
-    const [parent = 0, ticksFrom, ticksTo, resident] = [fields[1], 11, 15, 21]
-    const ticks = fields.slice(ticksFrom, ticksTo).reduce((sum, each) => sum + each, 0)
-    return [{ pid: Number(pid), parent, ticks, pages: fields[resident] ?? 0 }]
+    const at = (index: number): number => fields[index] ?? 0
+    return [
+      {
+        pid: Number(pid),
+        parent: at(1),
+        userTicks: at(11) + at(13),
+        systemTicks: at(12) + at(14),
+        pages: at(21),
+      },
+    ]
   } catch {
     return []
   }

@@ -2,7 +2,7 @@
  * The bare relay, the floor under every balancer on this runtime: each client connection has a kept backend
  * connection, bytes go across unread. Two receives and two sends a request, and nothing else.
  *
- *   bun scripts/bench/relay.ts PORT BACKEND_PORT
+ *   bun scripts/bench/relay.ts PORT BACKEND_PORT [true]      true: the backend speaks TLS
  */
 import type { Socket } from "bun"
 
@@ -13,7 +13,8 @@ interface End {
   waiting: Buffer[]
 }
 
-const [port = 0, backendPort = 0] = process.argv.slice(2).map(Number)
+const [port = 0, backendPort = 0] = process.argv.slice(2, 4).map(Number)
+const tls = process.argv[4] === "true" ? { tls: { rejectUnauthorized: false } } : {}
 
 const handlers = {
   data: (socket: Socket<End>, bytes: Buffer) => {
@@ -43,6 +44,7 @@ async function pair(client: Socket<End>): Promise<void> {
   const backend = await Bun.connect<End>({
     hostname: "127.0.0.1",
     port: backendPort,
+    ...tls,
     data: { other: client, waiting: [] },
     socket: handlers,
   })

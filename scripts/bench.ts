@@ -172,10 +172,10 @@ function configurations(peers: readonly PeerName[]): string {
   const each = peers.map((peer) => {
     return `### ${titles[peer]}\n\n\`\`\`text\n${describePeer(peer, setup).trim()}\n\`\`\`\n`
   })
-  const changes =
-    "For `tls` the origin is spoken to over TLS, its certificate not verified by anybody: `,tls` in bunlb,\n" +
-    "`proxy_pass https:` in nginx, `ssl verify none` in HAProxy, `tls_insecure_skip_verify` in Caddy. For\n" +
-    "`two-workers` everybody has two workers or threads.\n"
+  const changes = `For \`tls\` the origin is spoken to over TLS, its certificate not verified by anybody: \`,tls\` in bunlb,
+\`proxy_pass https:\` in nginx, \`ssl verify none\` in HAProxy, \`tls_insecure_skip_verify\` in Caddy. For \`two-workers\`
+everybody has two workers or threads.
+`
   return `${each.join("\n")}\n${changes}`
 }
 

@@ -2,6 +2,7 @@
  * One scenario, all peers: they are started together and wait side by side, and are loaded in turn, round by round,
  * so that a noisy moment of the machine hits everybody. Then each is loaded at half of what it can do.
  */
+import { costBetween } from "./cost.ts"
 import type { IdleClients } from "./idle.ts"
 import { openIdle } from "./idle.ts"
 import { medianOf } from "./median.ts"
@@ -130,15 +131,22 @@ async function saturate(
   place: Place,
   seconds: number,
 ): Promise<void> {
+  const { settleSeconds } = scenario
   const before = program.cpu()
-  const { requests, ...result } = await load(port, scenario, place, seconds, 0)
+  const loaded = load(port, scenario, place, seconds + settleSeconds, 0)
+  const settled =
+    settleSeconds > 0
+      ? await costBetween(program, place.origin, settleSeconds * 1000, seconds * 900)
+      : null
+  const { requests, ...result } = await loaded
   const after = program.cpu()
   const userUs = ((after.userMs - before.userMs) * 1000) / requests
   const systemUs = ((after.systemMs - before.systemMs) * 1000) / requests
+  const figures = { ...result, userUs, systemUs, ...settled }
+  const cpuUs = figures.userUs + figures.systemUs
   const resident = program.members().map(({ residentBytes }) => residentBytes / 2 ** 20)
   const rssMiB = resident.reduce((sum, each) => sum + each, 0)
-  const biggestMiB = Math.max(...resident)
-  rounds.push({ ...result, userUs, systemUs, cpuUs: userUs + systemUs, rssMiB, biggestMiB })
+  rounds.push({ ...figures, cpuUs, rssMiB, biggestMiB: Math.max(...resident) })
 }
 
 async function finish(
@@ -160,7 +168,7 @@ async function finish(
         ? await load(port, scenario, place, pacedSeconds, pauseMs)
         : null
     let calls: number | null = null
-    if (syscalls) {
+    if (syscalls && scenario.counted) {
       let requests = 0
       const total = await countSyscalls(program, place.folder, async () => {
         requests = (await load(port, scenario, place, 1, 0)).requests

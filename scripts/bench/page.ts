@@ -91,7 +91,7 @@ is written by \`${command}\`.
 - Machine: ${machineInWords(machine)}. Load average before: ${loadBefore.toFixed(2)}
 - Each proxy has one worker or thread on core 0; the load (wrk) and the origin (nginx) share core 1. Scenario
   \`two-workers\` has both cores for everybody.
-- ${effort.rounds} rounds of ${effort.seconds} s, the peers in turn in every round; the medians are shown. Before that
+- Rounds: ${effort.rounds} of ${effort.seconds} s, the peers in turn in every round; the medians are shown. Before that
   everybody is warmed up: a second, or two for those that compile as they run.
 - Half load: ${effort.pacedSeconds} s at half of what the slowest of bunlb, nginx and HAProxy reached (or the peer itself,
   if that is less), by wrk with random pauses between an answer and the next request. Not corrected for coordinated omission.

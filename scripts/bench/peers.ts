@@ -64,8 +64,9 @@ function commandOf(name: PeerName, port: number, setup: PeerSetup, folder: strin
     case "bunlb": {
       const backend = `127.0.0.1:${origin}${tls ? ",tls" : ""}`
       const place = ["-h", "127.0.0.1", "-p", String(port), "-b", backend, "-w", String(workers)]
-      const limits = ["--insecure", "--client-idle-timeout", "1h", "--admin", "127.0.0.1:0"]
-      return { command: [executable, "run", ...place, "--no-pin", ...limits, "-l", "warn"] }
+      const limits = ["--insecure", "--client-idle-timeout", "1h", "--pool-idle", "2048"]
+      const admin = ["--admin", "127.0.0.1:0", "-l", "warn"]
+      return { command: [executable, "run", ...place, "--no-pin", ...limits, ...admin] }
     }
     case "nginx":
       return {
@@ -88,6 +89,12 @@ function commandOf(name: PeerName, port: number, setup: PeerSetup, folder: strin
       return { command: [process.execPath, script, String(port), String(origin), String(tls)] }
     }
   }
+}
+
+/** Requests that the origin has answered so far, exact at any moment. */
+export async function answeredBy({ ports }: Origin): Promise<number> {
+  const status = await fetch(`http://127.0.0.1:${ports.plain}/status`)
+  return Number(/^\s+\d+ \d+ (\d+)/m.exec(await status.text())?.[1])
 }
 
 /** A relay keeps a backend connection for each client, which 10,000 of them are too many for; and it is one thread. */

@@ -13,6 +13,10 @@ export interface Scenario extends Traffic {
   readonly workers: number
   /** Whether latency at half load is measured as well. */
   readonly paced: boolean
+  /** Whether system calls are counted as well, if they are asked for. */
+  readonly counted: boolean
+  /** Time for so many connections to be made, which is not measured. */
+  readonly settleSeconds: number
   /** Highest ratio of CPU to the better of nginx and HAProxy that bunlb is meant to have; null: no aim. */
   readonly aim: number | null
 }
@@ -40,11 +44,13 @@ const usual: Omit<Scenario, "text"> = {
   tls: false,
   workers: 1,
   paced: true,
+  counted: false,
+  settleSeconds: 0,
   aim: 1,
 }
 
 export const scenarios = {
-  small: { ...usual, text: "wrk's own head of 45 bytes, an answer of 18 bytes" },
+  small: { ...usual, text: "wrk's own head of 45 bytes, an answer of 18 bytes", counted: true },
   browser: {
     ...usual,
     text: "a browser's head of 650 bytes, an answer with 12 fields",
@@ -57,20 +63,45 @@ export const scenarios = {
     path: "/browser",
     fields: browserFields.filter((field) => !field.startsWith("Cookie:")),
     kind: "varied",
+    paced: false,
   },
   "16kb": { ...usual, text: "an answer of 16 KB", path: "/16kb" },
-  "100kb": { ...usual, text: "an answer of 100 KB", path: "/100kb", aim: 0.9 },
+  "100kb": {
+    ...usual,
+    text: "an answer of 100 KB",
+    path: "/100kb",
+    paced: false,
+    counted: true,
+    aim: 0.9,
+  },
   "1mb": { ...usual, text: "an answer of 1 MB", path: "/1mb", paced: false, aim: 0.9 },
-  chunked: { ...usual, text: "an answer of 2 KB in three chunks", path: "/chunked" },
-  post16k: { ...usual, text: "a POST of 16 KiB, an answer of 18 bytes", kind: "post" },
+  chunked: {
+    ...usual,
+    text: "an answer of 2 KB in three chunks",
+    path: "/chunked",
+    paced: false,
+    counted: true,
+  },
+  post16k: {
+    ...usual,
+    text: "a POST of 16 KiB, an answer of 18 bytes",
+    kind: "post",
+    counted: true,
+  },
   close: {
     ...usual,
     text: "small, with a new client connection for each request",
     fields: ["Connection: close"],
     paced: false,
+    counted: true,
     aim: 1.1,
   },
-  conns2000: { ...usual, text: "small, over 2,000 busy connections", connections: 2000 },
+  conns2000: {
+    ...usual,
+    text: "small, over 2,000 busy connections",
+    connections: 2000,
+    settleSeconds: 1,
+  },
   idle10k: {
     ...usual,
     text: "small, over 64 busy connections beside 10,000 idle ones",

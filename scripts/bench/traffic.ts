@@ -84,7 +84,18 @@ export async function putLoad(traffic: Traffic, options: LoadOptions): Promise<L
   const script = join(folder, "load.lua")
   const request = { same: "", varied, post }[traffic.kind]
   writeFileSync(script, request + (pauseMs > 0 ? pause(pauseMs) : "") + report)
-  const shape = ["-t", "1", "-c", String(connections), "-d", `${seconds}s`, "-s", script]
+  const shape = [
+    "-t",
+    "1",
+    "--timeout",
+    "10s",
+    "-c",
+    String(connections),
+    "-d",
+    `${seconds}s`,
+    "-s",
+    script,
+  ]
   const headers = traffic.fields.flatMap((field) => ["-H", field])
   const url = `http://127.0.0.1:${port}${traffic.path}`
   const wrk = Bun.spawn(["taskset", "-c", cores, "wrk", ...shape, ...headers, url], {

@@ -1,5 +1,6 @@
 /** docs/configuration.md, written from the schema so that it cannot fall behind it. */
 import { MAX_BACKENDS } from "./backend.ts"
+import { table } from "./markdown.ts"
 import { settingRows, type SettingRow } from "./schema.ts"
 
 const introduction = `# Configuration
@@ -103,20 +104,6 @@ function groupTable(group: string): string {
   const rows = settingRows.filter((row) => row.setting.group === group).map(tableRow)
   const head = ["Key", "Flag", "Default", "Meaning", "Values"]
   return [`## ${group}`, "", table([head, ...rows]), ""].join("\n")
-}
-
-/** Columns as wide as their widest cell, as `bun fmt` wants them. */
-function table([head = [], ...rows]: readonly (readonly string[])[]): string {
-  const widths = head.map((_, at) =>
-    Math.max(...[head, ...rows].map((row) => row[at]?.length ?? 0)),
-  )
-  const line = (cells: readonly string[], fill = " "): string =>
-    `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0, fill)).join(" | ")} |`
-  const rule = line(
-    head.map(() => ""),
-    "-",
-  )
-  return [line(head), rule, ...rows.map((row) => line(row))].join("\n")
 }
 
 function tableRow({ key, flag, setting, defaultText }: SettingRow): string[] {

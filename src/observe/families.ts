@@ -17,6 +17,8 @@ export interface Family {
   readonly kind: "counter" | "gauge" | "histogram"
   readonly help: string
   readonly merge: MergeRule
+  /** Names of its labels; none when left out. `le` of a histogram goes without saying. */
+  readonly labels?: readonly string[]
 }
 
 export const families: readonly Family[] = [
@@ -25,37 +27,49 @@ export const families: readonly Family[] = [
     kind: "counter",
     help: "Responses sent to clients, by backend and status code; backend is empty when bunlb itself answered.",
     merge: "sum",
+    labels: ["backend", "code"],
   },
   {
     name: "bunlb_request_duration_seconds",
     kind: "histogram",
     help: "Time from the last byte of the request head to the last byte of the response, by backend.",
     merge: "sum",
+    labels: ["backend"],
   },
-  { name: "bunlb_backend_up", kind: "gauge", help: "1 when the backend is healthy.", merge: "max" },
+  {
+    name: "bunlb_backend_up",
+    kind: "gauge",
+    help: "1 when the backend is healthy.",
+    merge: "max",
+    labels: ["backend"],
+  },
   {
     name: "bunlb_backend_connections",
     kind: "gauge",
     help: "Connections to the backend, by state: active, idle or dialing.",
     merge: "sum",
+    labels: ["backend", "state"],
   },
   {
     name: "bunlb_pool_reuses_total",
     kind: "counter",
     help: "Requests sent on a pooled connection.",
     merge: "sum",
+    labels: ["backend"],
   },
   {
     name: "bunlb_dials_total",
     kind: "counter",
     help: "Connections begun, by result.",
     merge: "sum",
+    labels: ["backend", "result"],
   },
   {
     name: "bunlb_retries_total",
     kind: "counter",
     help: "Requests sent again, by reason.",
     merge: "sum",
+    labels: ["reason"],
   },
   {
     name: "bunlb_failovers_total",
@@ -80,18 +94,21 @@ export const families: readonly Family[] = [
     kind: "counter",
     help: "Failures the breaker counted, by backend and reason.",
     merge: "sum",
+    labels: ["backend", "reason"],
   },
   {
     name: "bunlb_breaker_transitions_total",
     kind: "counter",
     help: "Changes of health, by backend and the state entered.",
     merge: "sum",
+    labels: ["backend", "to"],
   },
   {
     name: "bunlb_probes_total",
     kind: "counter",
     help: "Probes, by backend and result.",
     merge: "sum",
+    labels: ["backend", "result"],
   },
   {
     name: "bunlb_client_connections",
@@ -116,6 +133,7 @@ export const families: readonly Family[] = [
     kind: "counter",
     help: "Requests refused by bunlb, by reason.",
     merge: "sum",
+    labels: ["reason"],
   },
   {
     name: "bunlb_truncated_responses_total",
@@ -128,6 +146,7 @@ export const families: readonly Family[] = [
     kind: "counter",
     help: "Bytes by direction: from_client, to_client, from_backend, to_backend.",
     merge: "sum",
+    labels: ["direction"],
   },
   { name: "bunlb_tunnels", kind: "gauge", help: "Upgraded connections open now.", merge: "sum" },
   {
@@ -141,12 +160,14 @@ export const families: readonly Family[] = [
     kind: "gauge",
     help: "Client connections open now, by worker.",
     merge: "worker",
+    labels: ["worker"],
   },
   {
     name: "bunlb_worker_restarts_total",
     kind: "counter",
     help: "Workers started again, by reason.",
     merge: "fleet",
+    labels: ["reason"],
   },
   { name: "bunlb_workers", kind: "gauge", help: "Workers that serve now.", merge: "fleet" },
   {
@@ -154,35 +175,41 @@ export const families: readonly Family[] = [
     kind: "counter",
     help: "Configuration reloads, by result.",
     merge: "fleet",
+    labels: ["result"],
   },
   {
     name: "bunlb_build_info",
     kind: "gauge",
     help: "1, labelled with the version of bunlb and of Bun.",
     merge: "fleet",
+    labels: ["version", "bun"],
   },
   {
     name: "bunlb_process_cpu_seconds_total",
     kind: "counter",
     help: "CPU time used, by process.",
     merge: "fleet",
+    labels: ["process"],
   },
   {
     name: "bunlb_process_resident_memory_bytes",
     kind: "gauge",
     help: "Resident memory, by process.",
     merge: "fleet",
+    labels: ["process"],
   },
   {
     name: "bunlb_process_open_fds",
     kind: "gauge",
     help: "Open file descriptors, by process.",
     merge: "fleet",
+    labels: ["process"],
   },
   {
     name: "bunlb_process_start_time_seconds",
     kind: "gauge",
     help: "Start of the process since 1970, by process.",
     merge: "fleet",
+    labels: ["process"],
   },
 ]

@@ -12,7 +12,10 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8")
 const readme = read("README.md")
-const pages = ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/configuration.md"]
+const pages = [
+  ...["README.md", "CHANGELOG.md"],
+  ...["docs/architecture.md", "docs/configuration.md", "docs/metrics.md"],
+]
 
 /** Flags of commands and of other programs that the page names. */
 const others = ["delay", "fail-rate", "help", "name", "print", "status", "tls", "yes", "config"]

@@ -6,6 +6,7 @@
  */
 import { startAdmin } from "../admin/server.ts"
 import type { Settings } from "../config/settings.ts"
+import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
 import type { StartWorker } from "../worker/types.ts"
 import { Fleet } from "./fleet.ts"
@@ -75,16 +76,21 @@ export async function startFleet(
 /** Runs until a signal ends it; resolves with the exit code. Throws as `startFleet` does. */
 export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks): Promise<number> {
   const wishes = listenForSignals()
+  const manager = ServiceManager.find(process.env)
   try {
     const fleet = await Promise.race([startFleet(settings, log, hooks), wishes.second])
     if (typeof fleet === "string") return 1
-    log.info(`${await wishes.first}: draining, at most ${settings.timeouts.drain / 1000} s`)
+    manager?.ready(`serves on port ${fleet.port}`)
+    const wish = await wishes.first
+    manager?.stopping(`draining, at most ${settings.timeouts.drain / 1000} s`)
+    log.info(`${wish}: draining, at most ${settings.timeouts.drain / 1000} s`)
     const drained = await Promise.race([fleet.drain(), wishes.second])
     if (drained === undefined) return 0
     log.warn(`second ${drained}: stopping at once`)
     await fleet.stop()
     return 1
   } finally {
+    manager?.close()
     wishes.ignore()
   }
 }

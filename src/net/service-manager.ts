@@ -1,0 +1,89 @@
+/**
+ * What the service manager that started this process wants to hear: that it serves, that it reads its configuration
+ * again, that it is about to end, and, if it asks, that it is alive. Datagrams to the unix socket that NOTIFY_SOCKET
+ * names; no manager, no word. A word that cannot be sent is lost: serving matters more than telling.
+ *
+ * Source: sd_notify(3), sd_watchdog_enabled(3).
+ */
+import { writeSync } from "node:fs"
+import { libc } from "./libc.ts"
+
+const AF_UNIX = 1
+const SOCK_DGRAM = 2
+/** A manager that does not read must not stop who tells it something. */
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+/** The size of sun_path, unix(7). */
+const LONGEST_PATH = 108
+
+type Environment = Record<string, string | undefined>
+
+export class ServiceManager {
+  readonly #fd: number
+  /** Milliseconds between two signs of life; null when nobody wants any. */
+  readonly #signMs: number | null
+  #signs: Timer | null = null
+
+  private constructor(fd: number, signMs: number | null) {
+    this.#fd = fd
+    this.#signMs = signMs
+  }
+
+  /** The one that `environment` names, or null. Its names are taken out, so that no child speaks for this process. */
+  static find(environment: Environment): ServiceManager | null {
+    const path = environment.NOTIFY_SOCKET ?? ""
+    const signMs = watchdogMs(environment)
+    for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete environment[name]
+    const fd = process.platform === "linux" ? connect(path) : -1
+    return fd < 0 ? null : new ServiceManager(fd, signMs)
+  }
+
+  /** `status` is one line for `systemctl status`. From now on it also hears that this process lives. */
+  ready(status: string): void {
+    this.#say("READY=1", `STATUS=${status}`)
+    if (this.#signMs === null || this.#signs !== null) return
+    this.#signs = setInterval(() => this.#say("WATCHDOG=1"), this.#signMs)
+    this.#say("WATCHDOG=1")
+  }
+
+  stopping(status: string): void {
+    this.#say("STOPPING=1", `STATUS=${status}`)
+  }
+
+  close(): void {
+    if (this.#signs !== null) clearInterval(this.#signs)
+    libc().close(this.#fd)
+  }
+
+  #say(...lines: string[]): void {
+    try {
+      writeSync(this.#fd, lines.map((line) => line.replaceAll("\n", " ")).join("\n"))
+    } catch {
+      // Nobody listens any more, or not fast enough.
+    }
+  }
+}
+
+/** Twice in the time after which it would be thought dead; asked of this process or of anyone. */
+function watchdogMs({ WATCHDOG_USEC: limit, WATCHDOG_PID: pid }: Environment): number | null {
+  if (pid !== undefined && pid !== String(process.pid)) return null
+  const microseconds = Number(limit ?? 0)
+  return microseconds > 0 ? Math.max(1, microseconds / 2_000) : null
+}
+
+/** A descriptor whose every write is one datagram to `path`, or -1. A path with `@` in front is abstract. */
+function connect(path: string): number {
+  const bytes = new TextEncoder().encode(path)
+  if (!/^[/@]/.test(path) || bytes.length >= LONGEST_PATH) return -1
+  const abstract = path.startsWith("@")
+  if (abstract) bytes[0] = 0
+  // A name in the file system ends with a zero, an abstract one with its length.
+  const address = new Uint8Array(2 + bytes.length + (abstract ? 0 : 1))
+  new DataView(address.buffer).setUint16(0, AF_UNIX, true)
+  address.set(bytes, 2)
+  const { socket, connect, close } = libc()
+  const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+  if (fd < 0 || connect(fd, address, address.length) === 0) return fd
+  close(fd)
+  return -1
+}

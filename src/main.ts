@@ -10,6 +10,14 @@ const commands = {
   health: async () => (await import("./cli/health.ts")).health,
   schema: async () => (await import("./cli/schema.ts")).schema,
   status: async () => (await import("./cli/status.ts")).status,
+  reload: async () => (await import("./cli/reload.ts")).reload,
+  drain: async () => (await import("./cli/drain.ts")).drain,
+  enable: async () => (await import("./cli/by-hand.ts")).enable,
+  disable: async () => (await import("./cli/by-hand.ts")).disable,
+  set: async () => (await import("./cli/by-hand.ts")).set,
+  add: async () => (await import("./cli/by-hand.ts")).add,
+  remove: async () => (await import("./cli/by-hand.ts")).remove,
+  explain: async () => (await import("./cli/explain.ts")).explain,
 }
 
 if (process.env.BUNLB_WORKER !== undefined && process.send !== undefined) {

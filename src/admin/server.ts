@@ -1,6 +1,6 @@
 /**
  * The admin listener: what the fleet says of itself, over HTTP, on an address of its own. It lives in the master,
- * off the data path, so `Bun.serve` is good enough here; it only reads.
+ * off the data path, so `Bun.serve` is good enough here. What changes something is in control.ts.
  *
  *     GET /                the dashboard
  *     GET /metrics         Prometheus text, merged over all workers
@@ -15,6 +15,7 @@ import { BunlbError } from "../observe/errors.ts"
 import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
 import { showDashboard } from "./dashboard.ts"
 import { Viewers } from "./viewers.ts"
+import { answerControl, type AdminControl } from "./control.ts"
 
 /** What the listener shows. */
 export interface AdminSource {
@@ -23,6 +24,8 @@ export interface AdminSource {
   status(): Promise<FleetStatus>
   live(): Live
   past(): Past
+  /** What changes something; absent where nothing can be changed. */
+  readonly control?: AdminControl
 }
 
 export interface AdminListener {
@@ -75,7 +78,9 @@ function serve({ host, port }: AdminAddress, source: AdminSource, viewers: Viewe
       reusePort: false,
       idleTimeout: IDLE_LIMIT_SECONDS,
       maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-      fetch: (request) => answer(request, source, viewers),
+      fetch: (request) =>
+        (source.control && answerControl(request, source.control, host)) ??
+        answer(request, source, viewers),
       error: () => refuse(500, "internal", "the figures could not be read"),
     })
   } catch (error) {

@@ -1,4 +1,4 @@
-/** Asks the admin listener of a running bunlb, for `health` and `status`. */
+/** Asks the admin listener of a running bunlb, and tells it what to do. */
 import { adminAddress, formatHostPort } from "../config/address.ts"
 import { schema } from "../config/schema.ts"
 import type { Settings } from "../config/settings.ts"
@@ -9,6 +9,8 @@ type Address = Settings["admin"]
 
 /** A listener that does not answer in this time is as good as none. */
 const LIMIT_MS = 3_000
+/** A change is answered when every worker obeys, new names resolved. */
+const CHANGE_LIMIT_MS = 15_000
 
 const fallback: Address = { host: "127.0.0.1", port: 9900 }
 
@@ -26,8 +28,23 @@ export interface AdminAnswer {
   readonly body: string
 }
 
-/** Throws `BunlbError` when nothing answers there. */
-export async function askAdmin(address: Address, path: string): Promise<AdminAnswer> {
+export const tokenOption: Option<string | null> = {
+  name: "admin-token",
+  type: schema.admin_token.type,
+  group: "Flags",
+  help: "What the listener asks for; in the environment as BUNLB_ADMIN_TOKEN nobody sees it",
+  default: null,
+  defaultText: "none",
+}
+
+/**
+ * Throws `BunlbError` when nothing answers there. `post`: a JSON body to send.
+ */
+export async function askAdmin(
+  address: Address,
+  path: string,
+  post?: { readonly body: object; readonly token: string | null },
+): Promise<AdminAnswer> {
   if (address === null) throw usageError("--admin: expected HOST:PORT, got off")
   const { host, port } = address
   // A listener on all addresses is asked on the loopback one.
@@ -36,12 +53,18 @@ export async function askAdmin(address: Address, path: string): Promise<AdminAns
   // fetch would send even this through a proxy named in the environment.
   process.env.NO_PROXY = "*"
   try {
-    const signal = AbortSignal.timeout(LIMIT_MS)
-    const response = await fetch(`http://${place}${path}`, { signal, redirect: "manual" })
+    const signal = AbortSignal.timeout(post === undefined ? LIMIT_MS : CHANGE_LIMIT_MS)
+    const authorization = post?.token ? { authorization: `Bearer ${post.token}` } : {}
+    const response = await fetch(`http://${place}${path}`, {
+      signal,
+      redirect: "manual",
+      ...(post && { method: "POST", body: JSON.stringify(post.body), headers: authorization }),
+    })
     return { status: response.status, body: await response.text() }
   } catch (error) {
     const late = error instanceof Error && error.name === "TimeoutError"
-    const fault = late ? `does not answer within ${LIMIT_MS / 1000} s` : "does not answer"
+    const limitMs = post === undefined ? LIMIT_MS : CHANGE_LIMIT_MS
+    const fault = late ? `does not answer within ${limitMs / 1000} s` : "does not answer"
     const advice = "is bunlb running, and with this --admin?"
     throw new BunlbError("BUNLB_E_ADMIN_UNREACHABLE", `admin ${place} ${fault}: ${advice}`)
   }

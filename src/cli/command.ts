@@ -16,6 +16,8 @@ export interface CommandSpec {
   readonly description: string
   readonly usage: string
   readonly flags: readonly Flag[]
+  /** What the words that are no flags stand for: `BACKEND`. */
+  readonly words?: readonly string[]
   readonly examples?: readonly string[]
   /** Resolves with the exit code. */
   run(typed: Typed, terminal: Terminal): Promise<number>
@@ -27,7 +29,7 @@ export function command(spec: CommandSpec): CommandDef {
     meta: { name, description },
     async run({ rawArgs, data }) {
       const { terminal, commands } = data as CommandContext
-      const typed = readFlags(rawArgs, spec.flags)
+      const typed = readFlags(rawArgs, spec.flags, spec.words)
       if (!typed.help) return await spec.run(typed, terminal)
       terminal.out(helpPage({ ...spec, examples }, commands))
       return 0

@@ -26,6 +26,8 @@ export interface Flag<T = unknown> {
 export interface Typed {
   /** By name of the flag: the strings in the order they came, or the switch. */
   readonly values: ReadonlyMap<string, readonly string[] | boolean>
+  /** The words that are no flags. */
+  readonly words: readonly string[]
   readonly help: boolean
 }
 
@@ -34,22 +36,30 @@ export function usageError(message: string): BunlbError {
 }
 
 /** Throws `BunlbError` at the first word that makes no sense: what follows it cannot be trusted. */
-export function readFlags(words: readonly string[], flags: readonly Flag[]): Typed {
-  const reader = new Reader(words, flags)
+export function readFlags(
+  words: readonly string[],
+  flags: readonly Flag[],
+  /** What the words that are no flags stand for: `BACKEND`. All of them are needed. */
+  names: readonly string[] = [],
+): Typed {
+  const reader = new Reader(words, flags, names)
   reader.readAll()
   return reader
 }
 
 class Reader implements Typed {
   readonly values = new Map<string, string[] | boolean>()
+  readonly words: string[] = []
   help = false
   readonly #words: readonly string[]
   readonly #flags: readonly Flag[]
+  readonly #names: readonly string[]
   #next = 0
 
-  constructor(words: readonly string[], flags: readonly Flag[]) {
+  constructor(words: readonly string[], flags: readonly Flag[], names: readonly string[]) {
     this.#words = words
     this.#flags = flags
+    this.#names = names
   }
 
   readAll(): void {
@@ -59,8 +69,11 @@ class Reader implements Typed {
       else if (word === "--") this.#refuseStray(this.#words[this.#next])
       else if (word.startsWith("--")) this.#readLong(word)
       else if (word.startsWith("-") && word !== "-") this.#readShort(word)
+      else if (this.words.length < this.#names.length) this.words.push(word)
       else this.#refuseStray(word)
     }
+    const missing = this.#names[this.words.length]
+    if (missing !== undefined && !this.help) throw usageError(`${missing} is missing, see --help`)
   }
 
   #refuseStray(word: string | undefined): void {

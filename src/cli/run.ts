@@ -1,5 +1,6 @@
 /** `bunlb [run]`: the balancer. */
 import { warningsAbout } from "../config/warnings.ts"
+import type { Settings } from "../config/settings.ts"
 import { createLog } from "../observe/console-log.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { command } from "./command.ts"
@@ -31,6 +32,8 @@ export const run = command({
     const log = createLog(settings.logLevel, settings.logFormat)
     for (const { loud, line } of warningsAbout(settings, terminal.machine)) if (loud) log.warn(line)
     const { runFleet } = await import("../fleet/run.ts")
-    return await runFleet(settings, log)
+    if (settings.watch && file === null) log.warn("watch: no configuration file was named")
+    const load = async (): Promise<Settings> => (await askedSettings(typed, terminal)).settings
+    return await runFleet(settings, log, { load, file })
   },
 })

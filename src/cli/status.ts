@@ -59,7 +59,15 @@ function readStatus(code: number, body: string): FleetStatus {
 export function statusPage(fleet: FleetStatus, now: number): string {
   const state = fleet.draining ? ", draining" : ""
   const head = `bunlb ${fleet.version}, port ${fleet.port}, up ${age(fleet.uptime)}${state}`
-  return [head, "", backendTable(fleet.backends, now), "", workerTable(fleet.workers)].join("\n")
+  const byHand = (fleet.byHand ?? []).map((line) => `by hand, in no file: ${line}`)
+  return [
+    head,
+    ...byHand,
+    "",
+    backendTable(fleet.backends, now),
+    "",
+    workerTable(fleet.workers),
+  ].join("\n")
 }
 
 function backendTable(backends: readonly BackendStatus[], now: number): string {

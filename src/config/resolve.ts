@@ -104,6 +104,7 @@ function assemble(values: Values): Settings {
   return settings as unknown as Settings
 }
 
-function camelCase(word: string): string {
+/** `same_site` -> `sameSite`. */
+export function camelCase(word: string): string {
   return word.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }

@@ -72,6 +72,13 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     { host: "127.0.0.1", port: 9900 },
     "Where /metrics, /health and the status API are served",
   ),
+  admin_token: serving(
+    optional(text(/^[\x21-\x7e]{16,256}$/, "16 to 256 characters without spaces", "TOKEN"), "none"),
+    null,
+    "What `reload`, `drain` and the like must show; needed unless admin is a loopback address",
+    { secret: true },
+  ),
+  watch: serving(boolean, false, "Reload when the configuration file changes"),
 
   mode: {
     ...processes(oneOf<Mode>(["mp", "sp"]), "mp", "Many processes (mp) or a single one (sp)", {

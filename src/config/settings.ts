@@ -121,6 +121,10 @@ export interface Settings {
   readonly tlsTrace: boolean
   /** The admin listener, or null when it is off. */
   readonly admin: { readonly host: string; readonly port: number } | null
+  /** What whoever changes something through the admin listener must show, or null: nothing on a loopback address. */
+  readonly adminToken: string | null
+  /** Reload when the configuration file changes. */
+  readonly watch: boolean
   /** Host field sent to every backend, or null: kept for plain backends, the backend's name for TLS ones. */
   readonly hostHeader: string | null
   /** Addresses and CIDRs whose forwarded fields are believed. */

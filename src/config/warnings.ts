@@ -31,7 +31,8 @@ export function warningsAbout(
   if (admin !== null && !isPrivateListener(admin.host)) {
     warn(
       true,
-      `admin: ${admin.host} is not a loopback address, whoever reaches it sees all figures`,
+      `admin: ${admin.host} is not a loopback address, whoever reaches it sees all figures` +
+        (settings.adminToken === null ? "; without admin_token nothing can be changed there" : ""),
     )
   }
   const quiet = settings.logLevel === "err" || settings.logLevel === "warn"

@@ -33,10 +33,7 @@ export function fleetSamples(facts: FleetFacts): Samples {
   for (const { name } of settings.backends) up[label("backend", name)] ??= 0
   samples["bunlb_workers"] = { "": serving }
   samples["bunlb_worker_restarts_total"] = ledger.restarts()
-  samples["bunlb_config_reloads_total"] = {
-    [label("result", "ok")]: 0,
-    [label("result", "failed")]: 0,
-  }
+  samples["bunlb_config_reloads_total"] = ledger.reloads()
   samples["bunlb_build_info"] = { [`${label("version", version)},${label("bun", Bun.version)}`]: 1 }
   for (const each of processes) addProcess(samples, each)
   return samples

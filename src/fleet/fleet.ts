@@ -20,8 +20,9 @@ import type { Live, Past } from "./live.ts"
 import type { LogMethod } from "./protocol.ts"
 import { Slot } from "./slot.ts"
 import type { Death } from "./slot.ts"
+import { Steering, type LoadSettings } from "./steering.ts"
 import type { FleetStatus } from "./status.ts"
-import { mergeBackend } from "./status.ts"
+import { backendRows } from "./status.ts"
 import { version } from "./version.ts"
 
 export interface FleetOptions {
@@ -29,6 +30,8 @@ export interface FleetOptions {
   readonly log: Log
   readonly limits: FleetLimits
   readonly openLink: OpenLink
+  /** Reads the configuration again. */
+  readonly load: LoadSettings
   readonly onHealthChange: (change: FleetHealthChange) => void
 }
 
@@ -37,7 +40,10 @@ const PROGRESS_MS = 5_000
 
 export class Fleet {
   readonly port: number
-  readonly #options: FleetOptions
+  /** What changes something while it runs. */
+  readonly control: Steering
+  /** With the settings that are in force now. */
+  #options: FleetOptions
   readonly #clock = processClock
   readonly #slots: Slot[]
   readonly #health = new HealthView()
@@ -55,6 +61,7 @@ export class Fleet {
     const { port, fds } = openListeners(settings.host, settings.port, count)
     this.port = port
     this.#options = options
+    this.control = new Steering(this, settings, options.load, options.log)
     const events = {
       died: (slot: Slot, death: Death) => this.#died(slot, death),
       health: (change: HealthChange) => this.#healthChanged(change),
@@ -79,6 +86,21 @@ export class Fleet {
       await this.stop()
       throw error
     }
+  }
+
+  /**
+   * Other settings for all workers, those that start later included. Resolves when new requests obey them, with a
+   * line for each worker that does not serve by them.
+   */
+  async apply(settings: Settings): Promise<string[]> {
+    this.#options = { ...this.#options, settings }
+    const faults = await Promise.all(this.#slots.map((slot) => slot.apply(settings)))
+    this.#health.keep(new Set(settings.backends.map(({ name }) => name)))
+    return faults.flatMap((fault, index) => (fault === null ? [] : [`worker ${index}: ${fault}`]))
+  }
+
+  countReload(result: "ok" | "failed"): void {
+    this.#ledger.countReload(result)
   }
 
   /** Lets what is in flight end within the drain limit; resolves when every worker is gone. */
@@ -162,7 +184,9 @@ export class Fleet {
 
   #statusBy(reports: readonly WorkerReport[]): FleetStatus {
     const { settings } = this.#options
+    const { byHand } = this.control
     return {
+      ...(byHand.length === 0 ? {} : { byHand }),
       version,
       mode: settings.mode,
       port: this.port,
@@ -177,7 +201,7 @@ export class Fleet {
         inFlight: slot.lastReport?.inFlight ?? 0,
         restarts: slot.restarts,
       })),
-      backends: settings.backends.map((each) => mergeBackend(this.#ledger.past(each), reports)),
+      backends: backendRows(settings.backends, (each) => this.#ledger.past(each), reports),
     }
   }
 
@@ -241,6 +265,7 @@ export class Fleet {
   }
 
   #close(): void {
+    this.control.stop()
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#watch = null
   }

@@ -43,6 +43,11 @@ export class HealthView {
       .filter((change) => change !== null)
   }
 
+  /** Backends that are not among `names` have left, and what was thought of them is forgotten. */
+  keep(names: ReadonlySet<string>): void {
+    for (const name of this.#outages.keys()) if (!names.has(name)) this.#outages.delete(name)
+  }
+
   /** True when one of `workers` would send a request to `backend`. */
   isUpFor(backend: string, workers: readonly number[]): boolean {
     const seenBy = this.#outages.get(backend)?.seenBy

@@ -16,6 +16,7 @@ export class Ledger {
   readonly #backends = new Map<string, { requests: number; failures: number }>()
   readonly #restarts = new Map<DeathReason, number>(reasons.map((reason) => [reason, 0]))
   readonly #cpuSeconds = new Map<number, number>()
+  readonly #reloads = { ok: 0, failed: 0 }
 
   bury(index: number, death: Death): void {
     this.#cpuSeconds.set(index, this.cpuSeconds(index) + death.cpuSeconds)
@@ -49,9 +50,22 @@ export class Ledger {
     return series
   }
 
+  countReload(result: "ok" | "failed"): void {
+    this.#reloads[result]++
+  }
+
+  reloads(): Record<string, number> {
+    const series: Record<string, number> = {}
+    for (const [result, count] of Object.entries(this.#reloads)) {
+      series[label("result", result)] = count
+    }
+    return series
+  }
+
   past(backend: Settings["backends"][number]): BackendPast {
-    const { name, tls, weight, backup } = backend
+    const { name, tls, weight, backup, duty } = backend
     const { requests, failures } = this.#backends.get(name) ?? { requests: 0, failures: 0 }
-    return { name, tls, weight, backup, requests, failures }
+    const past = { name, tls, weight, backup, requests, failures }
+    return duty === undefined ? past : { ...past, duty }
   }
 }

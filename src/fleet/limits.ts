@@ -8,6 +8,8 @@ export interface FleetLimits {
   readonly startMs: number
   /** For a fresh report; after that the last one serves. */
   readonly reportMs: number
+  /** For new settings to be in force, with DNS lookups in between. */
+  readonly applyMs: number
   /** Over the drain limit, for the last words of a worker; after that it is killed. */
   readonly lastWordsMs: number
 }
@@ -17,5 +19,6 @@ export const fleetLimits: FleetLimits = {
   hungMs: 5_000,
   startMs: 30_000,
   reportMs: 500,
+  applyMs: 10_000,
   lastWordsMs: 2_000,
 }

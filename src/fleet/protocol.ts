@@ -4,6 +4,7 @@
  *
  *     hello -> init -> ready | failed          start
  *     report (by itself each second) · report? -> report · health · log
+ *     apply -> applied                         other settings
  *     drain -> drained -> stop                 end
  *
  * The channel is Bun's IPC between processes, or a function call in single-process mode. It never carries what a
@@ -17,6 +18,8 @@ export type ToWorker =
   | { readonly type: "init"; readonly settings: Settings; readonly heartbeatMs: number }
   /** Answered by a report with the same number. */
   | { readonly type: "report"; readonly question: number }
+  /** Serve by these settings from now on; answered by `applied` with the same number. */
+  | { readonly type: "apply"; readonly settings: Settings; readonly question: number }
   | { readonly type: "drain"; readonly limitMs: number }
   /** Close everything and end. */
   | { readonly type: "stop" }
@@ -29,6 +32,8 @@ export type FromWorker =
   | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
   /** `answers` is null for the heartbeat. */
   | { readonly type: "report"; readonly answers: number | null; readonly report: WorkerReport }
+  /** `fault` says why the old settings are still in force, or is null. */
+  | { readonly type: "applied"; readonly answers: number; readonly fault: string | null }
   | { readonly type: "health"; readonly change: HealthChange }
   | { readonly type: "log"; readonly level: LogMethod; readonly line: string }
   /** `cut` connections were closed because the limit had come. */

@@ -2,7 +2,7 @@
  * bunlb as a service: fleet and admin listener started, signals obeyed, the end reported as an exit code.
  *
  * SIGTERM and SIGINT drain: exit code 0 when all that was in flight has ended or the limit has come. A second one
- * stops at once: exit code 1.
+ * stops at once: exit code 1. SIGHUP reloads.
  */
 import { startAdmin } from "../admin/server.ts"
 import type { Settings } from "../config/settings.ts"
@@ -15,6 +15,8 @@ import type { FleetLimits } from "./limits.ts"
 import { fleetLimits } from "./limits.ts"
 import { localLinks } from "./local-link.ts"
 import { openProcessLink } from "./process-link.ts"
+import type { LoadSettings } from "./steering.ts"
+import { ReloadTriggers } from "./triggers.ts"
 import { version } from "./version.ts"
 import { startRealWorker } from "./worker-process.ts"
 
@@ -22,6 +24,10 @@ export interface FleetHooks {
   /** Each change of the fleet's view of a backend, after its log line. */
   readonly onHealthChange?: (change: FleetHealthChange) => void
   readonly limits?: Partial<FleetLimits>
+  /** Reads the configuration again; without it a reload finds nothing new. */
+  readonly load?: LoadSettings
+  /** The configuration file, for `watch`. */
+  readonly file?: string | null
   /** The worker of single-process mode. */
   readonly startWorker?: StartWorker
 }
@@ -30,6 +36,8 @@ export interface RunningFleet {
   /** The ports that are really bound, for settings with port 0. */
   readonly port: number
   readonly adminPort: number | null
+  /** Reads the configuration again; what is wrong with it is logged and changes nothing. */
+  reload(): Promise<void>
   /** Lets what is in flight end within the drain limit. */
   drain(): Promise<void>
   /** Ends everything now. */
@@ -51,6 +59,7 @@ export async function startFleet(
     limits: { ...fleetLimits, ...hooks.limits },
     openLink:
       settings.mode === "sp" ? localLinks(hooks.startWorker ?? startRealWorker) : openProcessLink,
+    load: hooks.load ?? (async () => settings),
     onHealthChange: hooks.onHealthChange ?? (() => {}),
   })
   const admin = settings.admin === null ? null : await startAdminOf(fleet, settings.admin)
@@ -68,6 +77,11 @@ export async function startFleet(
   return {
     port: fleet.port,
     adminPort: admin?.port ?? null,
+    reload: () =>
+      fleet.control.reload(false).then(
+        () => {},
+        () => {},
+      ),
     drain: () => close(fleet.drain()),
     stop: () => close(fleet.stop()),
   }
@@ -76,10 +90,12 @@ export async function startFleet(
 /** Runs until a signal ends it; resolves with the exit code. Throws as `startFleet` does. */
 export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks): Promise<number> {
   const wishes = listenForSignals()
+  const triggers = new ReloadTriggers(settings.watch ? (hooks?.file ?? null) : null)
   const manager = ServiceManager.find(process.env)
   try {
     const fleet = await Promise.race([startFleet(settings, log, hooks), wishes.second])
     if (typeof fleet === "string") return 1
+    triggers.begin(() => void fleet.reload())
     manager?.ready(`serves on port ${fleet.port}`)
     const wish = await wishes.first
     manager?.stopping(`draining, at most ${settings.timeouts.drain / 1000} s`)
@@ -91,6 +107,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
     return 1
   } finally {
     manager?.close()
+    triggers.stop()
     wishes.ignore()
   }
 }

@@ -13,7 +13,7 @@ import { BunlbError } from "../observe/errors.ts"
 import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
 import type { FleetLimits } from "./limits.ts"
 import type { Ending, Link, OpenLink } from "./link.ts"
-import type { FromWorker, LogMethod } from "./protocol.ts"
+import type { FromWorker, LogMethod, ToWorker } from "./protocol.ts"
 import { RestartPolicy } from "./restart-policy.ts"
 
 export type SlotState = "starting" | "serving" | "resting" | "draining" | "gone"
@@ -75,13 +75,17 @@ export class Slot {
   #restart: Timer | null = null
   #deadline: Timer | null = null
   #question = 0
-  readonly #waiting = new Map<number, () => void>()
+  readonly #waiting = new Map<number, (fault: string | null) => void>()
+  /** What the next worker is told, and the present one when it has said hello. */
+  #settings: Settings
+  #told = false
   #cut = 0
 
   constructor(options: SlotOptions) {
     this.#options = options
     this.index = options.index
     this.#listenFd = options.listenFd
+    this.#settings = options.settings
   }
 
   get state(): SlotState {
@@ -124,15 +128,33 @@ export class Slot {
 
   /** Makes `lastReport` one of now; a worker that does not answer in time keeps its last. */
   async refresh(): Promise<void> {
-    if (!this.live || this.#link === null) return
+    if (!this.live) return
+    await this.#ask((question) => ({ type: "report", question }), this.#options.limits.reportMs)
+  }
+
+  /**
+   * Other settings for the present worker and all that follow it. Resolves when it serves by them, with null or with
+   * the reason why it does not. A worker that dies meanwhile is followed by one that does.
+   */
+  async apply(settings: Settings): Promise<string | null> {
+    this.#settings = settings
+    if (!this.#told) return null
+    const { applyMs } = this.#options.limits
+    return await this.#ask((question) => ({ type: "apply", settings, question }), applyMs)
+  }
+
+  /** The fault in the worker's answer, or null when there is none; late is no answer. */
+  async #ask(message: (question: number) => ToWorker, limitMs: number): Promise<string | null> {
+    if (this.#link === null) return null
     const question = ++this.#question
-    const { promise, resolve } = Promise.withResolvers<void>()
+    const { promise, resolve } = Promise.withResolvers<string | null>()
     this.#waiting.set(question, resolve)
-    const late = setTimeout(resolve, this.#options.limits.reportMs)
-    this.#link.send({ type: "report", question })
-    await promise
+    const late = setTimeout(() => resolve(`no answer within ${limitMs / 1000} s`), limitMs)
+    this.#link.send(message(question))
+    const fault = await promise
     clearTimeout(late)
     this.#waiting.delete(question)
+    return fault
   }
 
   /** Kills a worker that has been silent for too long. Called on every tick of the fleet. */
@@ -180,6 +202,7 @@ export class Slot {
     this.#state = "starting"
     this.#startedAt = this.#heardAt = clock.now()
     this.#report = this.#failure = null
+    this.#told = false
     this.#silentMs = null
     const generation = ++this.#generation
     openQueue(this.#listenFd)
@@ -196,10 +219,12 @@ export class Slot {
   }
 
   #receive(message: FromWorker): void {
-    const { settings, limits, events, clock } = this.#options
+    const { limits, events, clock } = this.#options
+    const settings = this.#settings
     this.#heardAt = clock.now()
     switch (message.type) {
       case "hello":
+        this.#told = true
         this.#link?.send({ type: "init", settings, heartbeatMs: limits.heartbeatMs })
         break
       case "ready":
@@ -211,7 +236,10 @@ export class Slot {
         break
       case "report":
         this.#report = message.report
-        if (message.answers !== null) this.#waiting.get(message.answers)?.()
+        if (message.answers !== null) this.#waiting.get(message.answers)?.(null)
+        break
+      case "applied":
+        this.#waiting.get(message.answers)?.(message.fault)
         break
       case "health":
         events.health(message.change)
@@ -247,7 +275,8 @@ export class Slot {
     const report = this.#report
     this.#link = null
     this.#report = null
-    for (const answered of this.#waiting.values()) answered()
+    this.#told = false
+    for (const answered of this.#waiting.values()) answered(null)
     // For a pause that clients would feel, the others take over this one's share of the connections.
     if (restartInMs !== null && restartInMs > 0) closeQueue(this.#listenFd)
     events.died(this, {

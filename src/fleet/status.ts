@@ -2,11 +2,11 @@
  * The fleet in one look, as `/api/v1/status` and `bunlb status` show it. Plain JSON; the shape is an interface:
  * fields are added, never changed.
  */
-import type { Mode } from "../config/settings.ts"
+import type { Duty, Mode, Settings } from "../config/settings.ts"
 import type { BackendReport, WorkerReport } from "../observe/snapshot.ts"
 
-/** `degraded`: healthy for some workers and not for others. */
-export type BackendState = "up" | "degraded" | "down" | "draining"
+/** `degraded`: healthy for some workers and not for others. `disabled`: by an operator, and not probed. */
+export type BackendState = "up" | "degraded" | "down" | "draining" | "disabled"
 
 export interface WorkerStatus {
   readonly index: number
@@ -49,6 +49,8 @@ export interface FleetStatus {
   readonly draining: boolean
   readonly workers: readonly WorkerStatus[]
   readonly backends: readonly BackendStatus[]
+  /** What was changed by hand at run time and is not in the configuration; absent when nothing was. */
+  readonly byHand?: readonly string[]
 }
 
 /** What a backend is by its settings, and what dead workers counted for it. */
@@ -59,6 +61,25 @@ export interface BackendPast {
   readonly backup: boolean
   readonly requests: number
   readonly failures: number
+  readonly duty?: Duty
+}
+
+/** Those of the settings, and those that have left and still have something under way. */
+export function backendRows(
+  backends: Settings["backends"],
+  past: (backend: Settings["backends"][number]) => BackendPast,
+  workers: readonly WorkerReport[],
+): BackendStatus[] {
+  const rows = backends.map((each) => mergeBackend(past(each), workers))
+  const known = new Set(backends.map(({ name }) => name))
+  for (const left of workers.flatMap((worker) => worker.backends)) {
+    if (known.has(left.name)) continue
+    known.add(left.name)
+    const { name, tls, weight, backup } = left
+    const row = mergeBackend({ name, tls, weight, backup, requests: 0, failures: 0 }, workers)
+    rows.push({ ...row, state: "draining", reason: "removed" })
+  }
+  return rows
 }
 
 /** One backend as all living workers see it; nobody's view is a view of "down". */
@@ -73,11 +94,11 @@ export function mergeBackend(past: BackendPast, workers: readonly WorkerReport[]
     tls: past.tls,
     weight: past.weight,
     backup: past.backup,
-    state: stateOf(views, healthyWorkers),
+    state: stateOf(past, views, healthyWorkers),
     healthyWorkers,
     workers: views.length,
     since: told?.since ?? null,
-    reason: views.length === 0 ? "no worker serves" : (told?.reason ?? ""),
+    reason: views.length === 0 ? "no worker serves" : (reasonOfDuty(past) ?? told?.reason ?? ""),
     active: sum(views, (view) => view.active),
     idle: sum(views, (view) => view.idle),
     requests: past.requests + sum(views, (view) => view.requests),
@@ -86,7 +107,17 @@ export function mergeBackend(past: BackendPast, workers: readonly WorkerReport[]
   }
 }
 
-function stateOf(views: readonly BackendReport[], healthyWorkers: number): BackendState {
+function reasonOfDuty({ duty }: BackendPast): string | null {
+  if (duty === "linger") return "by hand; clients with its cookie still come"
+  return duty === undefined ? null : "by hand"
+}
+
+function stateOf(
+  { duty }: BackendPast,
+  views: readonly BackendReport[],
+  healthyWorkers: number,
+): BackendState {
+  if (duty === "off") return "disabled"
   if (views.some((view) => view.draining)) return "draining"
   if (healthyWorkers === 0) return "down"
   return healthyWorkers === views.length ? "up" : "degraded"

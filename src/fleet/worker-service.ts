@@ -24,6 +24,8 @@ export class WorkerService {
   readonly #options: ServiceOptions
   #worker: Worker | null = null
   #heartbeat: Timer | null = null
+  /** Resolves when all that was asked of the worker so far has been done: one thing after the other. */
+  #done: Promise<void> = Promise.resolve()
 
   constructor(options: ServiceOptions) {
     this.#options = options
@@ -33,7 +35,10 @@ export class WorkerService {
   receive(message: ToWorker): void {
     switch (message.type) {
       case "init":
-        void this.#start(message.settings, message.heartbeatMs)
+        this.#done = this.#start(message.settings, message.heartbeatMs)
+        break
+      case "apply":
+        this.#done = this.#done.then(() => this.#apply(message.settings, message.question))
         break
       case "report":
         this.#report(message.question)
@@ -67,6 +72,17 @@ export class WorkerService {
     send({ type: "ready", port: this.#worker.port })
     this.#heartbeat = setInterval(() => this.#report(null), heartbeatMs)
     this.#report(null)
+  }
+
+  async #apply(settings: Settings, answers: number): Promise<void> {
+    if (this.#worker === null) return
+    let fault: string | null = null
+    try {
+      await this.#worker.apply(settings)
+    } catch (error) {
+      fault = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error)
+    }
+    this.#options.send({ type: "applied", answers, fault })
   }
 
   #report(answers: number | null): void {

@@ -21,7 +21,7 @@ export interface BackendReport {
   readonly since: number
   /** Why it is as it is: "3 failures, last: connect refused"; empty when it never changed. */
   readonly reason: string
-  /** Requests in flight. */
+  /** Requests in flight, and tunnels. */
   readonly active: number
   /** Connections waiting in the pool. */
   readonly idle: number

@@ -63,6 +63,12 @@ function collectUpstream(
   set(samples, "bunlb_probes_total", `${backend},result="failed"`, prober.failed[index])
 }
 
+function tunnelsOf(upstream: Upstream): number {
+  let tunnels = 0
+  for (const connection of upstream.connections) if (connection.tunnel !== null) tunnels++
+  return tunnels
+}
+
 function backendReport(gateway: Gateway, upstream: Upstream, resolver: Resolver): BackendReport {
   const { board, roster } = gateway
   const { index, name, weight, backup } = upstream.candidate
@@ -77,7 +83,7 @@ function backendReport(gateway: Gateway, upstream: Upstream, resolver: Resolver)
     draining: upstream.gone || roster.isDraining(index),
     since: board.since(index),
     reason: board.reason(index),
-    active: upstream.figures.active,
+    active: upstream.figures.active + tunnelsOf(upstream),
     idle: upstream.pool.size,
     requests: upstream.figures.requests,
     failures,

@@ -46,6 +46,8 @@ test("each value has its origin behind it", () => {
 port: 81  # a.yaml:1:1
 host: 0.0.0.0  # default
 admin: "127.0.0.1:9900"  # default
+admin_token: null  # default
+watch: false  # default
 mode: mp  # default
 workers: 3  # --workers
 `)

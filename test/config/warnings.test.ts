@@ -30,7 +30,10 @@ test.each<[string, [SettingKey, readonly string[] | boolean][], string[]]>([
   [
     "public admin",
     [["admin", ["0.0.0.0:9900"]]],
-    ["LOUD admin: 0.0.0.0 is not a loopback address, whoever reaches it sees all figures"],
+    [
+      "LOUD admin: 0.0.0.0 is not a loopback address, whoever reaches it sees all figures; " +
+        "without admin_token nothing can be changed there",
+    ],
   ],
   ["no admin", [["admin", ["off"]]], []],
   [

@@ -1,0 +1,140 @@
+/**
+ * The part of the admin API that changes something, or says what would happen. Everything is POST with a JSON object
+ * or nothing as its body, and answers JSON: the outcome (see fleet/steering.ts), or `{ error: { code, message } }`.
+ *
+ *     POST /api/v1/reload                   { "dry_run": true }: only what would change
+ *     POST /api/v1/backends                 { "backend": "10.0.0.1:80,weight=2" }: adds one
+ *     POST /api/v1/backends/NAME/drain      { "grace": 30000 }: milliseconds for holders of its cookie
+ *     POST /api/v1/backends/NAME/enable     back to work
+ *     POST /api/v1/backends/NAME/disable    at once, and without probes
+ *     POST /api/v1/backends/NAME/weight     { "weight": 3 }
+ *     POST /api/v1/backends/NAME/remove
+ *     GET  /api/v1/explain?cookie=VALUE     who would get a request
+ */
+import { integer } from "../config/value-types.ts"
+import type { Explanation } from "../fleet/explain.ts"
+import { Refused, type Outcome } from "../fleet/steering.ts"
+import { BunlbError } from "../observe/errors.ts"
+import { guard, type Lock } from "./guard.ts"
+
+/** What can be asked for. */
+export interface AdminControl {
+  readonly token: string | null
+  reload(dry: boolean): Promise<Outcome>
+  drain(name: string, graceMs: number): Promise<Outcome>
+  enable(name: string): Promise<Outcome>
+  disable(name: string): Promise<Outcome>
+  setWeight(name: string, weight: number): Promise<Outcome>
+  add(line: string): Promise<Outcome>
+  remove(name: string): Promise<Outcome>
+  explain(cookie: string | null): Promise<Explanation>
+}
+
+type Body = Readonly<Record<string, unknown>>
+type Action = (control: AdminControl, name: string, body: Body) => Promise<Outcome>
+
+const LONGEST_GRACE_MS = 24 * 3_600_000
+
+const actions: Readonly<Record<string, Action>> = {
+  drain: (control, name, { grace = 0 }) => control.drain(name, number(grace, 0, LONGEST_GRACE_MS)),
+  enable: (control, name) => control.enable(name),
+  disable: (control, name) => control.disable(name),
+  remove: (control, name) => control.remove(name),
+  weight: (control, name, { weight }) => control.setWeight(name, number(weight, 1, 1000)),
+}
+
+const noStore = { "cache-control": "no-store" }
+
+/** The answer, or null when the path is none of these. */
+export function answerControl(
+  request: Request,
+  control: AdminControl,
+  host: string,
+): Promise<Response> | null {
+  const url = new URL(request.url)
+  if (url.pathname === "/api/v1/explain") return explained(request, control, url)
+  const work = workFor(url.pathname)
+  return work === null ? null : perform(request, control, { host, token: control.token }, work)
+}
+
+type Work = (control: AdminControl, body: Body) => Promise<Outcome>
+
+function workFor(path: string): Work | null {
+  if (path === "/api/v1/reload") return (control, body) => control.reload(body["dry_run"] === true)
+  if (path === "/api/v1/backends") return (control, { backend }) => control.add(String(backend))
+  const [, encoded, verb = ""] = /^\/api\/v1\/backends\/([^/]+)\/([a-z]+)$/.exec(path) ?? []
+  if (encoded === undefined || !Object.hasOwn(actions, verb)) return null
+  const action = actions[verb]
+  return (control, body) => action(control, decoded(encoded), body)
+}
+
+async function perform(
+  request: Request,
+  control: AdminControl,
+  lock: Lock,
+  work: Work,
+): Promise<Response> {
+  if (request.method !== "POST") return refuse(405, "method_not_allowed", "takes POST", "POST")
+  const refusal = guard(request, lock)
+  if (refusal !== null) return refuse(refusal.status, refusal.code, refusal.message)
+  try {
+    return Response.json(await work(control, await readBody(request)), { headers: noStore })
+  } catch (error) {
+    return answerFault(error)
+  }
+}
+
+async function explained(request: Request, control: AdminControl, url: URL): Promise<Response> {
+  const isRead = request.method === "GET" || request.method === "HEAD"
+  if (!isRead) return refuse(405, "method_not_allowed", "takes GET and HEAD", "GET, HEAD")
+  const explanation = await control.explain(url.searchParams.get("cookie"))
+  return Response.json(explanation, { headers: noStore })
+}
+
+async function readBody(request: Request): Promise<Body> {
+  const text = await request.text()
+  if (text === "") return {}
+  try {
+    const body: unknown = JSON.parse(text)
+    if (body !== null && typeof body === "object" && !Array.isArray(body)) return body as Body
+  } catch {
+    // Said below.
+  }
+  throw new Refused("bad_body", "the body must be a JSON object, or empty")
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name).toLowerCase()
+  } catch {
+    return name
+  }
+}
+
+function number(input: unknown, low: number, high: number): number {
+  const faults: string[] = []
+  const value = integer(low, high).read(input, (fault) => void faults.push(fault))
+  if (value === undefined) throw new Refused("bad_value", faults.join("; "))
+  return value
+}
+
+const statuses: Readonly<Record<string, number>> = {
+  unknown_backend: 404,
+  exists: 409,
+  last: 409,
+  too_many: 409,
+  not_applied: 500,
+}
+
+function answerFault(error: unknown): Response {
+  if (error instanceof Refused)
+    return refuse(statuses[error.code] ?? 400, error.code, error.message)
+  // Its lines name places in files that whoever may reload may also read.
+  if (error instanceof BunlbError) return refuse(422, "config", error.message)
+  return refuse(500, "internal", "it could not be done; see the log")
+}
+
+function refuse(status: number, code: string, message: string, allow?: string): Response {
+  const headers = allow === undefined ? noStore : { ...noStore, allow }
+  return Response.json({ error: { code, message } }, { status, headers })
+}

@@ -1,0 +1,69 @@
+/** What the commands that change a running bunlb share: ask for it, show what was done, say where it is not kept. */
+import type { Settings } from "../config/settings.ts"
+import type { Outcome } from "../fleet/steering.ts"
+import { BunlbError } from "../observe/errors.ts"
+import { adminOption, askAdmin, tokenOption } from "./admin-client.ts"
+import { readOptions, type OptionsOf, type Typed } from "./flags.ts"
+import type { Terminal } from "./terminal.ts"
+
+interface ChangeOptions {
+  readonly admin: Settings["admin"]
+  readonly token: string | null
+}
+
+const options: OptionsOf<ChangeOptions> = { admin: adminOption, token: tokenOption }
+
+/** Every such command has these. */
+export const changeFlags = Object.values(options)
+
+/** Throws `BunlbError` with the reason when bunlb refuses. */
+export async function askForChange(
+  typed: Typed,
+  terminal: Terminal,
+  path: string,
+  body: object = {},
+): Promise<Outcome> {
+  const { admin, token } = readOptions(typed, options)
+  const shown = token ?? terminal.environment["BUNLB_ADMIN_TOKEN"] ?? null
+  const answer = await askAdmin(admin, path, { body, token: shown })
+  const read = parsed(answer.body)
+  if (answer.status === 200 && "changes" in read) return read as unknown as Outcome
+  throw refusalOf(answer.status, read)
+}
+
+/** `/api/v1/backends/NAME/VERB`. */
+export function backendPath(name: string, verb: string): string {
+  return `/api/v1/backends/${encodeURIComponent(name)}/${verb}`
+}
+
+/** One change of a backend by hand, shown. */
+export async function changeByHand(
+  typed: Typed,
+  terminal: Terminal,
+  path: string,
+  body: object = {},
+): Promise<number> {
+  const { changes } = await askForChange(typed, terminal, path, body)
+  for (const line of changes) terminal.out(line)
+  terminal.out("not kept: a restart begins with the configuration again")
+  return 0
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const read: unknown = JSON.parse(text)
+    return read !== null && typeof read === "object" ? { ...read } : {}
+  } catch {
+    return {}
+  }
+}
+
+function refusalOf(status: number, { error }: Readonly<Record<string, unknown>>): BunlbError {
+  const said = error !== null && typeof error === "object" ? { ...error } : {}
+  if ("message" in said && typeof said.message === "string") {
+    const isConfig = "code" in said && said.code === "config"
+    return new BunlbError(isConfig ? "BUNLB_E_CONFIG" : "BUNLB_E_REFUSED", said.message)
+  }
+  const message = `the admin address answered ${status} and no outcome: is it bunlb's?`
+  return new BunlbError("BUNLB_E_ADMIN_UNREACHABLE", message)
+}

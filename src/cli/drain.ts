@@ -1,0 +1,69 @@
+/** `bunlb drain BACKEND`: no new requests for one backend; `--wait` until nothing of it is left. */
+import type { Milliseconds } from "../config/settings.ts"
+import { boolean, duration } from "../config/value-types.ts"
+import type { BackendStatus, FleetStatus } from "../fleet/status.ts"
+import { BunlbError } from "../observe/errors.ts"
+import { adminOption, askAdmin } from "./admin-client.ts"
+import { backendPath, changeByHand, changeFlags } from "./change.ts"
+import { command } from "./command.ts"
+import { readOptions, type OptionsOf } from "./flags.ts"
+
+interface DrainOptions {
+  readonly wait: boolean
+  readonly grace: Milliseconds
+}
+
+const options: OptionsOf<DrainOptions> = {
+  wait: {
+    name: "wait",
+    type: boolean,
+    group: "Flags",
+    help: "Come back when it has nothing in flight",
+    default: false,
+    defaultText: "false",
+  },
+  grace: {
+    name: "grace",
+    type: duration(0, 86_400_000),
+    group: "Flags",
+    help: "How long clients whose sticky cookie names it still get it",
+    default: 0,
+    defaultText: "0",
+  },
+}
+
+const LOOK_MS: Milliseconds = 200
+const TELL_MS: Milliseconds = 5_000
+
+export const drain = command({
+  name: "drain",
+  description: "Send a backend no new requests; what is in flight ends",
+  usage: "drain BACKEND [--wait] [--grace DURATION] [--admin HOST:PORT]",
+  words: ["BACKEND"],
+  flags: [...Object.values(options), ...changeFlags],
+  examples: ["bunlb drain 10.0.0.1:8080 --wait", "bunlb enable 10.0.0.1:8080"],
+  async run(typed, terminal) {
+    const { wait, grace } = readOptions(typed, options)
+    const { admin } = readOptions(typed, { admin: adminOption })
+    const [name = ""] = typed.words
+    await changeByHand(typed, terminal, backendPath(name, "drain"), { grace })
+    let toldAt = performance.now()
+    for (let left = -1; wait && left !== 0;) {
+      const { body } = await askAdmin(admin, "/api/v1/status")
+      left = rowOf(JSON.parse(body) as FleetStatus, name).active
+      if (left === 0) terminal.out("drained: nothing is in flight")
+      else if (performance.now() - toldAt > TELL_MS) {
+        toldAt = performance.now()
+        terminal.out(`draining: ${left} in flight`)
+      }
+      if (left !== 0) await Bun.sleep(LOOK_MS)
+    }
+    return 0
+  },
+})
+
+function rowOf({ backends }: FleetStatus, name: string): BackendStatus {
+  const row = backends.find((each) => each.name === name.toLowerCase())
+  if (row?.state === "draining") return row
+  throw new BunlbError("BUNLB_E_REFUSED", `backend ${name} no longer drains`)
+}

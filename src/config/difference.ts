@@ -1,0 +1,100 @@
+/**
+ * What another configuration would change, and which of it a running bunlb can take over. What is said of the
+ * process itself (where it listens, how many workers, how it logs) needs a restart and is named, never ignored.
+ */
+import { camelCase } from "./resolve.ts"
+import { settingRows } from "./schema.ts"
+import type { BackendSettings, Settings } from "./settings.ts"
+
+export interface Difference {
+  /** One line for each thing that would change at once. */
+  readonly changes: readonly string[]
+  /** One line for each thing that waits for a restart. */
+  readonly restart: readonly string[]
+}
+
+/** What running workers take over. A setting that is not named here waits for a restart. */
+const live: readonly (keyof Settings)[] = [
+  "backends",
+  "strategy",
+  "hostHeader",
+  "trustedProxies",
+  "forwarded",
+  "insecure",
+  "trace",
+  "tlsTrace",
+  "whenAllUnhealthy",
+  "health",
+  "sticky",
+  "timeouts",
+  "limits",
+  "pool",
+  "retries",
+]
+
+/** `asked`, with the values of `running` for all that needs a restart. */
+export function withoutRestart(running: Settings, asked: Settings): Settings {
+  const taken = Object.fromEntries(live.map((key) => [key, asked[key]]))
+  // Each key keeps the type that it has in both.
+  return { ...running, ...taken } as Settings
+}
+
+export function differenceOf(running: Settings, asked: Settings): Difference {
+  const changes = backendChanges(running.backends, asked.backends)
+  const restart: string[] = []
+  for (const { key, setting } of settingRows) {
+    if (key === "backends") continue
+    const [before, after] = [valueOf(running, key), valueOf(asked, key)]
+    if (isSame(before, after)) continue
+    const shown = (value: unknown): string =>
+      setting.secret && value !== null ? "***" : setting.type.format(value)
+    const line = `${key}: ${shown(before)} -> ${shown(after)}`
+    const isLive = live.some((name) => name === camelCase(key.split(".")[0] ?? ""))
+    if (isLive) changes.push(line)
+    else restart.push(`${line} needs a restart`)
+  }
+  return { changes, restart }
+}
+
+function backendChanges(
+  before: readonly BackendSettings[],
+  after: readonly BackendSettings[],
+): string[] {
+  const old = new Map(before.map((backend) => [backend.name, backend]))
+  const fresh = new Map(after.map((backend) => [backend.name, backend]))
+  const lines: string[] = []
+  for (const [name, backend] of fresh) {
+    const was = old.get(name)
+    if (was === undefined) lines.push(`backend ${name}: added${suffix(backend)}`)
+    else if (!isSame(was, backend)) lines.push(`backend ${name}: ${optionChanges(was, backend)}`)
+  }
+  for (const name of old.keys()) if (!fresh.has(name)) lines.push(`backend ${name}: removed`)
+  return lines
+}
+
+function optionChanges(before: BackendSettings, after: BackendSettings): string {
+  const keys = ["weight", "backup", "tls", "ca", "duty"] as const
+  return keys
+    .filter((key) => before[key] !== after[key])
+    .map((key) => `${key} ${before[key] ?? "none"} -> ${after[key] ?? "none"}`)
+    .join(", ")
+}
+
+function suffix({ tls, weight, backup }: BackendSettings): string {
+  const words = [tls ? "tls" : "", weight === 1 ? "" : `weight ${weight}`, backup ? "backup" : ""]
+  const said = words.filter((word) => word !== "")
+  return said.length === 0 ? "" : ` (${said.join(", ")})`
+}
+
+/** `health.same_site` is `settings.health.sameSite`. */
+function valueOf(settings: Settings, key: string): unknown {
+  let value: unknown = settings
+  for (const word of key.split(".").map(camelCase)) {
+    value = (value as Readonly<Record<string, unknown>>)[word]
+  }
+  return value
+}
+
+function isSame(some: unknown, other: unknown): boolean {
+  return JSON.stringify(some) === JSON.stringify(other)
+}

@@ -1,0 +1,97 @@
+/**
+ * What an operator has changed by hand while bunlb runs: drains, weights, backends added and removed. It lies over
+ * the configuration, survives reloads and the death of workers, and ends with the process: it is kept nowhere else.
+ *
+ * A reload that says the same itself, or another weight, takes the word back.
+ */
+import type { BackendSettings, Duty, Settings } from "../config/settings.ts"
+
+export class Control {
+  readonly #duties = new Map<string, Duty>()
+  readonly #weights = new Map<string, number>()
+  readonly #added = new Map<string, BackendSettings>()
+  readonly #removed = new Set<string>()
+
+  /** `undefined` puts it back to work. */
+  setDuty(name: string, duty: Duty | undefined): void {
+    if (duty === undefined) this.#duties.delete(name)
+    else this.#duties.set(name, duty)
+  }
+
+  dutyOf(name: string): Duty | undefined {
+    return this.#duties.get(name)
+  }
+
+  setWeight(name: string, weight: number): void {
+    this.#weights.set(name, weight)
+  }
+
+  add(backend: BackendSettings): void {
+    this.#forget(backend.name)
+    this.#added.set(backend.name, backend)
+  }
+
+  remove(name: string): void {
+    this.#forget(name)
+    this.#removed.add(name)
+  }
+
+  /** The settings with everything that was changed by hand. */
+  over(settings: Settings): Settings {
+    const configured = settings.backends.filter(
+      ({ name }) => !this.#removed.has(name) && !this.#added.has(name),
+    )
+    const backends = [...configured, ...this.#added.values()].map((backend) => {
+      const duty = this.#duties.get(backend.name)
+      const weight = this.#weights.get(backend.name) ?? backend.weight
+      return duty === undefined ? { ...backend, weight } : { ...backend, weight, duty }
+    })
+    return { ...settings, backends }
+  }
+
+  /** The configuration was read again: forgets what it now says itself, and what it no longer speaks of. */
+  settle(before: Settings, after: Settings): void {
+    const old = byName(before)
+    const fresh = byName(after)
+    for (const name of this.#added.keys()) if (fresh.has(name)) this.#added.delete(name)
+    for (const name of this.#removed) if (!fresh.has(name)) this.#removed.delete(name)
+    for (const name of this.#weights.keys()) {
+      const unchanged = old.get(name)?.weight === fresh.get(name)?.weight
+      if (!unchanged || !this.#isThere(name, fresh)) this.#weights.delete(name)
+    }
+    for (const name of this.#duties.keys()) {
+      if (!this.#isThere(name, fresh)) this.#duties.delete(name)
+    }
+  }
+
+  /** One line for each change that is in force. */
+  lines(): string[] {
+    return [
+      ...[...this.#added.keys()].map((name) => `${name} added`),
+      ...[...this.#removed].map((name) => `${name} removed`),
+      ...[...this.#weights].map(([name, weight]) => `${name} weight ${weight}`),
+      ...[...this.#duties].map(([name, duty]) => `${name} ${words[duty]}`),
+    ]
+  }
+
+  #isThere(name: string, configured: ReadonlyMap<string, BackendSettings>): boolean {
+    return this.#added.has(name) || configured.has(name)
+  }
+
+  #forget(name: string): void {
+    this.#duties.delete(name)
+    this.#weights.delete(name)
+    this.#added.delete(name)
+    this.#removed.delete(name)
+  }
+}
+
+const words: Readonly<Record<Duty, string>> = {
+  linger: "draining, clients with its cookie still come",
+  drain: "draining",
+  off: "disabled",
+}
+
+function byName({ backends }: Settings): ReadonlyMap<string, BackendSettings> {
+  return new Map(backends.map((backend) => [backend.name, backend]))
+}

@@ -1,0 +1,244 @@
+/**
+ * How a running fleet is steered: its configuration read again, its backends drained, weighed, added and removed by
+ * hand. One thing after the other; each is judged whole before anything changes, so that what cannot be applied
+ * changes nothing and says why. Resolves when every worker obeys.
+ */
+import { backend as backendType } from "../config/backend.ts"
+import { MAX_BACKENDS } from "../config/backend.ts"
+import { differenceOf, withoutRestart } from "../config/difference.ts"
+import type { BackendSettings, Duty, Milliseconds, Settings } from "../config/settings.ts"
+import { TlsClient, forgetCas } from "../net/tls-client.ts"
+import { BunlbError } from "../observe/errors.ts"
+import type { Log } from "../observe/log.ts"
+import { Control } from "./control.ts"
+import { type Explanation, explain } from "./explain.ts"
+import type { Fleet } from "./fleet.ts"
+
+/** What was done, or what would be. */
+export interface Outcome {
+  readonly changes: readonly string[]
+  /** Lines that name a setting which waits for a restart. */
+  readonly restart: readonly string[]
+  /** All that is changed by hand and in no file. */
+  readonly byHand: readonly string[]
+}
+
+/** Reads the configuration again, as at the start. Throws `BunlbError` with every fault. */
+export type LoadSettings = () => Promise<Settings>
+
+/** Why something that was asked cannot be done; `code` is for programs. */
+export class Refused extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export class Steering {
+  readonly #fleet: Fleet
+  readonly #log: Log
+  readonly #load: LoadSettings
+  readonly #control = new Control()
+  /** What file, environment and flags say. */
+  #configured: Settings
+  #turn: Promise<unknown> = Promise.resolve()
+  readonly #graces = new Map<string, Timer>()
+
+  constructor(fleet: Fleet, configured: Settings, load: LoadSettings, log: Log) {
+    this.#fleet = fleet
+    this.#configured = configured
+    this.#load = load
+    this.#log = log
+  }
+
+  /** `dry`: only says what it would do. */
+  reload(dry: boolean): Promise<Outcome> {
+    return this.#inTurn(async () => {
+      try {
+        const asked = await this.#load()
+        const outcome = await this.#take(asked, dry)
+        if (!dry) this.#fleet.countReload("ok")
+        return outcome
+      } catch (error) {
+        if (!dry) this.#fleet.countReload("failed")
+        if (!dry) this.#tellFailure(error)
+        throw error
+      }
+    })
+  }
+
+  /** Drains: no new requests, except, for `graceMs`, from clients whose sticky cookie names it. */
+  drain(name: string, graceMs: Milliseconds): Promise<Outcome> {
+    const lingers = graceMs > 0 && this.#configured.strategy === "sticky"
+    return this.#inTurn(() => {
+      this.#find(name)
+      this.#setDuty(name, lingers ? "linger" : "drain")
+      if (lingers)
+        this.#graces.set(
+          name,
+          setTimeout(() => this.#endGrace(name), graceMs),
+        )
+      return this.#applyByHand(`backend ${name}: draining`)
+    })
+  }
+
+  /** Takes it out at once and probes it no more; what is in flight ends. */
+  disable(name: string): Promise<Outcome> {
+    return this.#inTurn(() => {
+      this.#find(name)
+      this.#setDuty(name, "off")
+      return this.#applyByHand(`backend ${name}: disabled`)
+    })
+  }
+
+  /** Back to work after `drain` or `disable`. */
+  enable(name: string): Promise<Outcome> {
+    return this.#inTurn(() => {
+      this.#find(name)
+      this.#setDuty(name, undefined)
+      return this.#applyByHand(`backend ${name}: enabled`)
+    })
+  }
+
+  setWeight(name: string, weight: number): Promise<Outcome> {
+    return this.#inTurn(() => {
+      this.#find(name)
+      this.#control.setWeight(name, weight)
+      return this.#applyByHand(`backend ${name}: weight ${weight}`)
+    })
+  }
+
+  /** `line` is as `--backend` takes it. */
+  add(line: string): Promise<Outcome> {
+    return this.#inTurn(() => {
+      const faults: string[] = []
+      const backend = backendType.read(line, (fault) => void faults.push(fault))
+      if (backend === undefined) throw new Refused("bad_backend", faults.join("; "))
+      const { backends } = this.#effective()
+      if (backends.some(({ name }) => name === backend.name)) {
+        throw new Refused("exists", `backend ${backend.name} is there already`)
+      }
+      if (backends.length >= MAX_BACKENDS) {
+        throw new Refused("too_many", `there are ${MAX_BACKENDS} backends already`)
+      }
+      judgeCas([backend], this.#configured)
+      this.#control.add(backend)
+      return this.#applyByHand(`backend ${backend.name}: added`)
+    })
+  }
+
+  remove(name: string): Promise<Outcome> {
+    return this.#inTurn(() => {
+      this.#find(name)
+      if (this.#effective().backends.length === 1) {
+        throw new Refused("last", `backend ${name} is the last one; add another first`)
+      }
+      this.#setDuty(name, undefined)
+      this.#control.remove(name)
+      return this.#applyByHand(`backend ${name}: removed`)
+    })
+  }
+
+  /** Who would get a request that brings this cookie value, or none, and why nobody else. */
+  async explain(cookie: string | null): Promise<Explanation> {
+    return explain(this.#effective(), await this.#fleet.status(), cookie)
+  }
+
+  /** What whoever changes something must show. */
+  get token(): string | null {
+    return this.#configured.adminToken
+  }
+
+  /** All that is changed by hand, one line each. */
+  get byHand(): string[] {
+    return this.#control.lines()
+  }
+
+  /** Nothing of it happens any more. */
+  stop(): void {
+    for (const timer of this.#graces.values()) clearTimeout(timer)
+  }
+
+  async #take(asked: Settings, dry: boolean): Promise<Outcome> {
+    if (asked.backends.length === 0) {
+      throw new BunlbError("BUNLB_E_CONFIG", "config: no backend is left, name at least one")
+    }
+    judgeCas(asked.backends, asked)
+    const { changes, restart } = differenceOf(this.#configured, asked)
+    const outcome = { changes, restart, byHand: this.byHand }
+    if (dry) return outcome
+    const configured = withoutRestart(this.#configured, asked)
+    this.#control.settle(this.#configured, configured)
+    this.#configured = configured
+    await this.#apply()
+    for (const line of changes) this.#log.info(`reload: ${line}`)
+    for (const line of restart) this.#log.warn(`reload: ${line}`)
+    this.#log.info(`reloaded: ${changes.length === 0 ? "nothing has changed" : count(changes)}`)
+    return { ...outcome, byHand: this.byHand }
+  }
+
+  async #applyByHand(line: string): Promise<Outcome> {
+    this.#log.info(`${line}, by hand`)
+    await this.#apply()
+    return { changes: [line], restart: [], byHand: this.byHand }
+  }
+
+  async #apply(): Promise<void> {
+    const faults = await this.#fleet.apply(this.#effective())
+    for (const fault of faults) this.#log.error(`${fault}; it goes on with the settings it had`)
+    if (faults.length > 0) throw new Refused("not_applied", faults.join("; "))
+  }
+
+  #effective(): Settings {
+    return this.#control.over(this.#configured)
+  }
+
+  #find(name: string): BackendSettings {
+    const { backends } = this.#effective()
+    const found = backends.find((backend) => backend.name === name)
+    if (found !== undefined) return found
+    const names = backends.slice(0, 8).map((backend) => backend.name)
+    const more = backends.length > names.length ? ", ..." : ""
+    throw new Refused("unknown_backend", `no backend ${name}; there are ${names.join(", ")}${more}`)
+  }
+
+  #setDuty(name: string, duty: Duty | undefined): void {
+    clearTimeout(this.#graces.get(name))
+    this.#graces.delete(name)
+    this.#control.setDuty(name, duty)
+  }
+
+  #endGrace(name: string): void {
+    void this.#inTurn(async () => {
+      if (this.#control.dutyOf(name) !== "linger") return
+      this.#setDuty(name, "drain")
+      this.#log.info(`backend ${name}: the grace is over, its cookie counts no more`)
+      await this.#apply()
+    }).catch((error) => this.#log.error(String(error)))
+  }
+
+  #tellFailure(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error)
+    for (const line of message.split("\n")) this.#log.error(`reload: ${line}`)
+    this.#log.error("not reloaded: everything stays as it was")
+  }
+
+  /** After all that was asked before, whatever became of it. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => {})
+    return result
+  }
+}
+
+/** Throws `BunlbError` for a CA file that cannot be used, before a worker finds out. */
+function judgeCas(backends: readonly BackendSettings[], { insecure }: Settings): void {
+  forgetCas()
+  for (const { tls, host, ca } of backends) if (tls) new TlsClient(host, ca, insecure)
+}
+
+function count(changes: readonly string[]): string {
+  return changes.length === 1 ? "1 change" : `${changes.length} changes`
+}

@@ -1,0 +1,58 @@
+/**
+ * What makes a running bunlb read its configuration again without being asked through the admin listener: SIGHUP,
+ * and with `--watch` a change of the file. A file is looked at and not listened to, because editors replace it,
+ * Kubernetes swaps a link to it, and network file systems tell nothing. One that still changes is left alone until
+ * it has come to rest.
+ */
+import { statSync } from "node:fs"
+import type { Milliseconds } from "../config/settings.ts"
+
+const LOOK_MS: Milliseconds = 500
+
+export class ReloadTriggers {
+  #reload: () => void = () => {}
+  readonly #file: string | null
+  readonly #watch: Timer | null
+  #settled: string
+  #seen: string
+
+  /** From now on SIGHUP no longer ends the process. `file`: to be watched, or null. */
+  constructor(file: string | null) {
+    this.#file = file
+    this.#settled = this.#seen = this.#state()
+    this.#watch = file === null ? null : setInterval(() => this.#look(), LOOK_MS)
+    process.on("SIGHUP", this.#hangup)
+  }
+
+  /** `reload` is called from now on. */
+  begin(reload: () => void): void {
+    this.#reload = reload
+  }
+
+  stop(): void {
+    if (this.#watch !== null) clearInterval(this.#watch)
+    process.off("SIGHUP", this.#hangup)
+  }
+
+  readonly #hangup = (): void => this.#reload()
+
+  #look(): void {
+    const state = this.#state()
+    const resting = state === this.#seen
+    this.#seen = state
+    // A file that is away is being replaced; without one there is nothing to read.
+    if (!resting || state === this.#settled || state === "") return
+    this.#settled = state
+    this.#reload()
+  }
+
+  #state(): string {
+    if (this.#file === null) return ""
+    try {
+      const { ino, size, mtimeMs } = statSync(this.#file)
+      return `${ino} ${size} ${mtimeMs}`
+    } catch {
+      return ""
+    }
+  }
+}

@@ -35,7 +35,8 @@ export function guard(request: Request, { host, token }: Lock): Refusal | null {
 function judgeBrowser({ headers }: Request, bound: string): Refusal | null {
   const host = headers.get("host") ?? ""
   const name = nameOf(host)
-  const isOurs = name === "localhost" || name === bound || isAddress(name)
+  // An address cannot be made to point elsewhere.
+  const isOurs = name === "localhost" || name === bound || isPrivateListener(name)
   if (isPrivateListener(bound) && !isOurs) {
     return { status: 403, code: "bad_host", message: "Host names another machine" }
   }
@@ -52,11 +53,6 @@ function nameOf(host: string): string {
     .replace(/:\d+$/, "")
     .replace(/^\[(.*)\]$/, "$1")
     .toLowerCase()
-}
-
-/** An address cannot be made to point elsewhere. */
-function isAddress(name: string): boolean {
-  return isPrivateListener(name)
 }
 
 /** Takes the same time wherever they differ. */

@@ -1,7 +1,7 @@
 /** `bunlb drain BACKEND`: no new requests for one backend; `--wait` until nothing of it is left. */
 import type { Milliseconds } from "../config/settings.ts"
 import { boolean, duration } from "../config/value-types.ts"
-import type { BackendStatus, FleetStatus } from "../fleet/status.ts"
+import { LINGERING, type BackendStatus, type FleetStatus } from "../fleet/status.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { backendPath, changeByHand, changeFlags } from "./change.ts"
@@ -48,15 +48,16 @@ export const drain = command({
     const [name = ""] = typed.words
     await changeByHand(typed, terminal, backendPath(name, "drain"), { grace })
     let toldAt = performance.now()
-    for (let left = -1; wait && left !== 0;) {
+    for (let waiting = wait; waiting;) {
       const { body } = await askAdmin(admin, "/api/v1/status")
-      left = rowOf(JSON.parse(body) as FleetStatus, name).active
-      if (left === 0) terminal.out("drained: nothing is in flight")
+      const { active, reason } = rowOf(JSON.parse(body) as FleetStatus, name)
+      waiting = active > 0 || reason === LINGERING
+      if (!waiting) terminal.out("drained: nothing is in flight")
       else if (performance.now() - toldAt > TELL_MS) {
         toldAt = performance.now()
-        terminal.out(`draining: ${left} in flight`)
+        terminal.out(`draining: ${active} in flight`)
       }
-      if (left !== 0) await Bun.sleep(LOOK_MS)
+      if (waiting) await Bun.sleep(LOOK_MS)
     }
     return 0
   },

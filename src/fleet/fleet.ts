@@ -2,6 +2,7 @@
  * The workers as one balancer: started together, watched, followed by others when they die, drained together, and
  * seen from outside as one. The master handles no request; whatever it does costs no client anything.
  */
+import { isPrivateListener } from "../config/address.ts"
 import type { Settings } from "../config/settings.ts"
 import { openListeners } from "../net/listeners.ts"
 import { processClock } from "../observe/clock.ts"
@@ -17,6 +18,7 @@ import type { FleetLimits } from "./limits.ts"
 import type { OpenLink } from "./link.ts"
 import { Recorder } from "./live.ts"
 import type { Live, Past } from "./live.ts"
+import type { JournalKind } from "./journal.ts"
 import type { LogMethod } from "./protocol.ts"
 import { Slot } from "./slot.ts"
 import type { Death } from "./slot.ts"
@@ -97,6 +99,11 @@ export class Fleet {
     const faults = await Promise.all(this.#slots.map((slot) => slot.apply(settings)))
     this.#health.keep(new Set(settings.backends.map(({ name }) => name)))
     return faults.flatMap((fault, index) => (fault === null ? [] : [`worker ${index}: ${fault}`]))
+  }
+
+  /** For the journal of what happened. */
+  note(kind: JournalKind, line: string): void {
+    this.#recorder.journal.add(kind, line, Date.now())
   }
 
   countReload(result: "ok" | "failed"): void {
@@ -187,6 +194,7 @@ export class Fleet {
     const { byHand } = this.control
     return {
       ...(byHand.length === 0 ? {} : { byHand }),
+      control: takesOrders(settings),
       version,
       mode: settings.mode,
       port: this.port,
@@ -269,6 +277,11 @@ export class Fleet {
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#watch = null
   }
+}
+
+/** Nobody may change anything where everybody can come and nobody has to show a token. */
+function takesOrders({ admin, adminToken }: Settings): boolean {
+  return admin !== null && (adminToken !== null || isPrivateListener(admin.host))
 }
 
 function restartStory(restartInMs: number | null): string {

@@ -49,6 +49,8 @@ export interface FleetStatus {
   readonly draining: boolean
   readonly workers: readonly WorkerStatus[]
   readonly backends: readonly BackendStatus[]
+  /** True when the admin listener takes orders, from those who have the token if there is one. */
+  readonly control?: boolean
   /** What was changed by hand at run time and is not in the configuration; absent when nothing was. */
   readonly byHand?: readonly string[]
 }
@@ -107,8 +109,11 @@ export function mergeBackend(past: BackendPast, workers: readonly WorkerReport[]
   }
 }
 
+/** The reason of a draining backend that is not yet without clients. */
+export const LINGERING = "by hand; clients with its cookie still come"
+
 function reasonOfDuty({ duty }: BackendPast): string | null {
-  if (duty === "linger") return "by hand; clients with its cookie still come"
+  if (duty === "linger") return LINGERING
   return duty === undefined ? null : "by hand"
 }
 

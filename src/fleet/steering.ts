@@ -175,12 +175,15 @@ export class Steering {
     await this.#apply()
     for (const line of changes) this.#log.info(`reload: ${line}`)
     for (const line of restart) this.#log.warn(`reload: ${line}`)
-    this.#log.info(`reloaded: ${changes.length === 0 ? "nothing has changed" : count(changes)}`)
+    const end = `reloaded: ${changes.length === 0 ? "nothing has changed" : count(changes)}`
+    this.#log.info(end)
+    this.#fleet.note("note", end)
     return { ...outcome, byHand: this.byHand }
   }
 
   async #applyByHand(line: string): Promise<Outcome> {
     this.#log.info(`${line}, by hand`)
+    this.#fleet.note("note", `${line}, by hand`)
     await this.#apply()
     return { changes: [line], restart: [], byHand: this.byHand }
   }
@@ -223,6 +226,7 @@ export class Steering {
     const message = error instanceof Error ? error.message : String(error)
     for (const line of message.split("\n")) this.#log.error(`reload: ${line}`)
     this.#log.error("not reloaded: everything stays as it was")
+    this.#fleet.note("bad", "not reloaded: everything stays as it was")
   }
 
   /** After all that was asked before, whatever became of it. */

@@ -1,0 +1,153 @@
+/** What changes something through the admin listener: who may, and what is answered. */
+import { describe, expect, test } from "bun:test"
+import type { AdminControl } from "../../src/admin/control.ts"
+import { guard } from "../../src/admin/guard.ts"
+import { startAdmin, type AdminSource } from "../../src/admin/server.ts"
+import { Refused } from "../../src/fleet/steering.ts"
+import { BunlbError } from "../../src/observe/errors.ts"
+
+const TOKEN = "0123456789abcdef"
+
+const nothing = (): never => {
+  throw new Error("nobody asked for this")
+}
+const source: AdminSource = {
+  ...{ health: nothing, metrics: nothing, status: nothing, live: nothing, past: nothing },
+}
+
+/** Answers with what it was asked for. */
+function echo(more: Partial<AdminControl> = {}): AdminControl {
+  const did = async (...words: unknown[]) => ({
+    changes: [words.join(" ")],
+    restart: [],
+    byHand: [],
+  })
+  return {
+    token: null,
+    reload: (dry) => did("reload", dry),
+    drain: (name, grace) => did("drain", name, grace),
+    enable: (name) => did("enable", name),
+    disable: (name) => did("disable", name),
+    setWeight: (name, weight) => did("weight", name, weight),
+    add: (line) => did("add", line),
+    remove: (name) => did("remove", name),
+    explain: async (cookie) => ({ strategy: `for ${cookie}`, verdicts: [] }),
+    ...more,
+  }
+}
+
+interface Answer {
+  readonly changes?: readonly string[]
+  readonly restart?: readonly string[]
+  readonly byHand?: readonly string[]
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
+async function listen(control: AdminControl) {
+  const admin = await startAdmin({ host: "127.0.0.1", port: 0 }, { ...source, control })
+  const post = async (path: string, body?: string, headers: Record<string, string> = {}) => {
+    const url = `http://127.0.0.1:${admin.port}/api/v1/${path}`
+    const response = await fetch(url, { method: "POST", body: body ?? null, headers })
+    const json = (await response.json()) as Answer
+    return { status: response.status, json }
+  }
+  return { post, port: admin.port, [Symbol.asyncDispose]: () => admin.stop() }
+}
+
+test.each([
+  ["reload", undefined, "reload false"],
+  ["reload", '{"dry_run":true}', "reload true"],
+  ["backends", '{"backend":"a:80,weight=2"}', "add a:80,weight=2"],
+  ["backends/a:80/drain", undefined, "drain a:80 0"],
+  ["backends/a%3A80/drain", '{"grace":5000}', "drain a:80 5000"],
+  ["backends/[::1]:80/enable", undefined, "enable [::1]:80"],
+  ["backends/A:80/disable", "{}", "disable a:80"],
+  ["backends/a:80/weight", '{"weight":7}', "weight a:80 7"],
+  ["backends/a:80/remove", undefined, "remove a:80"],
+])("POST %s %s", async (path, body, did) => {
+  await using admin = await listen(echo())
+  const { status, json } = await admin.post(path, body)
+  expect([status, json]).toEqual([200, { changes: [did], restart: [], byHand: [] }])
+})
+
+test.each([
+  ["reload", "[1]", 400, "bad_body"],
+  ["reload", "{", 400, "bad_body"],
+  ["backends/a:80/weight", '{"weight":0}', 400, "bad_value"],
+  ["backends/a:80/weight", "", 400, "bad_value"],
+  ["backends/a:80/drain", '{"grace":-1}', 400, "bad_value"],
+  ["backends/a:80/explode", undefined, 404, "not_found"],
+  ["backends/a:80/toString", undefined, 404, "not_found"],
+])("POST %s %s is %d %s", async (path, body, code, reason) => {
+  await using admin = await listen(echo())
+  const { status, json } = await admin.post(path, body)
+  expect([status, json.error?.code]).toEqual([code, reason])
+})
+
+test("a bad configuration is told with its place, an unknown backend is 404, a fault of ours says nothing", async () => {
+  const line = "config: bunlb.yaml:3:5: prot: unknown key"
+  await using admin = await listen(
+    echo({
+      reload: () => Promise.reject(new BunlbError("BUNLB_E_CONFIG", line)),
+      enable: () => Promise.reject(new Refused("unknown_backend", "no backend x")),
+      disable: () => Promise.reject(new Error("secret")),
+    }),
+  )
+  const reload = await admin.post("reload")
+  expect([reload.status, reload.json]).toEqual([422, { error: { code: "config", message: line } }])
+  expect((await admin.post("backends/x/enable")).status).toBe(404)
+  const broken = await admin.post("backends/x/disable")
+  expect([broken.status, broken.json.error?.code]).toEqual([500, "internal"])
+  expect(JSON.stringify(broken.json)).not.toContain("secret")
+})
+
+test("GET changes nothing, and explain only reads", async () => {
+  await using admin = await listen(echo())
+  const url = `http://127.0.0.1:${admin.port}/api/v1/`
+  const wrong = await fetch(`${url}reload`)
+  expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "POST"])
+  expect(await (await fetch(`${url}explain?cookie=ab`)).json()).toMatchObject({
+    strategy: "for ab",
+  })
+  expect((await fetch(`${url}explain`, { method: "POST" })).status).toBe(405)
+})
+
+describe("who may", () => {
+  const request = (headers: Record<string, string>): Request =>
+    new Request("http://127.0.0.1:9900/api/v1/reload", {
+      method: "POST",
+      headers: { host: "127.0.0.1:9900", ...headers },
+    })
+  const code = (headers: Record<string, string>, host: string, token: string | null = null) =>
+    guard(request(headers), { host, token })?.code ?? "ok"
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+  test("on a loopback address everyone, elsewhere only who shows the token", () => {
+    expect(code({}, "127.0.0.1")).toBe("ok")
+    expect(code({}, "::1")).toBe("ok")
+    expect(code({}, "0.0.0.0")).toBe("no_token")
+    expect(code({}, "0.0.0.0", TOKEN)).toBe("unauthorized")
+    expect(code({}, "127.0.0.1", TOKEN)).toBe("unauthorized")
+    expect(code({ authorization: "Bearer a" }, "0.0.0.0", TOKEN)).toBe("unauthorized")
+    expect(code({ authorization: `Basic ${TOKEN}` }, "0.0.0.0", TOKEN)).toBe("unauthorized")
+  })
+
+  test("the whole token and no more, the scheme written as one likes", () => {
+    expect(code(bearer(TOKEN), "0.0.0.0", TOKEN)).toBe("ok")
+    expect(code({ authorization: `bearer ${TOKEN}` }, "0.0.0.0", TOKEN)).toBe("ok")
+    expect(code(bearer(`${TOKEN}0`), "0.0.0.0", TOKEN)).toBe("unauthorized")
+    expect(code(bearer(TOKEN.slice(1)), "0.0.0.0", TOKEN)).toBe("unauthorized")
+  })
+
+  test("no page of another site: by Origin, by fetch metadata, by a name made to point here", () => {
+    expect(code({ origin: "http://127.0.0.1:9900" }, "127.0.0.1")).toBe("ok")
+    for (const origin of ["https://evil.example", "null", "http://127.0.0.1:9901"]) {
+      expect(code({ origin }, "127.0.0.1")).toBe("bad_origin")
+    }
+    expect(code({ "sec-fetch-site": "cross-site" }, "127.0.0.1")).toBe("bad_origin")
+    expect(code({ host: "evil.example:9900" }, "127.0.0.1")).toBe("bad_host")
+    expect(code({ host: "localhost:9900" }, "127.0.0.1")).toBe("ok")
+    expect(code({ host: "[::1]:9900" }, "::1")).toBe("ok")
+    expect(code({ host: "lb.example:9900", ...bearer(TOKEN) }, "0.0.0.0", TOKEN)).toBe("ok")
+  })
+})

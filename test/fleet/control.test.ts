@@ -1,0 +1,50 @@
+/** What an operator changed by hand, and how long it holds. */
+import { expect, test } from "bun:test"
+import { Control } from "../../src/fleet/control.ts"
+import { testBackend, testSettings } from "./settings.ts"
+
+const base = testSettings({ backends: [testBackend("a:80"), testBackend("b:80")] })
+
+const names = (control: Control): string[] =>
+  control.over(base).backends.map(({ name, weight, duty }) => `${name} ${weight} ${duty ?? "on"}`)
+
+test("it lies over the configuration, which stays as it is", () => {
+  const control = new Control()
+  control.setDuty("a:80", "drain")
+  control.setWeight("b:80", 5)
+  control.add(testBackend("c:80"))
+  expect(names(control)).toEqual(["a:80 1 drain", "b:80 5 on", "c:80 1 on"])
+  expect(control.lines()).toEqual(["c:80 added", "b:80 weight 5", "a:80 draining"])
+  control.setDuty("a:80", undefined)
+  control.remove("b:80")
+  control.remove("c:80")
+  expect(names(control)).toEqual(["a:80 1 on"])
+  expect(control.lines()).toEqual(["b:80 removed", "c:80 removed"])
+  control.add(testBackend("b:80", { weight: 9 }))
+  expect(names(control)).toEqual(["a:80 1 on", "b:80 9 on"])
+})
+
+test("a reload leaves it alone, unless it says the same, another weight, or nothing of the backend", () => {
+  const control = new Control()
+  control.setDuty("a:80", "off")
+  control.setDuty("b:80", "drain")
+  control.setWeight("a:80", 7)
+  control.add(testBackend("c:80"))
+  control.settle(base, base)
+  expect(control.lines()).toHaveLength(4)
+  const after = testSettings({
+    backends: [testBackend("a:80", { weight: 2 }), testBackend("c:80", { weight: 3 })],
+  })
+  control.settle(base, after)
+  expect(control.lines()).toEqual(["a:80 disabled"])
+  expect(control.over(after).backends.map(({ weight }) => weight)).toEqual([2, 3])
+})
+
+test("what was removed by hand and then from the file may come back by the file", () => {
+  const control = new Control()
+  control.remove("b:80")
+  const without = testSettings({ backends: [testBackend("a:80")] })
+  control.settle(base, without)
+  control.settle(without, base)
+  expect(names(control)).toEqual(["a:80 1 on", "b:80 1 on"])
+})

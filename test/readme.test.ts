@@ -18,7 +18,21 @@ const pages = [
 ]
 
 /** Flags of commands and of other programs that the page names. */
-const others = ["delay", "fail-rate", "help", "name", "print", "status", "tls", "yes", "config"]
+const others = [
+  "dry-run",
+  "wait",
+  "grace",
+  "cookie",
+  "delay",
+  "fail-rate",
+  "help",
+  "name",
+  "print",
+  "status",
+  "tls",
+  "yes",
+  "config",
+]
 
 interface Row {
   readonly flag: string

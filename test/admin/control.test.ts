@@ -136,6 +136,7 @@ describe("who may", () => {
     expect(code(bearer(TOKEN), "0.0.0.0", TOKEN)).toBe("ok")
     expect(code({ authorization: `bearer ${TOKEN}` }, "0.0.0.0", TOKEN)).toBe("ok")
     expect(code(bearer(`${TOKEN}0`), "0.0.0.0", TOKEN)).toBe("unauthorized")
+    expect(code(bearer(TOKEN.replace("0", "1")), "0.0.0.0", TOKEN)).toBe("unauthorized")
     expect(code(bearer(TOKEN.slice(1)), "0.0.0.0", TOKEN)).toBe("unauthorized")
   })
 

@@ -207,15 +207,16 @@ describe("settings", () => {
     using second = await named("second")
     const balancer = await TestBalancer.start([first.port, second.port])
     const client = await RawClient.connect(balancer.port)
-    void client.send(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${"a".repeat(4000)}\r\n\r\n`)
+    const many = Array.from({ length: 20 }, (_, at) => `X-${at}: ${at}\r\n`).join("")
+    const request = `GET / HTTP/1.1\r\nHost: x\r\n${many}\r\n`
+    void client.send(request)
     const far = await reached
-    await balancer.apply([first.port, second.port], { limits: { headBytes: 1024 } })
+    await balancer.apply([first.port, second.port], { limits: { headBytes: 1024, fields: 4 } })
     expect(await ask(balancer, 1)).toEqual(["second"])
     far.reset()
     expect((await client.receiveResponse()).body.toString()).toBe("second")
-    expect(second.requests[1]?.field("x-long")).toHaveLength(4000)
-    const refused = await client.exchange(`GET / HTTP/1.1\r\nX-Long: ${"a".repeat(4000)}\r\n\r\n`)
-    expect(refused.status).toBe(431)
+    expect(second.requests[1]?.field("x-19")).toBe("19")
+    expect((await client.exchange(request)).status).toBe(431)
     await client.close()
   })
 

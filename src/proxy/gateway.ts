@@ -70,6 +70,8 @@ export class Gateway {
   /** The facts of the head scanned last. */
   request: RequestHead
   response: ResponseHead
+  /** The facts of a head read again, by the widest limits. */
+  again: RequestHead
   cookies: CookieFilter | null
   #sticky: StickySettings | null
   #cookieName: Uint8Array
@@ -96,6 +98,7 @@ export class Gateway {
     this.scratch = Buffer.allocUnsafeSlow(scratchSize(limits))
     this.request = new RequestHead(limits)
     this.response = new ResponseHead(limits.fields)
+    this.again = new RequestHead(limits)
     this.#sticky = strategy === "sticky" ? sticky : null
     this.#cookieName = ascii(sticky.cookie)
     this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
@@ -142,10 +145,9 @@ export class Gateway {
       connections: limits.connections,
     }
     this.widest = widest
-    if (widest.fields > before.fields) {
-      this.request = new RequestHead(widest)
-      this.response = new ResponseHead(widest.fields)
-    }
+    this.request = new RequestHead(limits)
+    this.response = new ResponseHead(limits.fields)
+    if (widest.fields > before.fields) this.again = new RequestHead(widest)
     const size = scratchSize(widest)
     if (size > this.scratch.length) this.scratch = Buffer.allocUnsafeSlow(size)
   }

@@ -4,7 +4,7 @@
  */
 import { Body } from "../http/body.ts"
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../http/framing.ts"
-import { HEAD } from "../http/request-head.ts"
+import { HEAD, type RequestHead } from "../http/request-head.ts"
 import { writeRequestHead } from "../http/request-writer.ts"
 import { scanRequest } from "../http/request.ts"
 import type { BackendConnection } from "./backend-connection.ts"
@@ -94,10 +94,10 @@ export class RequestRelay {
 
   /** Sends all that was received so far. */
   sendTo(connection: BackendConnection): void {
-    const { scratch, request, widest, trace } = this.#gateway
+    const { scratch, trace } = this.#gateway
     const { plan } = this.#client
     const bytes = this.#bytes
-    if (!this.#scanned) scanRequest(bytes, this.#start, this.#end, widest, request)
+    const request = this.#scanned ? this.#gateway.request : this.#readAgain()
     this.#scanned = false
     const length = writeRequestHead(bytes, request, plan, connection.upstream, scratch)
     trace?.sent(this.#client.id, scratch, 0, length)
@@ -113,6 +113,12 @@ export class RequestRelay {
       connection.send(this.#pieces[i], 0, this.#pieces[i].length, true)
     }
     if (body + this.#kept > 0) this.#limitReplay()
+  }
+
+  #readAgain(): RequestHead {
+    const { again, widest } = this.#gateway
+    scanRequest(this.#bytes, this.#start, this.#end, widest, again)
+    return again
   }
 
   /** The facts in the gateway are now of another head. */
@@ -159,8 +165,7 @@ export class RequestRelay {
 
   /** The protocols that the client offered to switch to, as it wrote them. */
   get offeredProtocols(): string {
-    const { request, widest } = this.#gateway
-    scanRequest(this.#bytes, this.#start, this.#end, widest, request)
+    const request = this.#readAgain()
     if (request.upgrade < 0) return ""
     const { valueStarts, valueEnds } = request.fields
     const at = request.upgrade

@@ -4,7 +4,7 @@
  *
  *   bun scripts/bench/relay.ts PORT BACKEND_PORT [true]      true: the backend speaks TLS
  */
-import type { Socket } from "bun"
+import type { Socket, TCPSocketListener } from "bun"
 
 interface End {
   /** The other end; null while it is being dialled. */
@@ -12,9 +12,6 @@ interface End {
   /** What this end has not taken yet. */
   waiting: Buffer[]
 }
-
-const [port = 0, backendPort = 0] = process.argv.slice(2, 4).map(Number)
-const tls = process.argv[4] === "true" ? { tls: { rejectUnauthorized: false } } : {}
 
 const handlers = {
   data: (socket: Socket<End>, bytes: Buffer) => {
@@ -40,27 +37,39 @@ function pass(to: Socket<End>, bytes: Buffer): boolean {
   return waiting.length === 0
 }
 
-async function pair(client: Socket<End>): Promise<void> {
+async function pair(client: Socket<End>, backendPort: number, tls: boolean): Promise<void> {
   const backend = await Bun.connect<End>({
     hostname: "127.0.0.1",
     port: backendPort,
-    ...tls,
     data: { other: client, waiting: [] },
     socket: handlers,
+    ...(tls ? { tls: { rejectUnauthorized: false } } : {}),
   })
   const early = client.data.waiting.splice(0)
   client.data.other = backend
   for (const bytes of early) pass(backend, bytes)
 }
 
-Bun.listen<End>({
-  hostname: "127.0.0.1",
-  port,
-  socket: {
-    ...handlers,
-    open: (client) => {
-      client.data = { other: null, waiting: [] }
-      pair(client).catch(() => client.terminate())
+/** Port 0 takes a free one. */
+export function startRelay(
+  port: number,
+  backendPort: number,
+  tls: boolean,
+): TCPSocketListener<End> {
+  return Bun.listen<End>({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      ...handlers,
+      open: (client) => {
+        client.data = { other: null, waiting: [] }
+        pair(client, backendPort, tls).catch(() => client.terminate())
+      },
     },
-  },
-})
+  })
+}
+
+if (import.meta.main) {
+  const [port = 0, backendPort = 0] = process.argv.slice(2).map(Number)
+  startRelay(port, backendPort, process.argv[4] === "true")
+}

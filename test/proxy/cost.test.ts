@@ -1,0 +1,33 @@
+/**
+ * A guard against slow-downs that a noisy machine can hold: not seconds, but what bunlb costs beside the bare relay
+ * in the same process at the same time. It fails when the data path gets 30% dearer, and shows each time that it does.
+ */
+import { expect, test } from "bun:test"
+import { join } from "node:path"
+import type { CostReport } from "./cost-probe.ts"
+import { ratioOf } from "./cost-probe.ts"
+
+/**
+ * Measured: 1.40 to 1.52, on a quiet machine and on a busy one; 1.92 to 2.07 when slowed down. Whoever makes the data
+ * path cheaper has to lower this, once the test says that it has become too loose.
+ */
+const LIMIT = 1.7
+const ATTEMPTS = 3
+
+test(`a request costs bunlb less than ${LIMIT} times what it costs the bare relay`, async () => {
+  const reports: CostReport[] = []
+  const lowest = (way: keyof CostReport): number =>
+    Math.min(...reports.map((report) => ratioOf(report[way])))
+  do reports.push(await probe())
+  while (lowest("plain") > LIMIT && reports.length < ATTEMPTS)
+  expect(lowest("plain")).toBeLessThan(LIMIT)
+  // Else the limit has become too loose to notice a slow-down of 30%.
+  expect(lowest("slowed")).toBeGreaterThan(LIMIT)
+}, 60_000)
+
+async function probe(): Promise<CostReport> {
+  const program = Bun.spawn([process.execPath, join(import.meta.dir, "cost-probe.ts")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  })
+  return JSON.parse(await program.stdout.text()) as CostReport
+}

@@ -8,12 +8,15 @@ import type { BackendStatus, FleetStatus, WorkerStatus } from "../fleet/status.t
 import { BunlbError } from "../observe/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { command } from "./command.ts"
-import { readOptions, type OptionsOf } from "./flags.ts"
+import { readOptions, usageError, type OptionsOf } from "./flags.ts"
+import { age } from "./numbers.ts"
 import { table } from "./table.ts"
+import { watchStatus } from "./watch.ts"
 
 interface StatusOptions {
   readonly admin: Settings["admin"]
   readonly json: boolean
+  readonly watch: boolean
 }
 
 const options: OptionsOf<StatusOptions> = {
@@ -26,15 +29,25 @@ const options: OptionsOf<StatusOptions> = {
     default: false,
     defaultText: "false",
   },
+  watch: {
+    name: "watch",
+    type: boolean,
+    group: "Flags",
+    help: "Go on showing it, with rates and latencies, until q or Ctrl-C",
+    default: false,
+    defaultText: "false",
+  },
 }
 
 export const status = command({
   name: "status",
   description: "Show the backends and workers of a running bunlb",
-  usage: "status [--admin HOST:PORT] [--json]",
+  usage: "status [--admin HOST:PORT] [--json | --watch]",
   flags: Object.values(options),
   async run(typed, terminal) {
-    const { admin, json } = readOptions(typed, options)
+    const { admin, json, watch } = readOptions(typed, options)
+    if (json && watch) throw usageError("--json and --watch exclude each other")
+    if (watch) return await watchStatus(admin)
     const answer = await askAdmin(admin, "/api/v1/status")
     const fleet = readStatus(answer.status, answer.body)
     terminal.out(json ? JSON.stringify(fleet, null, 2) : statusPage(fleet, Date.now()))
@@ -100,18 +113,4 @@ function workerTable(workers: readonly WorkerStatus[]): string {
     worker.restarts,
   ])
   return table(head, rows)
-}
-
-/** The two largest units of a time: "3d 4h", "12s". */
-function age(milliseconds: number): string {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1000))
-  const units: readonly [string, number][] = [
-    ["d", Math.floor(seconds / 86_400)],
-    ["h", Math.floor(seconds / 3600) % 24],
-    ["m", Math.floor(seconds / 60) % 60],
-    ["s", seconds % 60],
-  ]
-  const first = units.findIndex(([, amount]) => amount > 0)
-  const shownUnits = first === -1 ? units.slice(3) : units.slice(first, first + 2)
-  return shownUnits.map(([unit, amount]) => `${amount}${unit}`).join(" ")
 }

@@ -32,6 +32,8 @@ const others = [
   "tls",
   "yes",
   "config",
+  "json",
+  "watch",
 ]
 
 interface Row {

@@ -7,7 +7,7 @@ import { reloadStorm } from "../test/e2e/reload-storm.ts"
 const [reloads = 50, seconds = 60] = process.argv.slice(2).map(Number)
 const every = (seconds * 1000) / reloads
 const flags = ["-w", "2"]
-const outcome = await reloadStorm({ reloads, every, clients: 24, flags })
+const outcome = await reloadStorm({ reloads, every, clients: 24, warm: 60_000, flags })
 const [before, after] = outcome.memory
 const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 console.log(`${outcome.reloads} reloads in ${seconds} s, ${outcome.requests} requests`)

@@ -8,12 +8,14 @@
  *     GET /api/v1/status   JSON, see fleet/status.ts
  *     GET /api/v1/live     JSON, the status with rates and latencies, see fleet/live.ts
  *     GET /api/v1/events   the same once a second, as server-sent events
+ *     GET /api/v1/openapi.json   all of this and of control.ts, for programs
  */
 import type { Live, Past } from "../fleet/live.ts"
 import type { FleetStatus } from "../fleet/status.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
 import { showDashboard } from "./dashboard.ts"
+import { describeApi } from "./openapi.ts"
 import { Viewers } from "./viewers.ts"
 import { answerControl, type AdminControl } from "./control.ts"
 
@@ -48,6 +50,7 @@ const pages = new Map<string, Page>([
   ["/api/v1/status", showStatus],
   ["/api/v1/live", showLive],
   ["/api/v1/events", showEvents],
+  ["/api/v1/openapi.json", showDescription],
 ])
 
 const noStore = { "cache-control": "no-store" }
@@ -120,6 +123,10 @@ function showHealth(source: AdminSource): Response {
 
 async function showStatus(source: AdminSource): Promise<Response> {
   return Response.json(await source.status(), { headers: noStore })
+}
+
+function showDescription(): Response {
+  return Response.json(describeApi(), { headers: noStore })
 }
 
 function showLive(source: AdminSource): Response {

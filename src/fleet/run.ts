@@ -95,8 +95,12 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
   try {
     const fleet = await Promise.race([startFleet(settings, log, hooks), wishes.second])
     if (typeof fleet === "string") return 1
-    triggers.begin(() => void fleet.reload())
-    manager?.ready(`serves on port ${fleet.port}`)
+    const ready = (): void => manager?.ready(`serves on port ${fleet.port}`)
+    triggers.begin(() => {
+      manager?.reloading()
+      void fleet.reload().then(ready)
+    })
+    ready()
     const wish = await wishes.first
     manager?.stopping(`draining, at most ${settings.timeouts.drain / 1000} s`)
     log.info(`${wish}: draining, at most ${settings.timeouts.drain / 1000} s`)

@@ -46,6 +46,11 @@ export class ServiceManager {
     this.#say("WATCHDOG=1")
   }
 
+  /** The configuration is read again; `ready` follows. */
+  reloading(): void {
+    this.#say("RELOADING=1", "STATUS=reads its configuration again")
+  }
+
   stopping(status: string): void {
     this.#say("STOPPING=1", `STATUS=${status}`)
   }

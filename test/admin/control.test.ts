@@ -152,3 +152,19 @@ describe("who may", () => {
     expect(code({ host: "lb.example:9900", ...bearer(TOKEN) }, "0.0.0.0", TOKEN)).toBe("ok")
   })
 })
+
+test("the description names what there is: every path is served, by the methods it says", async () => {
+  await using admin = await listen(echo())
+  const url = `http://127.0.0.1:${admin.port}`
+  const described = await (await fetch(`${url}/api/v1/openapi.json`)).json()
+  const { openapi, paths } = described as { openapi: string; paths: Record<string, object> }
+  expect(openapi).toBe("3.1.0")
+  for (const [path, methods] of Object.entries(paths)) {
+    const wrong = "get" in methods ? "POST" : "GET"
+    const answer = await fetch(url + path.replace("{name}", "a:80"), { method: wrong })
+    expect([path, answer.status]).toEqual([path, 405])
+    expect(answer.headers.get("allow")).toBe("get" in methods ? "GET, HEAD" : "POST")
+  }
+  const served = ["drain", "enable", "disable", "weight", "remove"]
+  for (const verb of served) expect(paths).toHaveProperty([`/api/v1/backends/{name}/${verb}`])
+})

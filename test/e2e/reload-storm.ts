@@ -16,6 +16,8 @@ export interface StormOptions {
   /** Milliseconds from one reload to the next. */
   readonly every: number
   readonly clients: number
+  /** Answers before the first reload, so that memory is that of a process at work. */
+  readonly warm: number
   readonly flags?: readonly string[]
 }
 
@@ -37,6 +39,7 @@ export interface StormOutcome {
 const PIECE = Buffer.alloc(4_000, "x")
 const WEB_SOCKETS = 3
 const SETTLE_MS = 1_500
+const WARM_MS = 60_000
 
 /** Fails when a reload is refused, or a WebSocket ends or loses a message. */
 export async function reloadStorm(options: StormOptions): Promise<StormOutcome> {
@@ -59,10 +62,10 @@ async function blow(
   bunlb: RunningBunlb,
   file: string,
   backends: readonly Backend[],
-  { reloads, every, clients }: StormOptions,
+  { reloads, every, clients, warm }: StormOptions,
 ): Promise<StormOutcome> {
   const load = new Load(bunlb.port, { clients, pause: 2 })
-  await until(() => load.ok > 50 * clients, PATIENCE_MS, "the load to be warm")
+  await until(() => load.ok > warm, WARM_MS, "the load to be warm")
   const before = await bunlb.figure("bunlb_process_resident_memory_bytes")
   const talks = Array.from({ length: WEB_SOCKETS }, () => new Talk(bunlb.port))
   const poller = await RawClient.connect(bunlb.port)
@@ -117,7 +120,7 @@ function writeConfig(file: string, backends: readonly Backend[], number: number)
       ({ port }, index) => `127.0.0.1:${port},weight=${1 + ((number + index) % 3)}`,
     ),
     health: { interval: `${1 + (number % 3)}s`, path: "/" },
-    timeouts: { connect: `${1 + (number % 2)}s` },
+    timeouts: { connect: `${1 + (number % 2)}s`, response_head: "10m" },
     pool: { idle: 64 + (number % 2) * 64 },
   }
   // In one step, as a careful editor does it.

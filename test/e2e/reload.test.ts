@@ -51,7 +51,7 @@ async function say(bunlb: RunningBunlb, ...words: readonly string[]) {
 describe.each(["mp", "sp"])("mode %s", (mode) => {
   test("reload after reload under load: nothing is lost", async () => {
     const flags = ["--mode", mode, "-w", "2"]
-    const outcome = await reloadStorm({ reloads: 15, every: 200, clients: 12, flags })
+    const outcome = await reloadStorm({ reloads: 15, every: 200, clients: 12, warm: 600, flags })
     expect(outcome.failures).toEqual([])
     expect([...outcome.answers.keys()].sort()).toEqual(["b0", "b1", "b2", "b3"])
     expect(outcome.reloads).toBe(15)

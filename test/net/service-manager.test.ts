@@ -73,7 +73,7 @@ test("a manager that does not read stops nothing", async () => {
   manager?.close()
 })
 
-test("bunlb is ready when it serves, lives, and says when it stops; its workers say nothing", async () => {
+test("bunlb is ready when it serves, lives, and says when it reloads and stops; its workers say nothing", async () => {
   const path = join(folder, "bunlb")
   using socket = new NotifySocket(path)
   const args = ["-p", "0", "-h", "127.0.0.1", "-b", "127.0.0.1:1", "-w", "2", "--admin", "off"]
@@ -82,8 +82,11 @@ test("bunlb is ready when it serves, lives, and says when it stops; its workers 
   await socket.line("READY=1")
   expect(socket.heard[0]).toMatch(/^READY=1\nSTATUS=serves on port \d+$/)
   await socket.line("WATCHDOG=1")
+  bunlb.kill("SIGHUP")
+  await socket.line("RELOADING=1")
+  await bunlb.line(/reloaded: nothing has changed/)
   bunlb.kill("SIGTERM")
   expect(await bunlb.exited()).toBe(0)
   await socket.line("STOPPING=1")
-  expect(socket.heard.filter((each) => each.startsWith("READY"))).toHaveLength(1)
+  expect(socket.heard.filter((each) => each.startsWith("READY"))).toHaveLength(2)
 })

@@ -88,7 +88,9 @@ export class ClientConnection implements Deadlined {
     switch (this.#phase) {
       case IDLE:
       case HEAD:
-        if (this.#partial === null) this.#read(bytes)
+        // Earlier requests wait until the client has read their answers: none may overtake them.
+        if (this.#held !== null) this.#hold(bytes, 0, bytes.length)
+        else if (this.#partial === null) this.#read(bytes)
         else if (this.#partial.add(bytes) || this.#phase === IDLE) this.#read(this.#partial.bytes)
         break
       case EXCHANGE:
@@ -124,7 +126,9 @@ export class ClientConnection implements Deadlined {
         break
       }
       this.#phase = EXCHANGE
-      this.deadlineAt = Infinity
+      // A client that does not read what it was answered before is watched on.
+      if (this.outbox.size > 0) this.#within(this.timeouts.clientBody)
+      else this.deadlineAt = Infinity
       from = this.#exchange.begin(bytes, from, end, to)
       if (this.#phase === EXCHANGE && !this.#exchange.requestDone && !this.#paused) {
         this.#within(this.timeouts.clientBody)
@@ -150,9 +154,8 @@ export class ClientConnection implements Deadlined {
     if (!this.#exchange.requestDone) {
       this.#within(this.timeouts.clientBody)
       used = this.#exchange.receiveBody(bytes)
-      if (this.#phase === EXCHANGE && this.#exchange.requestDone && this.outbox.size === 0) {
-        this.deadlineAt = Infinity
-      }
+      const done = this.#exchange.requestDone || this.#paused
+      if (this.#phase === EXCHANGE && done && this.outbox.size === 0) this.deadlineAt = Infinity
     }
     if (used < bytes.length && this.#phase === EXCHANGE) this.#hold(bytes, used, bytes.length)
   }
@@ -249,7 +252,7 @@ export class ClientConnection implements Deadlined {
     this.#phase = IDLE
     if (this.outbox.size === 0) this.#within(this.timeouts.clientIdle)
     if (this.#held !== null) this.#readHeld()
-    else if (this.#ended) this.finish()
+    else if (this.#ended && !this.#reading) this.finish()
     else this.#resume()
   }
 

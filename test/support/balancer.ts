@@ -44,9 +44,11 @@ export class TestBalancer {
     this.changes = changes
   }
 
+  /** `listenFd`: a listening descriptor on `part.port`, owned by the balancer from now on. */
   static async start(
     backends: readonly BackendPart[],
     part: SettingsPart = {},
+    listenFd: number | null = null,
   ): Promise<TestBalancer> {
     const settings = settingsOf(backends, part)
     const lines: string[] = []
@@ -54,7 +56,7 @@ export class TestBalancer {
     const worker = await startWorker({
       settings,
       index: 0,
-      listenFd: null,
+      listenFd,
       log: recordingLog(lines),
       onHealthChange: (change) => changes.push(change),
     })

@@ -14,6 +14,7 @@ import type { Candidate, Strategy } from "./strategy.ts"
 /** The backends that one request has been sent to; a `HealthBitmap` will do. */
 interface Tried {
   has(index: number): boolean
+  count(): number
 }
 
 /** Who there is to choose from, and how. */
@@ -27,6 +28,9 @@ interface Membership {
   /** Those of them who still get the requests that name them. */
   readonly lingering: ReadonlySet<number>
 }
+
+/** With nobody healthy a request tries so many: of a thousand each would cost it a tenth of a second. */
+const TRIES_IN_PANIC = 8
 
 export class Roster {
   #candidates: readonly Candidate[]
@@ -65,9 +69,10 @@ export class Roster {
   /**
    * Another backend for a request that failed on those in `tried`: the one that `token` names if it
    * is untried, else an eligible one, else a healthy backup, else null. Off the hot path; the
-   * untried ones take turns.
+   * untried ones take turns. Null also when nobody is healthy and enough have been tried.
    */
   pickOther(token: number, tried: Tried): Candidate | null {
+    if (this.#panicking && tried.count() >= TRIES_IN_PANIC) return null
     const untried = this.#serving.filter(({ index }) => !tried.has(index))
     const untriedNames = [...untried, ...this.#lingering.filter(({ index }) => !tried.has(index))]
     const named = untriedNames.find((candidate) => candidate.token === token)

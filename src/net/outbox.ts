@@ -14,6 +14,8 @@ export const HIGH_WATER = 256 * 1024
 /** Pieces below this are copied together. */
 const SMALL = 4 * 1024
 const BLOCK = 16 * 1024
+/** Pieces that have been sent and are still in the list, at most. */
+const SENT_PIECES = 16
 
 export class Outbox {
   /** Bytes waiting. */
@@ -53,9 +55,16 @@ export class Outbox {
         return true
       }
       this.#next++
+      if (this.#next === SENT_PIECES) this.#forgetSent()
     }
     if (this.#next > 0) this.clear()
     return true
+  }
+
+  /** A peer that reads just fast enough keeps the outbox from ever being empty: what is sent goes all the same. */
+  #forgetSent(): void {
+    this.#pieces.splice(0, this.#next)
+    this.#next = 0
   }
 
   clear(): void {

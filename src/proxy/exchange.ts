@@ -369,7 +369,8 @@ export class Exchange implements relay.RelayTerms {
 
   /** bunlb answers in the backend's place. */
   #fail(status: number, text: string): void {
-    const keepAlive = this.mayKeepAlive()
+    // HTTP/1.0 would have to be told that the connection stays.
+    const keepAlive = this.minor === 1 && this.mayKeepAlive()
     this.#gateway.figures.own.answered(status, this.#gateway.clock.now() - this.#began)
     this.#end()
     this.#client.answer(status, text, keepAlive, this.#request.bodiless)

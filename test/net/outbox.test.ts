@@ -99,3 +99,24 @@ test("a socket that is gone takes nothing, says so and throws nothing", async ()
   outbox.flush(socket)
   outbox.clear()
 })
+
+test("what has been sent is let go of, also when the outbox is never empty", async () => {
+  using ends = await pair()
+  const { outbox, socket } = ends
+  const pieces: WeakRef<ArrayBufferLike>[] = []
+  let sent = 0
+  while (pieces.length < 200) {
+    while (outbox.size < 100_000) {
+      const piece = Buffer.alloc(20_000)
+      pieces.push(new WeakRef(piece.buffer))
+      outbox.send(socket, piece, 0, piece.length, true)
+      sent += piece.length
+    }
+    await new Promise((turn) => setImmediate(turn))
+    expect(outbox.size).toBeGreaterThan(0)
+  }
+  Bun.gc(true)
+  const kept = pieces.filter((piece) => piece.deref() !== undefined).length
+  expect(kept).toBeLessThan(60)
+  await until(() => ends.received().length === sent, 5000, "all bytes")
+})

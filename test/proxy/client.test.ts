@@ -167,3 +167,12 @@ describe("a client that reads slowly", () => {
     expect(balancer.figure("bunlb_backend_failures_total")).toBe(0)
   })
 })
+
+test("an HTTP/1.0 client that wants to stay is not left waiting after an answer of bunlb's own", async () => {
+  const balancer = await TestBalancer.start([{ port: 1, duty: "drain" }])
+  const client = await RawClient.connect(balancer.port)
+  await client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+  const response = await client.receiveResponse()
+  expect([response.status, response.field("connection")]).toEqual([503, "close"])
+  expect(await client.closed(1000)).toEqual({ by: "end" })
+})

@@ -185,3 +185,18 @@ test("retries end with their budget, and requests without a failure go on", asyn
   expect(backend.requests).toHaveLength(30)
   expect(balancer.figure("bunlb_retry_budget_exhausted_total")).toBe(15)
 })
+
+test("with nobody healthy a request knocks at eight backends and not at all of them", async () => {
+  const port = await refusedPort()
+  const backends = Array.from({ length: 40 }, (_, i) => ({ port, name: `dead-${i}` }))
+  const balancer = await TestBalancer.start(backends, { health: { failures: 1 } })
+  const client = await RawClient.connect(balancer.port)
+  expect((await client.exchange(get)).status).toBe(503)
+  expect(balancer.figure("bunlb_dials_total", '"failed"')).toBe(40)
+  for (let i = 1; i <= 5; i++) {
+    expect((await client.exchange(get)).status).toBe(503)
+    expect(balancer.figure("bunlb_dials_total", '"failed"')).toBe(40 + i * 8)
+  }
+  await client.close()
+  await comesToRest(balancer)
+})

@@ -12,7 +12,7 @@ const PATIENT_MS = 2500
 const LIMIT_MS = 3000
 
 export interface Verdict {
-  /** `forwards 1`, `forwards 1, then 400`, `refuses 400`, `closes`, `waits`; for responses `200, whole` and the like. */
+  /** Such as `forwards 1, then 400`, `refuses 400`, `closes`, `waits`; for responses `200, whole` and the like. */
   readonly text: string
   /** Messages that got through. */
   readonly passed: number

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startAdmin } from "../../src/admin/server.ts"
 import type { AdminListener } from "../../src/admin/server.ts"
+import { RunningBackend, RunningBunlb } from "../e2e/running-bunlb.ts"
 import { find, testWith } from "../matrix/programs.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { backend, rates, sourceOf } from "./picture.ts"
@@ -14,6 +15,7 @@ import type { Picture } from "./picture.ts"
 
 const BROWSER_MS = 20_000
 const folder = process.env.BUNLB_SCREENSHOTS ?? join(tmpdir(), "bunlb-screenshots")
+const TOKEN = "0123456789abcdef"
 const evil = `"><img src=x onerror="window.hacked=1"><b class=evil>`
 
 afterAll(() => Bun.WebView.closeAll())
@@ -22,18 +24,28 @@ class Page implements AsyncDisposable {
   private constructor(
     readonly view: Bun.WebView,
     readonly picture: Picture,
-    private admin: AdminListener,
+    private admin: AdminListener | null,
   ) {}
 
   static async open(picture: Picture = evening()): Promise<Page> {
     const admin = await startAdmin({ host: "127.0.0.1", port: 0 }, sourceOf(picture))
+    const page = await Page.visit(admin.port, picture, admin)
+    await page.says("#backends", picture.backends[0]?.[0].name ?? "")
+    return page
+  }
+
+  /** The page of whatever bunlb listens there. */
+  static async visit(
+    port: number,
+    picture: Picture = evening(),
+    admin: AdminListener | null = null,
+  ): Promise<Page> {
     const argv = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     const path = find("chromium") ?? ""
     const view = new Bun.WebView({ backend: { type: "chrome", path, argv } })
-    await view.navigate(`http://127.0.0.1:${admin.port}/`)
+    await view.navigate(`http://127.0.0.1:${port}/`)
     const page = new Page(view, picture, admin)
     await page.says("#link", "live")
-    await page.says("#backends", picture.backends[0]?.[0].name ?? "")
     return page
   }
 
@@ -63,17 +75,17 @@ class Page implements AsyncDisposable {
   }
 
   async loseBunlb(): Promise<void> {
-    await this.admin.stop()
+    await this.admin?.stop()
   }
 
   async startBunlbAgain(): Promise<void> {
-    const address = { host: "127.0.0.1", port: this.admin.port }
+    const address = { host: "127.0.0.1", port: this.admin?.port ?? 0 }
     this.admin = await startAdmin(address, sourceOf(this.picture))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.view.close()
-    await this.admin.stop()
+    await this.admin?.stop()
   }
 }
 
@@ -182,6 +194,32 @@ describe("the dashboard", () => {
       expect(await page.ask(`document.querySelectorAll("#backends button").length`)).toBe(0)
       picture.backends = picture.backends.slice(0, 1)
       await until(() => page.ask("!row.isConnected"), PATIENCE_MS, "the row's end")
+    },
+    BROWSER_MS,
+  )
+
+  browserTest(
+    "drains a backend of a real bunlb and puts it back to work, with the token that it asks for",
+    async () => {
+      await using one = await RunningBackend.start("one")
+      await using two = await RunningBackend.start("two")
+      await using bunlb = await RunningBunlb.start([one, two], ["--admin-token", TOKEN])
+      await using page = await Page.visit(bunlb.adminPort)
+      const row = "#backends tbody tr:nth-child(1)"
+      await page.says(`${row} button`, "Drain")
+      await page.ask("window.confirm = () => true")
+      const click = (selector: string) => page.ask(`document.querySelector("${selector}").click()`)
+      await click(`${row} button`)
+      await until(() => page.ask(`document.querySelector("dialog").open`), PATIENCE_MS, "dialog")
+      await page.ask(`document.querySelector("#token").value = ${JSON.stringify(TOKEN)}`)
+      await click("#go")
+      await page.says(`${row} .word`, "draining")
+      await page.says("#journal", "draining, by hand")
+      await page.says("#health", "1 of 2 backends out by hand")
+      await page.says(`${row} button`, "Enable")
+      await click(`${row} button`)
+      await page.says(`${row} .word`, "up")
+      await page.says("#journal", "enabled, by hand")
     },
     BROWSER_MS,
   )

@@ -97,3 +97,44 @@ test("who does not read gets no more, misses nothing when it reads again, and is
   await leaving
   expect(sleeper?.getReader().closed).rejects.toThrow("does not read")
 })
+
+test("over a real socket too: a viewer that never reads is let go, the others do not wait", async () => {
+  const picture = sourceOf({ backends: [], journal: [] })
+  // Large enough to fill what the kernel holds for one who does not read.
+  const noise = { id: 1, at: 0, kind: "note", text: "x".repeat(1_000_000) } as const
+  let asked = 0
+  const viewers = new Viewers(
+    {
+      live: picture.live,
+      past: () => ({ moments: [], journal: [{ ...noise, id: ++asked }] }),
+    },
+    PERIOD_MS,
+  )
+  const server = Bun.serve({
+    ...{ hostname: "127.0.0.1", port: 0, fetch: () => new Response(viewers.open()) },
+  })
+  const sleeper = await Bun.connect({
+    hostname: "127.0.0.1",
+    port: server.port ?? 0,
+    socket: {
+      open(socket) {
+        socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        socket.pause()
+      },
+      data() {},
+    },
+  })
+  await until(() => viewers.count === 1, PATIENCE_MS, "the sleeper")
+  const quick = new EventReader(await fetch(`http://127.0.0.1:${server.port}/`))
+  for (let i = 0; i < 10; i++) await quick.next()
+  await until(
+    () => quick.next().then(() => viewers.count === 1),
+    PATIENCE_MS,
+    "the sleeper's leave",
+  )
+  sleeper.terminate()
+  await quick.leave()
+  await until(() => viewers.count === 0, PATIENCE_MS, "an empty room")
+  viewers.stop()
+  await server.stop(true)
+})

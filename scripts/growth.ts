@@ -19,6 +19,7 @@ import { LOAD_CORE, PROXY_CORE } from "./bench/measure.ts"
 import { medianOf } from "./bench/median.ts"
 import { writeChart, writeDocument } from "./bench/page.ts"
 import { startOrigin } from "./bench/peers.ts"
+import { measurePicking } from "./bench/picking.ts"
 import type { Origin } from "./bench/peers.ts"
 import { freePort, Program } from "./bench/program.ts"
 import { asMarkdown, asText } from "./bench/tables.ts"
@@ -52,6 +53,7 @@ const WARM_UP_SECONDS = 2
 const MEASURE_MS = 900
 /** Two descriptors for each connection, and some for the rest. */
 const DESCRIPTOR_SHARE = 0.45
+const BACKENDS = [1, 10, 100, 1000]
 const usual = { backends: 1, connections: 64, fields: [] }
 
 const { values } = parseArgs({
@@ -73,6 +75,8 @@ for (const series of allSeries()) {
   console.log(`${series.title}\n${asText(tableOf(series, readings))}`)
 }
 await origin.program.stop()
+const picking = pickingTable()
+console.log(`The pick alone\n${asText(picking)}`)
 if (values["write-docs"]) writeGrowthPage()
 
 function allSeries(): Series[] {
@@ -84,7 +88,7 @@ function allSeries(): Series[] {
       title: "Backends",
       xTitle: "backends",
       text: "Round robin, 64 connections, no probes. Each backend has connections of its own, so with many of them the kernel looks after more sockets; the pick itself is an array read.",
-      points: counted("backends", [1, 10, 100, 1000]),
+      points: counted("backends", BACKENDS),
     },
     {
       key: "connections",
@@ -191,6 +195,15 @@ function tableOf({ xTitle }: Series, readings: readonly Reading[]): Table {
   return [[xTitle, "CPU us/request", "requests/s"], ...lines]
 }
 
+/** Without any load: the strategies as they are, in this process. */
+function pickingTable(): Table {
+  const lines = measurePicking(BACKENDS).map(({ strategy, ns }) => {
+    return [strategy, ...ns.map((each) => each.toFixed(1))]
+  })
+  const heading = BACKENDS.map((count) => `of ${count.toLocaleString("en")}`)
+  return [["ns for a pick", ...heading], ...lines]
+}
+
 function writeGrowthPage(): void {
   const parts = all.map(({ series, readings }) => {
     const { key, title, xTitle, text } = series
@@ -209,6 +222,11 @@ core 0, wrk and the origin (nginx) on core 1, ${rounds} rounds, medians. The axe
 - Date: ${new Date().toISOString().slice(0, 10)}
 - Machine: ${machineInWords(describeMachine())}
 
-${parts.join("\n")}`,
+${parts.join("\n")}
+## The pick alone
+
+How long a strategy takes to name a backend, in nanoseconds, without any traffic.
+
+${asMarkdown(picking)}`,
   )
 }

@@ -57,12 +57,19 @@ const traffic = new Traffic(bunlb.port, seed, Number(values.clients), Number(val
 const target = { backends, workerPids: () => bunlb.workerPids() }
 const faults = new Faults(target, rng(seed), PATIENCE_MS)
 const readings: Reading[] = []
-while (elapsedMinutes() < minutes) {
-  await Bun.sleep(Math.min(READING_MS, minutes * 60_000))
-  readings.push(await reading())
+try {
+  while (elapsedMinutes() < minutes) {
+    await Bun.sleep(Math.min(READING_MS, minutes * 60_000))
+    readings.push(await reading())
+  }
+  await faults.stop()
+  await traffic.stop()
+} catch (error) {
+  const end = await bunlb.process.exited(100).catch(() => "it still runs")
+  console.log(`bunlb does not answer (${end}); its last lines:`)
+  for (const line of bunlb.process.lines.slice(-30)) console.log(`  ${line}`)
+  throw error
 }
-await faults.stop()
-await traffic.stop()
 const left = await leftOver()
 for (const line of bunlb.process.lines.filter((each) => /error|internal/i.test(each))) {
   console.log(`bunlb said: ${line}`)

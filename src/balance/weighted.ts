@@ -3,9 +3,9 @@
  * a whole pick ahead of its share, so that a heavy backend receives no burst that a light one could
  * have taken.
  *
- * Cost: the whole cycle is laid out when health, weight or membership changes; a pick is one array
- * read. Laying out takes one comparison for each slot and each *distinct* weight: at most some 3 ms
- * for 1,024 backends.
+ * Cost: the whole cycle is laid out at the first pick after health, weight or membership has
+ * changed; any other pick is one array read. Laying out takes one comparison for each slot and each
+ * *distinct* weight: at most some 3 ms for 1,024 backends.
  * Source: nginx, "smooth weighted round-robin balancing", commit 52327e0627f4 (2012). It compares
  * all backends for each slot; those of equal weight take turns in order, so it is enough to compare
  * one of each weight.
@@ -20,18 +20,28 @@ import type { Candidate, Strategy } from "./strategy.ts"
 export const CYCLE_LIMIT = 16_384
 
 export class WeightedRoundRobin implements Strategy {
-  #cycle: readonly Candidate[] = []
+  #eligible: readonly Candidate[] = []
+  /** Null until the next pick: when many backends change at once only the last change is laid out. */
+  #cycle: readonly Candidate[] | null = []
   #next = 0
 
   /** Called on every change of health, weight or membership; never per request. */
   update(eligible: readonly Candidate[]): void {
+    this.#eligible = eligible
+    this.#cycle = null
+  }
+
+  #layOut(): readonly Candidate[] {
+    const eligible = this.#eligible
     const weights = reduceWeights(eligible.map((candidate) => candidate.weight))
-    this.#cycle = layOutCycle(weights).map((position) => eligible[position])
-    this.#next = this.#cycle.length > 0 ? this.#next % this.#cycle.length : 0
+    const cycle = layOutCycle(weights).map((position) => eligible[position])
+    this.#next = cycle.length > 0 ? this.#next % cycle.length : 0
+    this.#cycle = cycle
+    return cycle
   }
 
   pick(): Candidate | null {
-    const cycle = this.#cycle
+    const cycle = this.#cycle ?? this.#layOut()
     if (cycle.length === 0) return null
     const candidate = cycle[this.#next]
     this.#next = this.#next + 1 === cycle.length ? 0 : this.#next + 1

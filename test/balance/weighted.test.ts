@@ -118,9 +118,20 @@ describe("weighted", () => {
     const times = Array.from({ length: 7 }, () => {
       const began = performance.now()
       strategy.update(candidates)
+      strategy.pick()
       return performance.now() - began
     })
     // The best of several: the machine may be busy with something else.
     expect(Math.min(...times)).toBeLessThan(25)
+  })
+
+  test("when 1,024 backends fail at once the worker does not stand still", () => {
+    const candidates = withWeights(...Array.from({ length: 1024 }, (_, at) => (at % 1000) + 1))
+    const strategy = new WeightedRoundRobin()
+    const began = performance.now()
+    for (let left = 1024; left > 0; left--) strategy.update(candidates.slice(0, left))
+    expect(strategy.pick()?.name).toBe(candidates[0].name)
+    // One layout for each would take some 5 s.
+    expect(performance.now() - began).toBeLessThan(500)
   })
 })

@@ -1,5 +1,6 @@
 /** Other settings while a worker serves: what is untouched stays as it was, what is under way ends whole. */
 import { describe, expect, test } from "bun:test"
+import { heapStats } from "bun:jsc"
 import type { BackendSettings } from "../../src/config/settings.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
@@ -179,6 +180,24 @@ describe("backends", () => {
     expect([await mine(), await mine()]).toEqual(["a", "a"])
     await client.close()
   })
+})
+
+test("a thousand changes leave no object behind", async () => {
+  using a = await named("a")
+  using b = await named("b")
+  const balancer = await TestBalancer.start([a.port])
+  const strategies = ["weighted", "sticky", "round_robin", "random"] as const
+  const objects = async (changes: number): Promise<number> => {
+    for (let i = 0; i < changes; i++) {
+      const list = i % 3 === 0 ? [a.port] : [{ port: a.port, weight: 1 + (i % 5) }, b.port]
+      await balancer.apply(list, { strategy: strategies[i % 4] ?? "random" })
+    }
+    await Bun.sleep(20)
+    Bun.gc(true)
+    return heapStats().objectCount
+  }
+  const before = await objects(200)
+  expect((await objects(1_000)) - before).toBeLessThan(500)
 })
 
 describe("settings", () => {

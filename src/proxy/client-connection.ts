@@ -290,6 +290,7 @@ export class ClientConnection implements Deadlined {
   finish(): void {
     this.#phase = FLUSH
     if (this.outbox.size === 0) this.#close()
+    else this.#within(this.timeouts.clientBody)
   }
 
   /** Closes for writing once everything has been sent, and reads on for a while. */

@@ -246,3 +246,16 @@ describe("a 101 is answered 502, and its connection closed,", () => {
     await comesToRest(balancer)
   })
 })
+
+test("a client that does not read the rest of a broken tunnel is cut off by client_body", async () => {
+  using tunnel = await open({ timeouts: { clientBody: 1500, tunnelIdle: 3_600_000 } })
+  const { client, far, balancer } = tunnel
+  client.pause()
+  void far.send("y".repeat(2 * MEGABYTES))
+  await standstill(() => balancer.figure("bunlb_bytes_total", "from_backend"))
+  await client.send("x")
+  await far.receiveBytes(1)
+  far.reset()
+  await until(() => balancer.figure("bunlb_tunnels") === 0, 3000, "the end of the tunnel")
+  await comesToRest(balancer)
+})

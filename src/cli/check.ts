@@ -2,6 +2,8 @@
  * `bunlb check`: says whether `run` with the same words would start, and what is unwise about it.
  * With `--print` it shows what would be in force, and who said so.
  */
+import { accessSync, constants, existsSync } from "node:fs"
+import { dirname } from "node:path"
 import { formatHostPort } from "../config/address.ts"
 import type { BackendSettings, Settings } from "../config/settings.ts"
 import { effectiveConfiguration } from "../config/effective.ts"
@@ -34,6 +36,7 @@ export const check = command({
     const faults = await Promise.all(settings.backends.map(caFault))
     const lines = faults.filter((fault) => fault !== null)
     if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
+    refuseLog(settings.accessLog)
     const warnings = warningsAbout(settings, terminal.machine)
     for (const { line } of warnings) terminal.complain(`warning: ${line}`)
     const print = typed.values.get(printFlag.name) === true
@@ -50,6 +53,17 @@ async function caFault({ name, ca }: BackendSettings): Promise<string | null> {
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error"
     return `backend ${name}: ca file ${ca} cannot be read: ${code}`
+  }
+}
+
+/** The file may be made by `run`, the folder may not. */
+function refuseLog({ format, path }: Settings["accessLog"]): void {
+  if (format === "off" || path === "stdout") return
+  try {
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error"
+    throw new BunlbError("BUNLB_E_ACCESS_LOG", `access log ${path}: cannot be written: ${code}`)
   }
 }
 

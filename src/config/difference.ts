@@ -30,6 +30,7 @@ const live: readonly (keyof Settings)[] = [
   "limits",
   "pool",
   "retries",
+  "accessLog",
 ]
 
 /** `asked`, with the values of `running` for all that needs a restart. */

@@ -28,6 +28,12 @@ const KIB = 1_024
 /** Time limits are finite by rule: a week is the longest, and zero is not "for ever". */
 const limit = duration(1, 168 * HOUR)
 
+/** Query parameters that carry secrets more often than not. */
+const secretParameters = [
+  ..."access_token api_key apikey auth authorization key passwd password".split(" "),
+  ..."secret session sig signature token".split(" "),
+]
+
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
 const logLevels: ValueType<LogLevel> = oneOf<LogLevel>(["err", "warn", "info", "debug"], {
   error: "err",
@@ -56,6 +62,7 @@ const times = group("Time limits")
 const sizes = group("Size limits")
 const pool = group("Connection pool")
 const retries = group("Retries")
+const accessLog = group("Access log")
 
 export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]> } = {
   backends: serving(backendList, [], "A server to send requests to; repeat for more", {
@@ -202,6 +209,45 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     size(0, 1_024 * KIB),
     64 * KIB,
     "Body bytes kept so that a request can be sent again",
+  ),
+
+  "access_log.format": accessLog(
+    oneOf<"off" | "json" | "combined">(["off", "json", "combined"]),
+    "off",
+    "One line for every request",
+    { alias: "access-log" },
+  ),
+  "access_log.path": accessLog(
+    text(/^[^\x00-\x1f]{1,4096}$/, "stdout or the name of a file", "FILE"),
+    "stdout",
+    "Where the lines go; SIGUSR1 opens the file again",
+  ),
+  "access_log.min_status": accessLog(
+    integer(0, 599, "STATUS"),
+    0,
+    "Always write lines of this status and above; 0: no such rule",
+  ),
+  "access_log.slower_than": accessLog(
+    duration(0, HOUR),
+    0,
+    "Always write lines of requests that take this long; 0: no such rule",
+  ),
+  "access_log.sample_percent": accessLog(
+    optional(integer(0, 100), "100, or 0 with a rule"),
+    null,
+    "Share of all other lines",
+  ),
+  "access_log.fields": accessLog(
+    list(text(token, "a field name", "NAME"), 32),
+    [],
+    "Request fields to write as well; those that carry secrets masked",
+    { defaultText: "none" },
+  ),
+  "access_log.redact": accessLog(
+    list(text(token, "a parameter name", "NAME"), 256),
+    secretParameters,
+    "Query parameters whose values are masked; * masks all",
+    { defaultText: "access_token, password and the like" },
   ),
 }
 

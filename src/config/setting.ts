@@ -48,6 +48,7 @@ export type SettingGroup =
   | "Size limits"
   | "Connection pool"
   | "Retries"
+  | "Access log"
 
 export interface Setting<T> {
   readonly type: ValueType<T>
@@ -70,14 +71,16 @@ type Snake<S extends string> = S extends `${infer Head}${infer Tail}`
   ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${Snake<Tail>}`
   : S
 
-type GroupName = "health" | "sticky" | "timeouts" | "limits" | "pool" | "retries"
+type GroupName = "health" | "sticky" | "timeouts" | "limits" | "pool" | "retries" | "accessLog"
 
 type TopValues = {
   [Name in Exclude<keyof Settings, GroupName> as Snake<Name>]: Settings[Name]
 }
 
 type GroupValues<Group extends GroupName> = {
-  [Name in keyof Settings[Group] & string as `${Group}.${Snake<Name>}`]: Settings[Group][Name]
+  [
+    Name in keyof Settings[Group] & string as `${Snake<Group>}.${Snake<Name>}`
+  ]: Settings[Group][Name]
 }
 
 /** `Settings` laid flat under the keys that files use: `port`, `health.interval`. */
@@ -87,6 +90,7 @@ export type SettingValues = TopValues &
   GroupValues<"timeouts"> &
   GroupValues<"limits"> &
   GroupValues<"pool"> &
-  GroupValues<"retries">
+  GroupValues<"retries"> &
+  GroupValues<"accessLog">
 
 export type SettingKey = keyof SettingValues

@@ -104,6 +104,22 @@ export interface RetrySettings {
   readonly replayBytes: Bytes
 }
 
+export interface AccessLogSettings {
+  readonly format: "off" | "json" | "combined"
+  /** `stdout`, or the name of a file. */
+  readonly path: string
+  /** Lines of a status of at least this are always written; 0 for no such rule. */
+  readonly minStatus: number
+  /** Lines of exchanges that took at least this are always written; 0 for no such rule. */
+  readonly slowerThan: Milliseconds
+  /** Share of the other lines; null: all of them, or none when there is a rule. */
+  readonly samplePercent: number | null
+  /** Request fields to write as well. */
+  readonly fields: readonly string[]
+  /** Query parameters whose values are masked. */
+  readonly redact: readonly string[]
+}
+
 export interface Settings {
   readonly host: string
   readonly port: number
@@ -138,4 +154,5 @@ export interface Settings {
   readonly limits: LimitSettings
   readonly pool: PoolSettings
   readonly retries: RetrySettings
+  readonly accessLog: AccessLogSettings
 }

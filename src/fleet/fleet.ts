@@ -134,6 +134,11 @@ export class Fleet {
     else log.info("drained; nothing was cut")
   }
 
+  /** Workers that start meanwhile open the access log anyway. */
+  reopenLogs(): void {
+    for (const slot of this.#slots) slot.reopenLogs()
+  }
+
   /** Ends every worker now; resolves when they are gone. */
   async stop(): Promise<void> {
     this.#draining = true

@@ -5,6 +5,7 @@
  *     hello -> init -> ready | failed          start
  *     report (by itself each second) · report? -> report · health · log
  *     apply -> applied                         other settings
+ *     reopen                                   the access log was moved away
  *     drain -> drained -> stop                 end
  *
  * The channel is Bun's IPC between processes, or a function call in single-process mode. It never carries what a
@@ -21,6 +22,8 @@ export type ToWorker =
   /** Serve by these settings from now on; answered by `applied` with the same number. */
   | { readonly type: "apply"; readonly settings: Settings; readonly question: number }
   | { readonly type: "drain"; readonly limitMs: number }
+  /** Open the access log again. */
+  | { readonly type: "reopen" }
   /** Close everything and end. */
   | { readonly type: "stop" }
 

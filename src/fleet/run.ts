@@ -2,7 +2,7 @@
  * bunlb as a service: fleet and admin listener started, signals obeyed, the end reported as an exit code.
  *
  * SIGTERM and SIGINT drain: exit code 0 when all that was in flight has ended or the limit has come. A second one
- * stops at once: exit code 1. SIGHUP reloads.
+ * stops at once: exit code 1. SIGHUP reloads, SIGUSR1 opens the access log again.
  */
 import { startAdmin } from "../admin/server.ts"
 import type { Settings } from "../config/settings.ts"
@@ -38,6 +38,7 @@ export interface RunningFleet {
   readonly adminPort: number | null
   /** Reads the configuration again; what is wrong with it is logged and changes nothing. */
   reload(): Promise<void>
+  reopenLogs(): void
   /** Lets what is in flight end within the drain limit. */
   drain(): Promise<void>
   /** Ends everything now. */
@@ -82,6 +83,7 @@ export async function startFleet(
         () => {},
         () => {},
       ),
+    reopenLogs: () => fleet.reopenLogs(),
     drain: () => close(fleet.drain()),
     stop: () => close(fleet.stop()),
   }
@@ -95,6 +97,10 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
   try {
     const fleet = await Promise.race([startFleet(settings, log, hooks), wishes.second])
     if (typeof fleet === "string") return 1
+    wishes.onReopen = () => {
+      log.info("SIGUSR1: opening the access log again")
+      fleet.reopenLogs()
+    }
     const ready = (): void => manager?.ready(`serves on port ${fleet.port}`)
     triggers.begin(() => {
       manager?.reloading()
@@ -127,13 +133,17 @@ function listenForSignals() {
       first.resolve(signal)
     } else if (now - firstAt >= SAME_WISH_MS) second.resolve(signal)
   }
+  const reopen = (): void => wishes.onReopen()
   process.on("SIGTERM", heard)
   process.on("SIGINT", heard)
+  process.on("SIGUSR1", reopen)
   const ignore = (): void => {
     process.off("SIGTERM", heard)
     process.off("SIGINT", heard)
+    process.off("SIGUSR1", reopen)
   }
-  return { first: first.promise, second: second.promise, ignore }
+  const wishes = { first: first.promise, second: second.promise, ignore, onReopen: () => {} }
+  return wishes
 }
 
 async function startAdminOf(fleet: Fleet, address: NonNullable<Settings["admin"]>) {

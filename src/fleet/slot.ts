@@ -172,6 +172,10 @@ export class Slot {
     this.#heardAt = this.#options.clock.now()
   }
 
+  reopenLogs(): void {
+    this.#link?.send({ type: "reopen" })
+  }
+
   /** No more connections, no more restarts; resolves when the worker is gone. */
   drain(limitMs: number): Promise<void> {
     this.#release()

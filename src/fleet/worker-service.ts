@@ -46,6 +46,9 @@ export class WorkerService {
       case "drain":
         void this.#drain(message.limitMs)
         break
+      case "reopen":
+        this.#worker?.reopenLogs()
+        break
       case "stop":
         this.#stop()
         break

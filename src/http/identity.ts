@@ -46,12 +46,17 @@ export class ClientIdentity {
    */
   linesFor(bytes: Buffer, head: RequestHead): Uint8Array {
     const chain = valuesOf(bytes, head, FORWARDED_FOR).join(", ")
-    const real = chain === "" ? this.address : this.#chain.clientAddress(chain, this.address)
+    const real = this.clientOf(chain)
     const whole = chain === "" ? this.address : `${chain}, ${this.address}`
     const proto = head.fields.find(FORWARDED_PROTO) < 0
     const lines = `X-Forwarded-For: ${whole}\r\nX-Real-IP: ${real}\r\n`
     const scheme = proto ? `X-Forwarded-Proto: ${this.#scheme}\r\n` : ""
     return Buffer.from(lines + scheme + this.#forwarded, "latin1")
+  }
+
+  /** The client behind this peer, by the chain of X-Forwarded-For when the peer is trusted. */
+  clientOf(chain: string): string {
+    return chain === "" ? this.address : this.#chain.clientAddress(chain, this.address)
   }
 
   /** True when the client's own connection is encrypted, as far as bunlb can know. */

@@ -16,6 +16,17 @@ export class RequestIds {
     for (let i = 0; i < PREFIX_LENGTH; i++) this.#prefix[i] = DIGITS[random[i] & 15]
   }
 
+  /** The number of the id written last. */
+  get last(): number {
+    return this.#high * 0x1000000 + this.#low
+  }
+
+  /** The id of a number as text. */
+  text(number: number): string {
+    const prefix = String.fromCharCode(...this.#prefix)
+    return prefix + number.toString(16).padStart(ID_LENGTH - PREFIX_LENGTH, "0")
+  }
+
   /** Writes the next id and returns the offset after it. */
   put(out: Uint8Array, at: number): number {
     for (let i = 0; i < PREFIX_LENGTH; i++) out[at + i] = this.#prefix[i]

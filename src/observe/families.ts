@@ -156,6 +156,12 @@ export const families: readonly Family[] = [
     merge: "sum",
   },
   {
+    name: "bunlb_access_log_dropped_total",
+    kind: "counter",
+    help: "Lines of the access log that its file or reader did not take in time.",
+    merge: "sum",
+  },
+  {
     name: "bunlb_worker_connections",
     kind: "gauge",
     help: "Client connections open now, by worker.",

@@ -63,6 +63,7 @@ export class Figures {
   panicPicks = 0
   failovers = 0
   budgetExhausted = 0
+  accessLogDropped = 0
   readonly retries: Record<RetryReason, number> = { stale: 0, closed: 0, dial: 0 }
 
   /** `reasons`: the names of the refusals by their numbers. */
@@ -100,6 +101,7 @@ export class Figures {
     set(samples, "bunlb_panic_picks_total", "", this.panicPicks)
     set(samples, "bunlb_failovers_total", "", this.failovers)
     set(samples, "bunlb_retry_budget_exhausted_total", "", this.budgetExhausted)
+    set(samples, "bunlb_access_log_dropped_total", "", this.accessLogDropped)
     for (const [reason, count] of Object.entries(this.retries)) {
       set(samples, "bunlb_retries_total", `reason="${reason}"`, count)
     }

@@ -12,7 +12,6 @@
 import type { Socket } from "bun"
 import type { Milliseconds, TimeoutSettings } from "../config/settings.ts"
 import { CR } from "../http/bytes.ts"
-import { ClientIdentity } from "../http/identity.ts"
 import { PartialHead } from "../http/partial-head.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength, ownAnswer } from "../http/refusal.ts"
 import type { HeadPlan } from "../http/request-writer.ts"
@@ -21,6 +20,7 @@ import type { Deadlined } from "../net/deadlines.ts"
 import { plainAddress } from "../net/ip.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
 import { Exchange } from "./exchange.ts"
+import type { ExchangeRecord, Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
 import type { Tunnel } from "./tunnel.ts"
 
@@ -49,6 +49,8 @@ export class ClientConnection implements Deadlined {
   /** What this client's requests gain on their way. */
   plan: HeadPlan
   timeouts: TimeoutSettings
+  /** What the access log will say, or null while there is none. */
+  record: ExchangeRecord | null = null
   readonly #gateway: Gateway
   readonly #exchange: Exchange
   #socket: Socket<ClientConnection> | null
@@ -66,20 +68,19 @@ export class ClientConnection implements Deadlined {
     this.timeouts = gateway.settings.timeouts
     this.#socket = socket
     gateway.clock.tick()
-    const address = plainAddress(socket.remoteAddress)
-    const { trust, settings } = gateway
-    const trusted = trust.trusts(address)
-    this.plan = {
-      identity: new ClientIdentity(address, trusted, trust, "http", settings.forwarded),
-      cookies: gateway.cookies,
-      ids: gateway.ids,
-    }
+    this.plan = gateway.planFor(plainAddress(socket.remoteAddress))
     this.#exchange = new Exchange(this, gateway)
+    this.logAccess()
     this.deadlineAt = gateway.clock.now() + this.timeouts.clientHead
     gateway.deadlines.add(this)
     gateway.clients.add(this)
     gateway.figures.clients++
     gateway.figures.accepted++
+  }
+
+  /** Follows the gateway when it begins or ceases to write an access log. */
+  logAccess(): void {
+    this.record = this.#gateway.accessLog?.recordOf(this.plan.identity, this.record) ?? null
   }
 
   received(bytes: Buffer): void {
@@ -181,11 +182,10 @@ export class ClientConnection implements Deadlined {
   send(bytes: Buffer, from: number, to: number, owned: boolean): void {
     if (this.#socket === null || from === to) return
     this.#gateway.figures.toClient += to - from
+    this.record?.sentOn(to - from)
     const before = this.outbox.size
     this.outbox.send(this.#socket, bytes, from, to, owned)
-    if (before === 0 && this.outbox.size > 0) {
-      this.#within(this.timeouts.clientBody)
-    }
+    if (before === 0 && this.outbox.size > 0) this.#within(this.timeouts.clientBody)
   }
 
   drained(): void {
@@ -261,6 +261,7 @@ export class ClientConnection implements Deadlined {
     const retryAfter = status === 503 ? "Retry-After: 1\r\n" : ""
     const bytes = Buffer.from(ownAnswer(status, text, !keepAlive, retryAfter))
     this.send(bytes, 0, bodiless ? headLength(bytes) : bytes.length, true)
+    this.record?.finish(status)
     this.exchangeDone(keepAlive)
   }
 
@@ -268,6 +269,7 @@ export class ClientConnection implements Deadlined {
   refuse(refusal: number): void {
     const bytes = this.#gateway.refusalFor(this.plan.identity.address, refusal)
     this.send(bytes, 0, bytes.length, true)
+    this.record?.refused(refusal)
     this.linger()
   }
 
@@ -315,6 +317,12 @@ export class ClientConnection implements Deadlined {
     socket?.end()
   }
 
+  /** Ends it for a reason of bunlb's own. */
+  cut(who: Who, reason: string): void {
+    this.record?.blame(who, reason)
+    this.abort()
+  }
+
   /** Resets the connection, so that a response cut short is seen as such. */
   abort(): void {
     const socket = this.#socket
@@ -349,7 +357,7 @@ export class ClientConnection implements Deadlined {
   crashed(error: Error): void {
     this.#gateway.log.error(`internal error at client ${this.plan.identity.address}: ${error}`)
     this.#gateway.log.debug(error.stack ?? "")
-    this.abort()
+    this.cut("I", "internal error")
   }
 
   expired(now: number): void {
@@ -361,11 +369,11 @@ export class ClientConnection implements Deadlined {
         this.refuse(HEAD_TIMEOUT)
         break
       case EXCHANGE:
-        if (this.outbox.size > 0) this.abort()
+        if (this.outbox.size > 0) this.cut("c", "the response was not taken in time")
         else this.#exchange.refuse(BODY_TIMEOUT)
         break
       default:
-        this.abort()
+        this.cut("c", "nothing came in time")
     }
     if (this.#phase !== CLOSED && this.deadlineAt <= now) this.deadlineAt = now + LINGER_MS
   }

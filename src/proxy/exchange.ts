@@ -7,11 +7,12 @@
  *
  * Nothing is sent twice after a byte of a response, nor when it is not idempotent (RFC 9110 section 9.2.2).
  */
-import { HealthBitmap } from "../health/bitmap.ts"
 import type { DialFailure } from "../net/outbound.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
+import { Attempts } from "./attempts.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
+import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
 import { RequestRelay } from "./request-relay.ts"
 import * as relay from "./response-relay.ts"
@@ -28,9 +29,7 @@ export class Exchange implements relay.RelayTerms {
   dialing: BackendConnection | null = null
   #backend: BackendConnection | null = null
   #upstream: Upstream | null = null
-  #tried: HealthBitmap | null = null
-  #resends = 0
-  #timeouts = 0
+  readonly #attempts: Attempts
   /** Addresses of the backend that this attempt may still dial. */
   #addresses = 0
   /** The connection at work had served others before. */
@@ -42,6 +41,7 @@ export class Exchange implements relay.RelayTerms {
     this.#gateway = gateway
     this.#request = new RequestRelay(client, gateway)
     this.#response = new relay.ResponseRelay(client, gateway)
+    this.#attempts = new Attempts(gateway)
   }
 
   /** The request has been received whole. */
@@ -54,19 +54,18 @@ export class Exchange implements relay.RelayTerms {
     const gateway = this.#gateway
     this.active = true
     this.#began = gateway.clock.now()
-    this.#resends = 0
-    this.#timeouts = 0
-    this.#tried = null
+    this.#attempts.reset()
     this.#response.reset()
     gateway.budget.deposit()
     const used = this.#request.begin(bytes, start, end, to)
+    this.#client.record?.begin(bytes, start, end, used)
     if (this.#request.refusal !== 0) {
       this.refuse(this.#request.refusal)
       return to
     }
     const candidate = gateway.roster.pick(this.#request.token)
     if (candidate === null) {
-      this.#fail(503, "no backend is available")
+      this.#fail("N", 503, "no backend is available")
       return used
     }
     if (gateway.roster.panicking) gateway.figures.panicPicks++
@@ -78,6 +77,7 @@ export class Exchange implements relay.RelayTerms {
   #attempt(upstream: Upstream, fresh: boolean): void {
     this.#upstream = upstream
     upstream.figures.active++
+    this.#client.record?.attempt(upstream.settings.name)
     const pooled = fresh ? null : this.#takePooled(upstream)
     this.#reused = pooled !== null
     if (pooled !== null) {
@@ -110,6 +110,7 @@ export class Exchange implements relay.RelayTerms {
     this.#backend = connection
     this.#response.reset()
     this.#request.sendTo(connection)
+    this.#client.record?.sent(this.#reused)
     this.backendDrained(connection)
   }
 
@@ -117,6 +118,7 @@ export class Exchange implements relay.RelayTerms {
   receiveBody(bytes: Buffer): number {
     const backend = this.#backend
     const used = this.#request.receive(bytes, backend)
+    this.#client.record?.received(used)
     if (this.#request.refusal !== 0) {
       this.refuse(this.#request.refusal)
       return bytes.length
@@ -131,8 +133,9 @@ export class Exchange implements relay.RelayTerms {
   refuse(refusal: number): void {
     this.#dropBackend()
     this.#end()
-    if (this.#response.started) this.#client.abort()
-    else this.#client.refuse(refusal)
+    if (!this.#response.started) return this.#client.refuse(refusal)
+    this.#client.record?.refused(refusal)
+    this.#client.abort()
   }
 
   /** The backend's socket has taken something: whom do we wait for now? */
@@ -150,9 +153,10 @@ export class Exchange implements relay.RelayTerms {
 
   receiveResponse(bytes: Buffer): void {
     const outcome = this.#response.receive(bytes, this)
+    this.#client.record?.heard(this.#response.started, this.#response.status)
     if (outcome === relay.COMPLETE) this.#complete()
     else if (outcome === relay.MORE) this.#expectMore()
-    else if (outcome === relay.BROKEN) this.#cutShort()
+    else if (outcome === relay.BROKEN) this.#cutShort("S", "malformed chunked body")
     else if (outcome === relay.SWITCHES) this.#switch()
     else this.#backendFailed(this.#response.fault)
   }
@@ -204,6 +208,7 @@ export class Exchange implements relay.RelayTerms {
     } else if (this.#request.done) backend.retire()
     else backend.abort()
     this.#end()
+    this.#client.record?.finish()
     this.#client.exchangeDone(response.keepAlive)
   }
 
@@ -227,6 +232,7 @@ export class Exchange implements relay.RelayTerms {
       return
     }
     this.#succeed(101)
+    this.#client.record?.switched()
     this.#backend = null
     this.#end()
     tunnel.start(switching, switchStart, switchEnd)
@@ -236,16 +242,18 @@ export class Exchange implements relay.RelayTerms {
   #backendFailed(reason: string): void {
     if (this.#upstream !== null) this.#gateway.board.fail(this.#upstream.candidate.index, reason)
     this.#dropBackend()
-    this.#fail(502, `the backend sent no valid response: ${reason}`)
+    this.#fail("S", 502, `the backend sent no valid response: ${reason}`)
   }
 
   /** The client has the first part of the response and must see that there is no second. */
-  #cutShort(): void {
+  #cutShort(who: Who, reason: string): void {
     const { figures, clock } = this.#gateway
     figures.truncated++
     this.#upstream?.figures.answered(this.#response.status, clock.now() - this.#began)
     this.#dropBackend()
     this.#end()
+    this.#client.record?.blame(who, reason)
+    this.#client.record?.finish()
     this.#client.abort()
   }
 
@@ -254,7 +262,7 @@ export class Exchange implements relay.RelayTerms {
     if (!reset && this.#response.end() === relay.COMPLETE) {
       this.#complete()
     } else if (this.#response.started) {
-      this.#cutShort()
+      this.#cutShort("S", reset ? "connection reset within the response" : "response cut short")
     } else {
       this.#dropBackend()
       this.#recover(reset ? "connection reset before a response" : "closed before a response")
@@ -267,44 +275,31 @@ export class Exchange implements relay.RelayTerms {
     const upstream = this.#upstream
     if (upstream === null) return
     const { index } = upstream.candidate
-    const stale = this.#reused && !this.#response.answered
+    const { answered } = this.#response
+    const stale = this.#reused && !answered
     if (!stale) board.fail(index, reason)
-    if (!this.#mayResend(stale)) {
-      this.#fail(502, `backend: ${reason}`)
+    if (!this.#attempts.mayResend(this.#request, answered, stale)) {
+      this.#fail("S", 502, `backend: ${reason}`)
       return
     }
-    this.#resends++
-    figures.retries[stale ? "stale" : "closed"]++
     this.#leaveUpstream()
     if (stale && roster.isEligible(index)) {
       this.#attempt(upstream, true)
       return
     }
-    const tried = this.#addTried(index)
-    const other = roster.pickOther(this.#request.token, tried)
+    const other = this.#attempts.other(index, this.#request.token)
     if (other !== null) figures.failovers++
     this.#attempt(other === null ? upstream : upstreams[other.index], true)
   }
 
-  /** A stale connection costs the budget nothing: the next attempt is on a fresh one, which cannot be stale. */
-  #mayResend(stale: boolean): boolean {
-    const { settings, budget, clock, figures } = this.#gateway
-    const repeatable = this.#request.idempotent && this.#request.replayable
-    if (this.#response.answered || !repeatable) return false
-    if (this.#resends >= settings.retries.max) return false
-    if (stale || budget.withdraw(clock.now())) return true
-    figures.budgetExhausted++
-    return false
-  }
-
   /** No byte of the request has left, so another backend may always have it. */
   dialFailed(failure: DialFailure): void {
-    const { board, roster, upstreams, figures, settings } = this.#gateway
+    const { board, upstreams, figures } = this.#gateway
     const upstream = this.#upstream
     this.dialing = null
     if (upstream === null) return
     if (failure.local) {
-      this.#fail(503, `bunlb is ${failure.reason}`)
+      this.#fail("R", 503, `bunlb is ${failure.reason}`)
       return
     }
     if (--this.#addresses > 0 && !failure.tls) {
@@ -313,10 +308,7 @@ export class Exchange implements relay.RelayTerms {
     }
     const { index } = upstream.candidate
     board.fail(index, failure.reason)
-    if (failure.timeout) this.#timeouts++
-    const tried = this.#addTried(index)
-    const tooSlow = this.#timeouts > settings.retries.max
-    const other = tooSlow ? null : roster.pickOther(this.#request.token, tried)
+    const other = this.#attempts.otherAfterDial(index, this.#request.token, failure.timeout)
     if (other === null) {
       this.#failDial(failure)
       return
@@ -331,25 +323,20 @@ export class Exchange implements relay.RelayTerms {
   #failDial(failure: DialFailure): void {
     const down = !failure.tls && this.#gateway.roster.panicking
     const status = down ? 503 : failure.timeout ? 504 : 502
-    this.#fail(status, `no backend could be reached, last: ${failure.reason}`)
-  }
-
-  #addTried(index: number): HealthBitmap {
-    this.#tried ??= new HealthBitmap(this.#gateway.upstreams.length)
-    this.#tried.set(index)
-    return this.#tried
+    const who = failure.timeout ? "s" : "S"
+    this.#fail(who, status, `no backend could be reached, last: ${failure.reason}`)
   }
 
   /** The backend is late with its head, its body, or with taking the request. */
   backendLate(): void {
     if (this.#response.started) {
-      this.#cutShort()
+      this.#cutShort("s", "no more of the response in time")
       return
     }
     const reason = this.#request.done ? "no response head in time" : "request not taken in time"
     if (this.#upstream !== null) this.#gateway.board.fail(this.#upstream.candidate.index, reason)
     this.#dropBackend()
-    this.#fail(504, `backend: ${reason}`)
+    this.#fail("s", 504, `backend: ${reason}`)
   }
 
   /** The client has ended within the body. What it was answered before still reaches it. */
@@ -363,12 +350,14 @@ export class Exchange implements relay.RelayTerms {
   clientGone(): void {
     if (!this.active) return
     this.#gateway.figures.aborts++
+    this.#client.record?.left(this.#request.done)
     this.#dropBackend()
     this.#end()
   }
 
   /** bunlb answers in the backend's place. */
-  #fail(status: number, text: string): void {
+  #fail(who: Who, status: number, text: string): void {
+    this.#client.record?.blame(who, text)
     // HTTP/1.0 would have to be told that the connection stays.
     const keepAlive = this.minor === 1 && this.mayKeepAlive()
     this.#gateway.figures.own.answered(status, this.#gateway.clock.now() - this.#began)
@@ -395,6 +384,5 @@ export class Exchange implements relay.RelayTerms {
     this.#leaveUpstream()
     this.#request.end()
     this.active = false
-    this.#tried = null
   }
 }

@@ -12,16 +12,18 @@ import type { LimitSettings, Settings, StickySettings } from "../config/settings
 import type { HealthBoard } from "../health/board.ts"
 import { ascii } from "../http/bytes.ts"
 import { COOKIE } from "../http/fields.ts"
+import { ClientIdentity } from "../http/identity.ts"
 import { ownAnswer, refusals } from "../http/refusal.ts"
 import { RequestHead } from "../http/request-head.ts"
 import { RequestIds } from "../http/request-id.ts"
-import { type CookieFilter, headRoom } from "../http/request-writer.ts"
+import { type CookieFilter, type HeadPlan, headRoom } from "../http/request-writer.ts"
 import { ResponseHead } from "../http/response.ts"
 import { TrustedProxies } from "../net/cidr.ts"
 import type { Deadlines } from "../net/deadlines.ts"
 import type { EventClock } from "../observe/clock.ts"
 import type { Figures } from "../observe/figures.ts"
 import type { Log } from "../observe/log.ts"
+import type { AccessLog } from "./access-log.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import { StickyCookieFilter } from "./cookie-filter.ts"
 import { Trace } from "./trace.ts"
@@ -75,6 +77,7 @@ export class Gateway {
   cookies: CookieFilter | null
   #sticky: StickySettings | null
   #cookieName: Uint8Array
+  accessLog: AccessLog | null = null
   /** Every response now asks its client to come back on another connection. */
   draining = false
   /** Connections to all backends together that the descriptors allow. Set by the worker. */
@@ -150,6 +153,14 @@ export class Gateway {
     if (widest.fields > before.fields) this.again = new RequestHead(widest)
     const size = scratchSize(widest)
     if (size > this.scratch.length) this.scratch = Buffer.allocUnsafeSlow(size)
+  }
+
+  /** What the requests of a client at `address` gain on their way. */
+  planFor(address: string): HeadPlan {
+    const { trust, settings, cookies, ids } = this
+    const trusted = trust.trusts(address)
+    const identity = new ClientIdentity(address, trusted, trust, "http", settings.forwarded)
+    return { identity, cookies, ids }
   }
 
   /** The backend that the request just scanned asks for by its cookie, or `NO_TOKEN`. */

@@ -57,6 +57,7 @@ export class Tunnel {
   fromClient(bytes: Buffer): void {
     if (!this.#open) return
     this.#touch()
+    this.#client.record?.received(bytes.length)
     this.#backend.send(bytes, 0, bytes.length, true)
     if (this.#backend.outbox.size > HIGH_WATER) this.#client.waitForBackend()
   }
@@ -94,6 +95,7 @@ export class Tunnel {
   /** The backend's connection is gone: the client gets what is waiting, then the end. */
   backendClosed(): void {
     if (!this.#open) return
+    if (!this.#backendEnded) this.#client.record?.blame("S", "the backend left")
     this.#leave()
     this.#client.finish()
   }
@@ -108,6 +110,7 @@ export class Tunnel {
   /** The client's connection is gone, late, or to be cut. */
   clientGone(): void {
     if (!this.#open) return
+    this.#client.record?.blame("C", "the client left")
     this.#leave()
     this.#backend.abort()
   }
@@ -122,6 +125,7 @@ export class Tunnel {
   #leave(): void {
     this.#open = false
     this.#gateway.figures.tunnels--
+    this.#client.record?.finish()
   }
 
   #touch(): void {

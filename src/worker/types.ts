@@ -23,6 +23,8 @@ export interface Worker {
    * workers, admin) is not looked at. Call it again only when it has resolved.
    */
   apply(settings: Settings): Promise<void>
+  /** Opens the access log by its name again, after it was moved away. */
+  reopenLogs(): void
   /** Stops accepting, lets what is in flight end, and resolves with the number of connections cut at the limit. */
   drain(limitMs: number): Promise<number>
   /** Closes everything now. */

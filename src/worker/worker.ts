@@ -19,6 +19,7 @@ import type { WorkerReport } from "../observe/snapshot.ts"
 import { ClientConnection } from "../proxy/client-connection.ts"
 import { Gateway } from "../proxy/gateway.ts"
 import { type Upstream, hostOf } from "../proxy/upstream.ts"
+import { AccessLogging } from "./access-logging.ts"
 import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
@@ -52,6 +53,7 @@ class Balancer implements Worker {
   readonly #acceptor: Acceptor<ClientConnection>
   readonly #membership: Membership
   #clientLimit = 0
+  readonly #access: AccessLogging
   readonly #began = processClock.now()
   #sweeper: ReturnType<typeof setInterval> | null = null
   /** Who becomes idle is closed. */
@@ -63,6 +65,7 @@ class Balancer implements Worker {
     const strategy = createStrategy(settings.strategy)
     this.#options = options
     this.#gateway = this.#createGateway(strategy)
+    this.#access = new AccessLogging(this.#gateway, options.index, options.log)
     this.#resolver = this.#createResolver()
     this.#prober = new Prober(0, settings.health, noProbes, this.#gateway.board)
     this.#membership = new Membership(
@@ -122,6 +125,8 @@ class Balancer implements Worker {
   #adopt(settings: Settings): void {
     const { health, limits, backends } = settings
     const gateway = this.#gateway
+    // It may fail, so it comes first: nothing has changed then.
+    this.#access.configure(settings.accessLog)
     gateway.configure(settings)
     gateway.board.configure(health)
     const probed = health.type !== "none"
@@ -164,6 +169,7 @@ class Balancer implements Worker {
     this.#resolver.tick(now)
     if (this.#gateway.clients.size < this.#clientLimit * ROOMY) this.#toldFull = false
     this.#membership.sweep()
+    this.#access.flush()
     if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
   }
 
@@ -199,9 +205,14 @@ class Balancer implements Worker {
     onHealthChange({ worker: index, backend: settings.name, healthy, reason, at: Date.now() })
   }
 
+  reopenLogs(): void {
+    this.#access.reopen()
+  }
+
   report(): WorkerReport {
     const uptime = processClock.now() - this.#began
     const { index } = this.#options
+    this.#gateway.figures.accessLogDropped = this.#access.dropped
     return reportOf(index, uptime, this.#gateway, this.#membership, this.#prober, this.#resolver)
   }
 
@@ -230,6 +241,8 @@ class Balancer implements Worker {
     clearTimeout(limit)
     clearInterval(sweeper)
     const cut = gateway.clients.size
+    for (const client of gateway.clients) client.cut("K", "bunlb stopped")
+    await this.#access.settled()
     this.stop()
     return cut
   }
@@ -241,9 +254,10 @@ class Balancer implements Worker {
     this.#acceptor.close()
     this.#prober.stop()
     this.#resolver.stop()
-    for (const client of this.#gateway.clients) client.abort()
+    for (const client of this.#gateway.clients) client.cut("K", "bunlb stopped")
     for (const upstream of this.#membership.all) {
       for (const connection of upstream.connections) connection.abort()
     }
+    this.#access.close()
   }
 }

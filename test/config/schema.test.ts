@@ -64,6 +64,15 @@ test("the defaults are the documented ones", () => {
     },
     pool: { idle: 128, maxAge: 300_000 },
     retries: { max: 2, budgetPercent: 20, budgetFloor: 10, replayBytes: 65_536 },
+    accessLog: {
+      format: "off",
+      path: "stdout",
+      minStatus: 0,
+      slowerThan: 0,
+      samplePercent: null,
+      fields: [],
+      redact: expect.arrayContaining(["access_token", "password"]) as string[],
+    },
   }
   expect(defaultSettings(machine)).toEqual(expected)
 })
@@ -154,6 +163,13 @@ const samples: Readonly<Record<SettingKey, string>> = {
   "retries.budget_percent": "7",
   "retries.budget_floor": "7",
   "retries.replay_bytes": "7k",
+  "access_log.format": "json",
+  "access_log.path": "access.log",
+  "access_log.min_status": "500",
+  "access_log.slower_than": "7s",
+  "access_log.sample_percent": "7",
+  "access_log.fields": "traceparent,x-tenant",
+  "access_log.redact": "code",
 }
 
 test.each(Object.entries(samples) as [SettingKey, string][])("%s", (key, sample) => {

@@ -62,6 +62,7 @@ export const startStandIn: StartWorker = async (options) => {
       return cut
     },
     stop,
+    reopenLogs: () => {},
   }
 }
 

@@ -10,7 +10,7 @@ const page = readFileSync(join(root, "docs", "http.md"), "utf8")
 
 /** The cells of the table under the heading row that begins like this. */
 function table(heading: string): string[][] {
-  const [, after = ""] = page.split(`\n| ${heading} |`)
+  const [, after = ""] = page.split(new RegExp(`\\n\\| ${heading} +\\|`))
   const [rows = ""] = after.split("\n\n")
   return rows
     .split("\n")

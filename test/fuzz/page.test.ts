@@ -13,6 +13,7 @@ function table(heading: string): string[][] {
   const [, after = ""] = page.split(new RegExp(`\\n\\| ${heading} +\\|`))
   const [rows = ""] = after.split("\n\n")
   return rows
+    .trimEnd()
     .split("\n")
     .slice(2)
     .map((row) =>

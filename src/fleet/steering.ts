@@ -225,8 +225,13 @@ export class Steering {
   #tellFailure(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error)
     for (const line of message.split("\n")) this.#log.error(`reload: ${line}`)
-    this.#log.error("not reloaded: everything stays as it was")
-    this.#fleet.note("bad", "not reloaded: everything stays as it was")
+    // A worker that could not follow has been named; the others have.
+    const end =
+      error instanceof Refused
+        ? "not reloaded everywhere"
+        : "not reloaded: everything stays as it was"
+    this.#log.error(end)
+    this.#fleet.note("bad", end)
   }
 
   /** After all that was asked before, whatever became of it. */

@@ -15,6 +15,7 @@ const readme = read("README.md")
 const pages = [
   ...["README.md", "CHANGELOG.md"],
   ...["docs/architecture.md", "docs/configuration.md", "docs/metrics.md"],
+  "docs/install.md",
 ]
 
 /** Flags of commands and of other programs that the page names. */
@@ -26,6 +27,8 @@ const others = [
   "delay",
   "fail-rate",
   "help",
+  "version",
+  "verbose",
   "name",
   "print",
   "status",

@@ -12,15 +12,29 @@ const LIMIT_MS = 3_000
 /** A change is answered when every worker obeys, new names resolved. */
 const CHANGE_LIMIT_MS = 15_000
 
-const fallback: Address = { host: "127.0.0.1", port: 9900 }
+const usual: Address = { host: "127.0.0.1", port: 9900 }
+
+/** Where bunlb itself listens when it has the same environment, as it has in a container. */
+const fallback = addressOf(process.env["BUNLB_ADMIN"])
 
 export const adminOption: Option<Address> = {
   name: "admin",
   type: { ...schema.admin.type, placeholder: "HOST:PORT" },
   group: "Flags",
-  help: "The admin listener to ask",
+  help: "Admin listener, or set BUNLB_ADMIN",
   default: fallback,
-  defaultText: adminAddress.format(fallback),
+  defaultText: adminAddress.format(usual),
+}
+
+/** What makes no sense is for bunlb itself to complain of. */
+function addressOf(variable: string = ""): Address {
+  if (variable.trim() === "") return usual
+  let sound = true
+  const address = schema.admin.type.read(variable.trim(), () => {
+    sound = false
+    return undefined
+  })
+  return sound && address !== undefined ? address : usual
 }
 
 export interface AdminAnswer {

@@ -7,7 +7,7 @@
  */
 import { runCommand, type CommandDef } from "citty"
 import { nearest } from "../config/spelling.ts"
-import { version } from "../fleet/version.ts"
+import { commit, commitDate, version } from "../fleet/version.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { CommandContext } from "./command.ts"
 import { usageError } from "./flags.ts"
@@ -27,7 +27,7 @@ export async function runCommandLine(
   try {
     const [first = ""] = words
     if (first === "--version" || first === "-v") {
-      terminal.out(`bunlb ${version} (bun ${Bun.version})`)
+      for (const line of versionLines(words.slice(1))) terminal.out(line)
       return 0
     }
     const [name, ...rest] = commandFirst(words)
@@ -40,6 +40,17 @@ export async function runCommandLine(
   } catch (error) {
     return report(error, words, terminal)
   }
+}
+
+function versionLines(rest: readonly string[]): readonly string[] {
+  const line = `bunlb ${version} (bun ${Bun.version})`
+  const [word] = rest
+  if (word === undefined) return [line]
+  if (word !== "--verbose" || rest.length > 1) {
+    throw usageError(`--version: unexpected ${JSON.stringify(rest.at(-1))}, only --verbose follows`)
+  }
+  const platform = `${process.platform} ${process.arch}`
+  return [line, `commit ${commit}`, `date ${commitDate}`, `platform ${platform}`]
 }
 
 /** `bunlb -b x` is `bunlb run -b x`, `bunlb help check` is `bunlb check --help`. */

@@ -49,7 +49,7 @@ test("a command's own page lists no other commands", async () => {
 Usage: bunlb health [--admin HOST:PORT]
 
 Flags:
-      --admin HOST:PORT             The admin listener to ask (default: 127.0.0.1:9900)`,
+      --admin HOST:PORT             Admin listener, or set BUNLB_ADMIN (default: 127.0.0.1:9900)`,
   )
 })
 
@@ -57,4 +57,13 @@ test("the version names bunlb and Bun", async () => {
   const line = /^bunlb \d+\.\d+\.\d+ \(bun \d+\.\d+\.\d+\)$/
   expect((await bunlb(["--version"])).out).toMatch(line)
   expect((await bunlb(["-v"])).out).toMatch(line)
+  const verbose = (await bunlb(["--version", "--verbose"])).out.split("\n")
+  expect(verbose[0]).toMatch(line)
+  const platform = `platform ${process.platform} ${process.arch}`
+  expect(verbose.slice(1)).toEqual(["commit source", "date unknown", platform])
+  const { code, complaints } = await bunlb(["--version", "--loud"])
+  expect([code, complaints]).toEqual([
+    2,
+    'bunlb: --version: unexpected "--loud", only --verbose follows',
+  ])
 })

@@ -1,0 +1,100 @@
+/** Tries an executable: what it says of itself, how soon, and whether it balances in a root that has nothing else. */
+import { copyFileSync, mkdirSync } from "node:fs"
+import { dirname, join } from "node:path"
+import type { Source } from "./source.ts"
+
+const RUNS = 7
+const READY_LIMIT_MS = 10_000
+/** All that the executable is linked with, and what a process expects to find. */
+const DEVICES = ["/dev/null", "/dev/urandom"]
+
+export function tryVersion(file: string, source: Source): string {
+  const took: number[] = []
+  for (let run = 0; run < RUNS; run++) {
+    const begun = performance.now()
+    const { exitCode, stdout } = Bun.spawnSync([file, "--version", "--verbose"], {
+      cwd: "/",
+      env: {},
+    })
+    took.push(performance.now() - begun)
+    const said = stdout.toString()
+    const knows = [source.version, source.commit, source.date].every((fact) => said.includes(fact))
+    if (exitCode !== 0 || !knows)
+      throw new Error(`--version --verbose says ${JSON.stringify(said)}`)
+  }
+  return `--version takes ${Math.round(Math.min(...took))} ms`
+}
+
+/** A folder with the executable and the libraries it is linked with becomes the root. Needs Linux and root. */
+export async function tryInBareRoot(
+  file: string,
+  source: Source,
+  scratch: string,
+): Promise<string> {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return "no bare root: not root"
+  const root = join(scratch, "bare-root")
+  const libraries = Bun.spawnSync(["ldd", file])
+    .stdout.toString()
+    .matchAll(/(\/\S+) \(0x/g)
+  for (const [, library = ""] of libraries) {
+    mkdirSync(join(root, dirname(library)), { recursive: true })
+    copyFileSync(library, join(root, library))
+  }
+  copyFileSync(file, join(root, "bunlb"))
+  mkdirSync(join(root, "proc"))
+  mkdirSync(join(root, "dev"))
+  for (const device of DEVICES) await Bun.write(join(root, device), "")
+  // A namespace of its own: what is mounted there goes with the process.
+  const mounts = [
+    `mount --rbind /proc "$0/proc"`,
+    ...DEVICES.map((device) => `mount --bind ${device} "$0${device}"`),
+  ].join(" && ")
+  const inside = (...words: string[]): string[] => [
+    ...["unshare", "--mount", "--propagation", "private", "sh", "-c"],
+    ...[`${mounts} && exec env -i "$(command -v chroot)" "$0" /bunlb "$@"`, root, ...words],
+  ]
+  const { stdout, stderr } = Bun.spawnSync(inside("--version"))
+  if (!stdout.toString().includes(source.version)) {
+    throw new Error(`in a bare root it says: ${stdout}${stderr}`)
+  }
+  await balance(inside)
+  return "balances in a bare root"
+}
+
+/** A backend and a balancer with two workers, both from there. */
+async function balance(inside: (...words: string[]) => string[]): Promise<void> {
+  const [backendPort, port] = [freePort(), freePort()]
+  const own = { stdio: ["ignore", "ignore", "ignore"] as ["ignore", "ignore", "ignore"] }
+  const backend = Bun.spawn(inside("backend", "-h", "127.0.0.1", "-p", `${backendPort}`), own)
+  const settings = ["-h", "127.0.0.1", "-p", `${port}`, "-w", "2", "--admin", "off"]
+  const balancer = Bun.spawn(inside(...settings, "-b", `127.0.0.1:${backendPort}`), own)
+  try {
+    await untilAnswered(`http://127.0.0.1:${port}/`)
+    balancer.kill("SIGTERM")
+    const code = await balancer.exited
+    if (code !== 0) throw new Error(`in a bare root it ends with exit code ${code}`)
+  } finally {
+    balancer.kill("SIGKILL")
+    backend.kill("SIGKILL")
+  }
+}
+
+async function untilAnswered(url: string): Promise<void> {
+  const deadline = performance.now() + READY_LIMIT_MS
+  for (;;) {
+    const answered = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    )
+    if (answered) return
+    if (performance.now() > deadline) throw new Error("in a bare root it does not balance")
+    await Bun.sleep(20)
+  }
+}
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } })
+  const { port } = listener
+  listener.stop(true)
+  return port
+}

@@ -161,6 +161,11 @@ export class RequestRelay {
     this.replayable = false
     this.#pieces = noPieces
     this.#kept = 0
+    // What of the body came with the head has been sent, and is as long as one read.
+    if (this.#bodyEnd === this.#end) return
+    this.#bytes = Buffer.from(this.#bytes.subarray(this.#start, this.#end))
+    this.#start = 0
+    this.#end = this.#bodyEnd = this.#bytes.length
   }
 
   /** The protocols that the client offered to switch to, as it wrote them. */

@@ -4,6 +4,7 @@
  */
 import { isPrivateListener } from "../config/address.ts"
 import type { Settings } from "../config/settings.ts"
+import { takeHanded } from "../net/activation.ts"
 import { openListeners } from "../net/listeners.ts"
 import { processClock } from "../observe/clock.ts"
 import { families } from "../observe/families.ts"
@@ -60,7 +61,8 @@ export class Fleet {
   constructor(options: FleetOptions) {
     const { settings, limits, openLink } = options
     const count = settings.mode === "sp" ? 1 : settings.workers
-    const { port, fds } = openListeners(settings.host, settings.port, count)
+    const { host } = settings
+    const { port, fds } = takeHanded(count) ?? openListeners(host, settings.port, count)
     this.port = port
     this.#options = options
     this.control = new Steering(this, settings, options.load, options.log)

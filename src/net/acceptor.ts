@@ -4,6 +4,7 @@
  */
 import type { Socket } from "bun"
 import { BunlbError } from "../observe/errors.ts"
+import { isHeld } from "./activation.ts"
 import { libc } from "./libc.ts"
 import { ignoreNewcomers, openQueue } from "./listeners.ts"
 
@@ -67,7 +68,9 @@ export class Acceptor<T extends Accepted> {
 
   /** Accepts who has knocked and nobody after them, so that a `close` some time later loses no one. */
   ignoreNewcomers(): void {
-    if (!this.#closed) ignoreNewcomers(this.#fd)
+    // With a socket that outlives this process, newcomers wait for the next one.
+    if (isHeld()) this.close()
+    else if (!this.#closed) ignoreNewcomers(this.#fd)
   }
 
   /** Accepts no more, ever. */

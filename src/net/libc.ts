@@ -17,6 +17,7 @@ export interface Libc {
   listen(fd: number, backlog: number): number
   shutdown(fd: number, how: number): number
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number
+  getsockname(fd: number, sockaddr: Uint8Array, length: Uint32Array): number
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): number
   errno(): number
 }
@@ -62,6 +63,7 @@ const calls = {
   shutdown: { args: ["i32", "i32"], returns: "i32" },
   // ssize_t in C: the low half is enough, for no buffer here is larger than 2 GiB.
   recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
+  getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
 } as const
 
@@ -76,6 +78,7 @@ function load(): Libc {
     listen: symbols.listen,
     shutdown: symbols.shutdown,
     recv: symbols.recv,
+    getsockname: symbols.getsockname,
     setsockopt: (fd, level, name, value) =>
       symbols.setsockopt(fd, level, name, value, value.byteLength),
     errno: () => {

@@ -8,6 +8,7 @@
  */
 import { ptr } from "bun:ffi"
 import { BunlbError } from "../observe/errors.ts"
+import { isHeld } from "./activation.ts"
 import { libc } from "./libc.ts"
 
 /** Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn. Bun's own is 512. */
@@ -59,6 +60,7 @@ export function openQueue(fd: number): void {
  * seconds; the others get them all. What waits there is reset. The descriptor stays bound for `openQueue`.
  */
 export function closeQueue(fd: number): void {
+  if (isHeld()) return
   libc().shutdown(fd, SHUT_RDWR)
 }
 

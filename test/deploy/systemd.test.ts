@@ -29,14 +29,16 @@ test("the drain ends before systemd's patience, and the JIT may work", () => {
 const systemdTest = testWith("systemd-analyze")
 
 systemdTest("systemd-analyze verify has nothing to say", async () => {
-  const path = join(folder, "bunlb.service")
+  const service = join(folder, "bunlb.service")
   // It wants the program to be there.
-  writeFileSync(path, text.replaceAll("/usr/local/bin/bunlb", process.execPath))
-  const judge = Bun.spawn(["systemd-analyze", "verify", "--man=no", path], {
+  writeFileSync(service, text.replaceAll("/usr/local/bin/bunlb", process.execPath))
+  const socket = join(folder, "bunlb.socket")
+  copyFileSync(join(root, "scripts", "deploy", "bunlb.socket"), socket)
+  const judge = Bun.spawn(["systemd-analyze", "verify", "--man=no", service, socket], {
     stdio: ["ignore", "pipe", "pipe"],
   })
   const said = (await judge.stdout.text()) + (await judge.stderr.text())
-  // Only of this unit: what else is installed on a machine is not ours to judge.
+  // Only of these units: what else is installed on a machine is not ours to judge.
   expect(said.split("\n").filter((line) => line.includes("bunlb"))).toEqual([])
 })
 

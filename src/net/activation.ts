@@ -1,0 +1,61 @@
+/**
+ * Listening sockets that a service manager holds and hands over (systemd's socket activation): they are there before
+ * bunlb and after it, so that while it restarts, connections wait instead of being refused.
+ *
+ * What is done to such a socket outlasts this process, and others may share it: nothing here closes its queue or
+ * keeps anybody out of it. Source: sd_listen_fds(3).
+ */
+import { BunlbError } from "../observe/errors.ts"
+import { libc } from "./libc.ts"
+
+/** The first descriptor that is handed over. */
+const FIRST_FD = 3
+const AF_INET = 2
+const AF_INET6 = 10
+
+/** Tells the workers of this process whose their sockets are. */
+const HELD = "BUNLB_HELD_LISTENERS"
+
+type Environment = Record<string, string | undefined>
+
+interface Handed {
+  readonly port: number
+  /** One for each of `count`, owned by the caller. */
+  readonly fds: number[]
+}
+
+/** True when the listening sockets of this process belong to a service manager. */
+export function isHeld(): boolean {
+  return process.env[HELD] !== undefined
+}
+
+/**
+ * The sockets that were handed to this process, shared by `count` workers, or null. Throws `BunlbError` when there are
+ * more of them than workers, or when one is not of TCP.
+ */
+export function takeHanded(count: number, environment: Environment = process.env): Handed | null {
+  const { LISTEN_PID: pid, LISTEN_FDS: number } = environment
+  for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete environment[name]
+  const handed = pid === String(process.pid) ? Number(number) : 0
+  if (!(handed > 0)) return null
+  if (handed > count) {
+    const story = `${handed} sockets were handed over for ${count} of --workers`
+    throw new BunlbError("BUNLB_E_LISTEN", `${story}: at most one a worker is of use`)
+  }
+  const originals = Array.from({ length: handed }, (_, i) => FIRST_FD + i)
+  const [port = 0] = originals.map(portOf)
+  const fds = Array.from({ length: count }, (_, i) => libc().dup(FIRST_FD + (i % handed)))
+  for (const fd of originals) libc().close(fd)
+  environment[HELD] = String(handed)
+  return { port, fds }
+}
+
+function portOf(fd: number): number {
+  const address = new Uint8Array(128)
+  const length = new Uint32Array([address.length])
+  const known = libc().getsockname(fd, address, length) === 0
+  const view = new DataView(address.buffer)
+  const family = known ? view.getUint16(0, true) : 0
+  if (family === AF_INET || family === AF_INET6) return view.getUint16(2)
+  throw new BunlbError("BUNLB_E_LISTEN", `the socket handed over as descriptor ${fd} is not of TCP`)
+}

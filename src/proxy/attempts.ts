@@ -48,10 +48,9 @@ export class Attempts {
     return roster.pickOther(token, this.#tried)
   }
 
-  /** As `other`, after a dial; null also when dials have cost the client too much time already. */
-  otherAfterDial(index: number, token: number, timeout: boolean): Candidate | null {
+  /** After a dial that failed: false when dials, to whichever address, have cost the client too much time already. */
+  mayDialOn(timeout: boolean): boolean {
     if (timeout) this.#timeouts++
-    const tooSlow = this.#timeouts > this.#gateway.settings.retries.max
-    return tooSlow ? null : this.other(index, token)
+    return this.#timeouts <= this.#gateway.settings.retries.max
   }
 }

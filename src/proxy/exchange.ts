@@ -302,13 +302,14 @@ export class Exchange implements relay.RelayTerms {
       this.#fail("R", 503, `bunlb is ${failure.reason}`)
       return
     }
-    if (--this.#addresses > 0 && !failure.tls) {
+    const inTime = this.#attempts.mayDialOn(failure.timeout)
+    if (inTime && --this.#addresses > 0 && !failure.tls) {
       upstream.dial(this)
       return
     }
     const { index } = upstream.candidate
     board.fail(index, failure.reason)
-    const other = this.#attempts.otherAfterDial(index, this.#request.token, failure.timeout)
+    const other = inTime ? this.#attempts.other(index, this.#request.token) : null
     if (other === null) {
       this.#failDial(failure)
       return

@@ -5,6 +5,7 @@
 import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
+import { blackhole } from "../support/blackhole.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
@@ -107,4 +108,18 @@ test("while the name server fails the last answer serves on", async () => {
   addresses = []
   await until(() => balancer.lines.some((line) => line.includes("keeping 127.0.0.1")), 4000, "it")
   expect((await client.exchange(get)).status).toBe(200)
+})
+
+test("a name with many addresses that swallow every dial holds a request for retries.max of them more", async () => {
+  addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"]
+  using hole = await blackhole("0.0.0.0")
+  const part = { port: hole.port, host: "app.test", name: "app.test" }
+  const settings = { timeouts: { connect: 150 }, retries: { max: 1 } }
+  const balancer = await TestBalancer.start([part], settings)
+  const client = await RawClient.connect(balancer.port)
+  expect((await client.exchange(get)).status).toBe(504)
+  expect(balancer.figure("bunlb_dials_total", '"failed"')).toBe(2)
+  expect(balancer.figure("bunlb_backend_failures_total")).toBe(1)
+  await client.close()
+  await comesToRest(balancer)
 })

@@ -1,9 +1,11 @@
-/** A port on 127.0.0.1 that never answers a SYN: its queue is full, so the kernel drops what knocks. */
+/** A port on 127.0.0.1, or on all addresses, that never answers a SYN: its queue is full, so the kernel drops it. */
 import { libc } from "../../src/net/libc.ts"
 import { openListeners } from "../../src/net/listeners.ts"
 
-export async function blackhole(): Promise<Disposable & { readonly port: number }> {
-  const { port, fds } = openListeners("127.0.0.1", 0, 1)
+export async function blackhole(
+  host: "127.0.0.1" | "0.0.0.0" = "127.0.0.1",
+): Promise<Disposable & { readonly port: number }> {
+  const { port, fds } = openListeners(host, 0, 1)
   for (const fd of fds) libc().listen(fd, 0)
   const fillers = Array.from({ length: 4 }, () =>
     Bun.connect({ hostname: "127.0.0.1", port, socket: { data: () => {} } }).catch(() => null),

@@ -6,6 +6,9 @@
  *
  * BUNLB_TEST_EXECUTABLE names an executable to soak instead of the source. Exit code 1: something is unexplained.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { RunningBunlb } from "../test/e2e/running-bunlb.ts"
 import { rng, until } from "../test/support/until.ts"
@@ -24,7 +27,7 @@ const SETTLE_MS = 15_000
 
 /** Short limits, so that a frozen backend is found out often. */
 const limits = [
-  ...["-w", "2", "--response-head-timeout", "2s", "--backend-body-timeout", "2s"],
+  ...["-s", "weighted", "-w", "2", "--response-head-timeout", "2s", "--backend-body-timeout", "2s"],
   ...["--client-body-timeout", "5s", "--pool-idle-timeout", "5s"],
   ...["--health-interval", "500ms", "--health-timeout", "500ms"],
 ]
@@ -48,13 +51,21 @@ const seen = (id: string): void => {
 }
 const backends = Array.from({ length: BACKENDS }, () => new BackendProcess(freePort(), seen))
 await Promise.all(backends.map((backend) => backend.start()))
-const bunlb = await RunningBunlb.start(backends, limits)
+const folder = mkdtempSync(join(tmpdir(), "bunlb-soak-"))
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
+const file = join(folder, "bunlb.json")
+configure(backends.map(() => 1))
+const bunlb = await RunningBunlb.start([], [...limits, "-c", file])
 const begun = performance.now()
 console.log(`seed ${seed}: ${minutes} minutes on port ${bunlb.port}`)
 
 const tally = new Tally()
 const traffic = new Traffic(bunlb.port, seed, Number(values.clients), Number(values.rate), tally)
-const target = { backends, workerPids: () => bunlb.workerPids() }
+const reload = (weights: readonly (number | null)[]): void => {
+  configure(weights)
+  bunlb.process.kill("SIGHUP")
+}
+const target = { backends, reload, workerPids: () => bunlb.workerPids() }
 const faults = new Faults(target, rng(seed), PATIENCE_MS)
 const readings: Reading[] = []
 try {
@@ -79,6 +90,12 @@ await bunlb[Symbol.asyncDispose]()
 for (const backend of backends) await backend.kill()
 console.log(fine ? "fine" : "NOT FINE")
 process.exit(fine ? 0 : 1)
+
+/** Writes the configuration with one weight for each backend; null leaves it out. */
+function configure(weights: readonly (number | null)[]): void {
+  const named = backends.map(({ port }, at) => ({ host: "127.0.0.1", port, weight: weights[at] }))
+  writeFileSync(file, JSON.stringify({ backends: named.filter(({ weight }) => weight !== null) }))
+}
 
 function elapsedMinutes(): number {
   return (performance.now() - begun) / 60_000

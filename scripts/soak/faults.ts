@@ -18,7 +18,11 @@ export interface Fault {
 interface Target {
   readonly backends: readonly BackendProcess[]
   workerPids(): Promise<number[]>
+  /** Has bunlb take over a configuration with these backends; null leaves one out. */
+  reload(weights: readonly (number | null)[]): void
 }
+
+type Disturbance = () => Promise<void>
 
 /** For what was under way when a process died. */
 const DEATH_MS = 300
@@ -62,10 +66,15 @@ export class Faults {
       while (!this.#stopped && performance.now() < until) await Bun.sleep(100)
       if (this.#stopped) return
       if (count % WORKER_EVERY === 0) await this.#killWorker()
-      else if (this.#random.next() < 0.5) await this.#killBackend()
-      else await this.#freezeBackend()
+      else await this.#random.pick(this.#others)()
     }
   }
+
+  readonly #others: readonly [Disturbance, ...Disturbance[]] = [
+    () => this.#killBackend(),
+    () => this.#freezeBackend(),
+    () => this.#reload(),
+  ]
 
   async #killWorker(): Promise<void> {
     const pids = await this.#target.workerPids()
@@ -92,6 +101,18 @@ export class Faults {
     await Bun.sleep(this.#random.between(200, 4_000))
     backend.thaw()
     fault.to = performance.now() + this.#patienceMs
+  }
+
+  /** Not a fault, and no excuse for anything: weights change, one backend goes and comes back. */
+  async #reload(): Promise<void> {
+    const { backends } = this.#target
+    const fault = this.#begin("backend removed and added", /(?!)/)
+    const leaves = this.#random.between(0, backends.length - 1)
+    const weights = backends.map((_, at) => (at === leaves ? null : this.#random.between(1, 5)))
+    this.#target.reload(weights)
+    await Bun.sleep(this.#random.between(500, 3_000))
+    this.#target.reload(backends.map(() => 1))
+    fault.to = performance.now()
   }
 
   #backend(): BackendProcess {

@@ -16,6 +16,7 @@ const pages = [
   ...["README.md", "CHANGELOG.md"],
   ...["docs/architecture.md", "docs/configuration.md", "docs/metrics.md"],
   "docs/install.md",
+  "docs/testing.md",
 ]
 
 /** Flags of commands and of other programs that the page names. */

@@ -1,0 +1,114 @@
+/**
+ * bunlb inside another program's tests: a balancer and backends on free ports of this machine, started in some
+ * milliseconds and gone without a trace. One process and no admin listener; else it is what the executable is.
+ *
+ * The backends are those of `bunlb backend`: /echo, /delay/MS, /status/CODE, /bytes/N, /stream.
+ */
+import { formatHostPort } from "./config/address.ts"
+import { parseConfig } from "./config/config-tree.ts"
+import { resolveSettings } from "./config/resolve.ts"
+import { startBackend as startTestBackend } from "./demo/backend.ts"
+import type { Log } from "./observe/log.ts"
+import { startWorker } from "./worker/worker.ts"
+
+/** What a configuration file may say, under the same names; `host` is 127.0.0.1 and `port` 0 if nothing is said. */
+export interface BalancerOptions {
+  readonly backends: readonly (string | Readonly<Record<string, unknown>>)[]
+  readonly [setting: string]: unknown
+}
+
+export interface TestBalancer extends AsyncDisposable {
+  readonly port: number
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string
+  /** What it has logged, with the level in front: `warn: backend 127.0.0.1:9001 is unhealthy: ...`. */
+  readonly lines: readonly string[]
+  /** The sum of a metric's samples, of those whose labels contain each of `labels`: `backend="127.0.0.1:9001"`. */
+  figure(metric: string, ...labels: string[]): number
+  /** Other backends and settings from the next request on. */
+  apply(options: BalancerOptions): Promise<void>
+  /** Lets what is in flight end, for `ms` at most; resolves with the number of connections that were cut. */
+  drain(ms: number): Promise<number>
+  stop(): void
+}
+
+export interface BackendOptions {
+  readonly name?: string
+  /** That of a backend which was stopped, to bring it back; else any free one. */
+  readonly port?: number
+  /** Milliseconds before each answer. */
+  readonly delay?: number
+  /** The share of requests, 0 to 1, that are answered with `status`; evenly spread. */
+  readonly failRate?: number
+  readonly status?: number
+  /** With a certificate that is good for tests only: say `insecure: true` to the balancer. */
+  readonly tls?: boolean
+}
+
+export interface TestBackend extends Disposable {
+  readonly name: string
+  readonly port: number
+  /** As the `backends` of a balancer take it. */
+  readonly address: string
+  /** Closes its port and every connection, as a crash does. */
+  stop(): void
+}
+
+/** Throws an error with a line for each setting that makes no sense. */
+export async function startBalancer(options: BalancerOptions): Promise<TestBalancer> {
+  const settings = settingsOf(options)
+  const lines: string[] = []
+  const worker = await startWorker({
+    settings,
+    index: 0,
+    listenFd: null,
+    log: recordingLog(lines),
+    onHealthChange: ({ backend, healthy, reason }) => {
+      lines.push(`warn: backend ${backend} is ${healthy ? "healthy" : "unhealthy"}: ${reason}`)
+    },
+  })
+  const { port } = worker
+  return {
+    port,
+    url: `http://${formatHostPort(settings.host, port)}`,
+    lines,
+    figure: (metric, ...labels) =>
+      Object.entries(worker.report().samples[metric] ?? {})
+        .filter(([set]) => labels.every((label) => set.includes(label)))
+        .reduce((sum, [, value]) => sum + value, 0),
+    apply: async (changed) => await worker.apply(settingsOf(changed)),
+    drain: async (ms) => await worker.drain(ms),
+    stop: () => worker.stop(),
+    [Symbol.asyncDispose]: async () => worker.stop(),
+  }
+}
+
+export async function startBackend(options: BackendOptions = {}): Promise<TestBackend> {
+  const { name = "backend", port = 0, delay = 0, failRate = 0, status = 500, tls = false } = options
+  const host = "127.0.0.1"
+  const settings = { host, port, name, delay, failRate, status, tls, log: null }
+  const backend = await startTestBackend(settings)
+  const address = `${tls ? "https://" : ""}${formatHostPort(host, backend.port)}`
+  const stop = (): void => backend.stop()
+  return { name, port: backend.port, address, stop, [Symbol.dispose]: stop }
+}
+
+function settingsOf(options: BalancerOptions) {
+  const document = { host: "127.0.0.1", port: 0, ...options, admin: "off", mode: "sp" }
+  return resolveSettings({
+    file: parseConfig("startBalancer", JSON.stringify(document), "json"),
+    flags: new Map(),
+    environment: {},
+    machine: { cpus: 1, platform: process.platform },
+  })
+}
+
+function recordingLog(lines: string[]): Log {
+  return {
+    error: (line) => lines.push(`error: ${line}`),
+    warn: (line) => lines.push(`warn: ${line}`),
+    info: (line) => lines.push(`info: ${line}`),
+    debug: () => {},
+    debugging: false,
+  }
+}

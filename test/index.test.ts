@@ -1,0 +1,74 @@
+/** bunlb as another project's tests use it: by its package name, and as docs/testing.md shows. */
+import { afterAll, expect, test } from "bun:test"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { startBackend, startBalancer } from "../src/index.ts"
+import { root } from "./support/source.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "bunlb-project-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test("the example of docs/testing.md passes in another project", () => {
+  const [, example = ""] =
+    /```ts\n([^]*?)```/.exec(readFileSync(join(root, "docs", "testing.md"), "utf8")) ?? []
+  expect(example).toContain('from "bunlb"')
+  mkdirSync(join(folder, "node_modules"))
+  symlinkSync(root, join(folder, "node_modules", "bunlb"))
+  writeFileSync(join(folder, "package.json"), "{}")
+  writeFileSync(join(folder, "example.test.ts"), example)
+  const run = Bun.spawnSync([process.execPath, "test"], { cwd: folder, stderr: "pipe" })
+  expect(run.stderr.toString()).toContain(" 1 pass\n 0 fail\n")
+  expect(run.exitCode).toBe(0)
+})
+
+test("a backend that was stopped comes back at its port, and others may take over meanwhile", async () => {
+  const first = await startBackend({ name: "first" })
+  using second = await startBackend({ name: "second" })
+  await using balancer = await startBalancer({ backends: [first.address] })
+  const ask = async (): Promise<string> => await (await fetch(balancer.url)).text()
+  expect(await ask()).toBe("first says hello\n")
+  first.stop()
+  expect((await fetch(balancer.url)).status).toBe(502)
+  await balancer.apply({ backends: [second.address] })
+  expect(await ask()).toBe("second says hello\n")
+  using again = await startBackend({ name: "again", port: first.port })
+  await balancer.apply({ backends: [again.address] })
+  expect(await ask()).toBe("again says hello\n")
+})
+
+test("faults are injected: failing, slow, behind TLS", async () => {
+  using failing = await startBackend({ failRate: 0.5, status: 503 })
+  await using one = await startBalancer({
+    backends: [failing.address],
+    health: { type: "none" },
+  })
+  const codes = [await fetch(one.url), await fetch(one.url)].map(({ status }) => status)
+  expect(codes).toEqual([200, 503])
+  using slow = await startBackend({ delay: 5_000, tls: true })
+  await using two = await startBalancer({
+    backends: [slow.address],
+    insecure: true,
+    health: { type: "none" },
+    timeouts: { response_head: "200ms" },
+  })
+  expect((await fetch(two.url)).status).toBe(504)
+})
+
+test("it drains, and tells of health in its lines", async () => {
+  using backend = await startBackend()
+  const balancer = await startBalancer({ backends: [backend.address], health: { type: "none" } })
+  const slow = fetch(`${balancer.url}/delay/200`)
+  expect((await fetch(balancer.url)).status).toBe(200)
+  expect(await balancer.drain(2_000)).toBe(0)
+  expect(await (await slow).text()).toBe("backend waited 200 ms\n")
+  expect(() => balancer.stop()).not.toThrow()
+  await using lonely = await startBalancer({ backends: ["127.0.0.1:1"], health: { type: "none" } })
+  for (let turn = 0; turn < 3; turn++) expect((await fetch(lonely.url)).ok).toBe(false)
+  expect(lonely.lines.join("\n")).toContain("backend 127.0.0.1:1 is unhealthy")
+})
+
+test("what makes no sense is refused with its place", async () => {
+  const refused = startBalancer({ backends: ["127.0.0.1:1"], helth: {} })
+  await expect(refused).rejects.toThrow(/startBalancer.*helth.*did you mean "health"/)
+})

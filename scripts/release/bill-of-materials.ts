@@ -5,7 +5,7 @@ import manifest from "../../package.json" with { type: "json" }
 import { root } from "./source.ts"
 import type { Source } from "./source.ts"
 
-/** `name@version`, `npm` puts the address before it. */
+/** `name@version` first, the integrity last. */
 type LockEntry = readonly [string, ...unknown[]]
 
 export function billOfMaterials(source: Source): string {

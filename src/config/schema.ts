@@ -199,7 +199,7 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     "Client connections of one worker; 0: what the descriptor limit allows",
   ),
 
-  "pool.idle": pool(integer(0, 65_535), 128, "Unused connections kept, per backend and worker"),
+  "pool.idle": pool(integer(0, 65_535), 512, "Unused connections kept, per backend and worker"),
   "pool.max_age": pool(limit, 5 * MINUTE, "Age at which a connection is not reused"),
 
   "retries.max": retries(integer(0, 10), 2, "Times one request may be sent again"),

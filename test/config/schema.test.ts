@@ -62,7 +62,7 @@ test("the defaults are the documented ones", () => {
       responseHeadBytes: 65_536,
       connections: 0,
     },
-    pool: { idle: 128, maxAge: 300_000 },
+    pool: { idle: 512, maxAge: 300_000 },
     retries: { max: 2, budgetPercent: 20, budgetFloor: 10, replayBytes: 65_536 },
     accessLog: {
       format: "off",

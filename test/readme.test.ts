@@ -21,6 +21,10 @@ const pages = [
 
 /** Flags of commands and of other programs that the page names. */
 const others = [
+  // Of scripts/bench.ts.
+  "scenarios",
+  "peers",
+  "rounds",
   "dry-run",
   "wait",
   "grace",

@@ -89,8 +89,8 @@ export class BackendConnection extends Outbound {
 
   /**
    * Whether the peer has closed or spoken, as the kernel knows already and the event loop not yet: asked before a
-   * request that cannot be sent twice goes out on a used connection. Over TLS the bytes may be a session ticket: then
-   * a fresh connection is a small price.
+   * request goes out on a used connection that perhaps cannot be sent twice. Over TLS the bytes may be a session
+   * ticket: then a fresh connection is a small price.
    */
   isStale(): boolean {
     const fd = this.socket !== null && "fd" in this.socket ? this.socket.fd : -1

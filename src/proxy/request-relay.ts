@@ -54,6 +54,12 @@ export class RequestRelay {
     return this.#body.done
   }
 
+  /** Whatever becomes of its connection, it can be sent again: all of it is here, and stays. */
+  get surelyRepeatable(): boolean {
+    const size = this.#kept + this.#bodyEnd - this.#end
+    return this.idempotent && this.done && size <= this.#gateway.settings.retries.replayBytes
+  }
+
   /** The refusal of a malformed body, or 0. */
   get refusal(): number {
     return this.#body.refusal

@@ -227,7 +227,7 @@ export class Theatre {
     const broken = ["ends before", "resets before", "no http", "two lengths"].includes(fault)
     // A connection that ends as a request goes out is nobody's fault; some cannot be sent again.
     const stale = method === "POST" || answer.bytes > 60_000 || request.bytes > 60_000
-    const ends = [...this.#plans.values()].some((each) => each.answer.fault === "ends after")
+    const ends = [...this.#plans.values()].some(endsUntold)
     const explained =
       (status === 502 && (broken || (stale && ends))) || (status === 504 && silent) || cut
     this.#check(explained, `${id} got ${status} of bunlb's own`)
@@ -285,6 +285,13 @@ export class Theatre {
     this.#check(trailer === `X-Trailer: ${id}\r\n\r\n`, `${id} came with another trailer`)
     this.#check(body === expected, `${id} came with another body`)
   }
+}
+
+/** The connection ends behind a whole answer that has not said so: what comes next finds it dead. */
+function endsUntold({ method, answer }: RequestPlan): boolean {
+  const { fault, status } = answer
+  const within = fault === "ends within" || fault === "resets within"
+  return fault === "ends after" || (within && hasNoBody(status, method))
 }
 
 /** Does what the plan says. Returns whether the connection goes on. */

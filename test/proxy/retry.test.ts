@@ -6,6 +6,7 @@ import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -132,6 +133,33 @@ describe("a connection that dies before any byte of a response", () => {
     expect((await client.exchange(of(1000))).status).toBe(502)
     expect(backend.requests).toHaveLength(4)
     expect(backend.requests.map(({ body }) => body.length)).toEqual([1001, 1000, 1000, 1000])
+  })
+})
+
+describe("a pooled connection that the kernel knows to be dead is not used for", () => {
+  const head = (method: string, framing: string): string =>
+    `${method} / HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n`
+  const long = "x".repeat(100_000)
+  test.each([
+    ["a POST", `${head("POST", "Content-Length: 4")}body`, ""],
+    ["a PUT too long to be kept", head("PUT", "Content-Length: 100000") + long, ""],
+    ["half a PUT", `${head("PUT", "Content-Length: 100000")}x`, long.slice(1)],
+    ["half a PUT in chunks", head("PUT", "Transfer-Encoding: chunked"), "1\r\nx\r\n0\r\n\r\n"],
+  ])("%s", async (_what, first, rest) => {
+    using backend = await ScriptedBackend.start(answering(() => "fine"))
+    const balancer = await TestBalancer.start([backend.port])
+    const client = await RawClient.connect(balancer.port)
+    await client.exchange(get)
+    // In one turn and in this order: bunlb reads the request before it hears of the end.
+    void client.send(first)
+    void backend.connections[0]?.close()
+    await until(() => backend.accepted === 2, PATIENCE_MS, "a fresh connection")
+    await client.send(rest)
+    expect((await client.receiveResponse()).status).toBe(200)
+    expect([backend.accepted, backend.requests.length]).toEqual([2, 2])
+    expect(balancer.figure("bunlb_retries_total")).toBe(0)
+    await client.close()
+    await comesToRest(balancer)
   })
 })
 

@@ -28,6 +28,7 @@ export const AUTHENTICATE = 17
 export const NOMINATED = 18
 /** A known name spelled with `_` or `.`: a careless receiver would take it for the real one. */
 export const ALIAS = 19
+export const MAX_FORWARDS = 20
 
 interface Known {
   readonly name: Uint8Array
@@ -78,6 +79,7 @@ know(VIA, "via")
 know(COOKIE, "cookie")
 know(AUTHORIZATION, "authorization")
 know(AUTHENTICATE, "www-authenticate")
+know(MAX_FORWARDS, "max-forwards")
 
 const UNDERSCORE = 95
 const DOT = 46
@@ -110,6 +112,7 @@ const forbiddenInTrailers = [
   CONTENT_LENGTH,
   UPGRADE,
   EXPECT,
+  MAX_FORWARDS,
   FORWARDED_FOR,
   FORWARDED_PROTO,
   FORWARDED_HOST,

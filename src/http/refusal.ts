@@ -56,6 +56,7 @@ export const CODING_VERSION = refusal(
   "Transfer-Encoding in an HTTP/1.0 request",
 )
 export const EXPECTATION = refusal(417, "expectation", "only Expect: 100-continue is understood")
+export const MAX_FORWARDS_INVALID = refusal(400, "max_forwards", "malformed Max-Forwards")
 export const CHUNK = refusal(400, "chunk", "malformed chunked body")
 export const CHUNK_EXTENSION = refusal(400, "chunk_extension", "chunk extensions too long")
 export const TRAILER = refusal(400, "trailer", "malformed trailer section")

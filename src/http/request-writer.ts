@@ -14,11 +14,13 @@ import {
   FORWARDED_OTHER,
   FORWARDED_PROTO,
   HOST,
+  MAX_FORWARDS,
   PLAIN,
   REQUEST_ID,
   VIA,
 } from "./fields.ts"
 import type { ClientIdentity } from "./identity.ts"
+import { maxForwardsLine } from "./max-forwards.ts"
 import { OPTIONS, type RequestHead } from "./request-head.ts"
 import type { RequestIds } from "./request-id.ts"
 
@@ -28,7 +30,17 @@ function passing(...kinds: number[]): Uint8Array {
   return table
 }
 
-const fromAnyone = [PLAIN, HOST, CONTENT_LENGTH, VIA, COOKIE, AUTHORIZATION, AUTHENTICATE, EXPECT]
+const fromAnyone = [
+  PLAIN,
+  HOST,
+  CONTENT_LENGTH,
+  VIA,
+  COOKIE,
+  AUTHORIZATION,
+  AUTHENTICATE,
+  EXPECT,
+  MAX_FORWARDS,
+]
 const UNTRUSTED = passing(...fromAnyone)
 const TRUSTED = passing(...fromAnyone, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_OTHER, REQUEST_ID)
 
@@ -83,6 +95,7 @@ export function writeRequestHead(
   const ownHost = hosts.hostLine !== null || head.absolute || head.hostStart < 0
   if (ownHost) at = putHost(from, head, hosts, out, at)
   at = putFields(from, head, trusted ? TRUSTED : UNTRUSTED, ownHost, plan.cookies, out, at)
+  if (head.maxForwards > 0) at = putBytes(maxForwardsLine(head.maxForwards), out, at)
   if (head.chunked) at = putBytes(CHUNKED_LINE, out, at)
   if (head.upgrade >= 0) at = putUpgrade(from, head, out, at)
   at = putBytes(trusted ? plan.identity.linesFor(from, head) : plan.identity.lines, out, at)
@@ -140,7 +153,8 @@ function putFields(
     const kind = kinds[i]
     if (kind === PLAIN) continue
     const cut = kind === COOKIE && cookies !== null
-    if (passes[kind] === 1 && !cut && !(kind === HOST && ownHost) && !isIdle(kind, head)) continue
+    if (passes[kind] === 1 && !cut && !(kind === HOST && ownHost) && !isReplaced(kind, head))
+      continue
     at = copyRange(from, run, starts[i], out, at)
     run = starts[i + 1]
     if (cut) at = cookies.put(from, head, i, out, at)
@@ -148,8 +162,12 @@ function putFields(
   return copyRange(from, run, starts[count], out, at)
 }
 
-/** An expectation that does not count: HTTP/1.0 has none (RFC 9110 section 10.1.1). */
-function isIdle(kind: number, head: RequestHead): boolean {
+/**
+ * An expectation that does not count: HTTP/1.0 has none (RFC 9110 section 10.1.1). A Max-Forwards that counts is
+ * written anew.
+ */
+function isReplaced(kind: number, head: RequestHead): boolean {
+  if (kind === MAX_FORWARDS) return head.maxForwards > 0
   return kind === EXPECT && !head.expectContinue
 }
 

@@ -28,6 +28,7 @@ import {
 } from "./fields.ts"
 import { isAuthority, judgeTarget } from "./target.ts"
 import { HOP_LIMIT, countHops } from "./via.ts"
+import { readMaxForwards } from "./max-forwards.ts"
 import * as refuse from "./refusal.ts"
 import {
   DELETE,
@@ -161,6 +162,7 @@ function judge(bytes: Buffer, head: RequestHead): number {
   head.contentLength = -1
   head.chunked = false
   head.expectContinue = false
+  head.maxForwards = -1
   head.bindsConnection = false
   head.upgrade = -1
   head.hostStart = -1
@@ -178,6 +180,10 @@ function judge(bytes: Buffer, head: RequestHead): number {
   if (head.chunked && head.contentLength >= 0) return refuse.LENGTH_CONFLICT
   if (head.hostStart < 0 && head.minor === 1) return refuse.HOST_MISSING
   if (head.fields.find(VIA) >= 0 && countHops(bytes, head.fields) > HOP_LIMIT) return refuse.LOOP
+  if (method === OPTIONS || method === TRACE) {
+    head.maxForwards = readMaxForwards(bytes, head.fields)
+    if (head.maxForwards < -1) return refuse.MAX_FORWARDS_INVALID
+  }
   if ((options & UPGRADE_OPTION) !== 0) judgeUpgrade(bytes, head)
   return judgeTarget(bytes, head)
 }

@@ -14,6 +14,7 @@ import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
+import { answerAsLastHop } from "./last-hop.ts"
 import { RequestRelay } from "./request-relay.ts"
 import * as relay from "./response-relay.ts"
 import { openTunnel } from "./tunnel.ts"
@@ -62,6 +63,12 @@ export class Exchange implements relay.RelayTerms {
     if (this.#request.refusal !== 0) {
       this.refuse(this.#request.refusal)
       return to
+    }
+    if (gateway.request.maxForwards === 0) {
+      const keepAlive = this.minor === 1 && this.mayKeepAlive()
+      this.#end()
+      answerAsLastHop(gateway, this.#client, bytes, keepAlive)
+      return used
     }
     const candidate = gateway.roster.pick(this.#request.token)
     if (candidate === null) {

@@ -97,6 +97,7 @@ const options: Words = [
   "expect",
   "",
   "authorization",
+  "max-forwards",
 ]
 const plain: Words = [
   "Accept: */*",
@@ -138,6 +139,11 @@ const special: Words = [
   "Authorization: NTLM x",
   "Authorization: Digest a, Negotiate",
   "WWW-Authenticate: NTLM",
+  "Max-Forwards: 0",
+  "Max-Forwards: 7",
+  "Max-Forwards: 4294967297",
+  "max-forwards: +1",
+  "Max_Forwards: 0",
   "Close: x",
   "Set-Cookie: a=b",
 ]

@@ -81,6 +81,7 @@ export function readOurRequest(text: string, plant: Plant, peers: readonly Peer[
       chunked: request.chunked,
       keepAlive: request.keepAlive,
       expectsContinue: request.expectContinue,
+      maxForwards: request.maxForwards < 0 ? null : request.maxForwards,
       upgrade: upgrade < 0 ? null : slice(fields.valueStarts[upgrade], fields.valueEnds[upgrade]),
       bindsConnection: request.bindsConnection,
       idempotent: request.idempotent,

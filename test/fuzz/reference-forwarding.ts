@@ -13,7 +13,7 @@ const believed = [
   ["x-forwarded-prefix", "x-forwarded-server", "x-forwarded-scheme", "x-forwarded-ssl"],
   ["x-forwarded-by"],
 ].flat()
-const others = ["host", "upgrade", "expect", "cookie", "authorization"]
+const others = ["host", "upgrade", "expect", "cookie", "authorization", "max-forwards"]
 const harmless = ["via", "www-authenticate"]
 const known = [...hopByHop, ...framing, ...origin, ...believed, ...others, ...harmless]
 
@@ -43,6 +43,8 @@ export function forwardedRequest(facts: RequestFacts, peer: Peer, ownHost: strin
   if (!peer.trusted) dropped.push(...believed)
   if (!facts.expectsContinue) dropped.push("expect")
   if (rewritten) dropped.push("host")
+  const { maxForwards } = facts
+  if (maxForwards !== null && maxForwards > 0) dropped.push("max-forwards")
   const kept = fields.filter(([name]) => {
     const lower = name.toLowerCase()
     return !dropped.includes(lower) && !isAlias(lower)
@@ -50,6 +52,7 @@ export function forwardedRequest(facts: RequestFacts, peer: Peer, ownHost: strin
   const lines = [`${facts.method} ${forwardedTarget(facts)} HTTP/1.1`]
   if (rewritten) lines.push(`Host: ${host ?? ownHost}`)
   lines.push(...kept.map(([name, value]) => `${name}: ${value}`))
+  if (maxForwards !== null && maxForwards > 0) lines.push(`Max-Forwards: ${maxForwards - 1}`)
   if (facts.chunked) lines.push("Transfer-Encoding: chunked")
   if (facts.upgrade !== null) lines.push("Connection: Upgrade", `Upgrade: ${facts.upgrade}`)
   return [...lines, ...originLines(facts, peer), "", ""].join("\r\n")

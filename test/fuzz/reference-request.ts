@@ -35,6 +35,8 @@ export interface RequestFacts {
   readonly chunked: boolean
   readonly keepAlive: boolean
   readonly expectsContinue: boolean
+  /** Of TRACE and OPTIONS only: how far they may go. */
+  readonly maxForwards: number | null
   readonly upgrade: string | null
   readonly bindsConnection: boolean
   readonly idempotent: boolean
@@ -49,6 +51,8 @@ export type Reading<Facts> =
 const METHOD_LENGTH = 32
 /** Times that a request may have passed a bunlb before. */
 const HOPS = 8
+/** The largest Max-Forwards that is told apart: one more than is sent on. */
+const MOST_HOPS = 1e9
 const target = "[\\x21\\x22\\x24-\\x7e]"
 const requestLine = new RegExp(`^(${tokenChars}{1,32}) (${target}+) HTTP/1\\.([01])$`)
 const unfinishedRequestLine = new RegExp(
@@ -158,6 +162,7 @@ function factsOf(head: readonly string[]): RequestFacts {
   const nominated = listOf(fields, "connection").map((name) => name.toLowerCase())
   const counts = (name: string): boolean => !nominated.includes(name)
   const expectations = counts("expect") ? valuesOf(fields, "expect") : []
+  const hopsLeft = maxForwardsOf(method, fields, nominated)
   const length = lengthOf(valuesOf(fields, "content-length")[0])
   const chunked = codingOf(fields) === "chunked"
   return {
@@ -171,6 +176,7 @@ function factsOf(head: readonly string[]): RequestFacts {
     chunked,
     keepAlive: persists(fields, minor),
     expectsContinue: minor === 1 && expectations.length > 0,
+    maxForwards: hopsLeft.length === 0 ? null : Math.min(Number(hopsLeft[0]), MOST_HOPS),
     upgrade:
       method === "GET" && minor === 1 && !chunked && !((length ?? 0) > 0)
         ? upgradeOf(fields)
@@ -210,8 +216,22 @@ function objectionsTo(facts: RequestFacts): string[] {
   const nominated = listOf(fields, "connection").map((name) => name.toLowerCase())
   const expectations = nominated.includes("expect") ? [] : valuesOf(fields, "expect")
   if (!expectations.every((value) => /^100-continue$/i.test(value))) reasons.push("expectation")
+  const hopsLeft = maxForwardsOf(method, fields, nominated)
+  if (hopsLeft.length > 1 || !hopsLeft.every((value) => /^[0-9]+$/.test(value))) {
+    reasons.push("max_forwards")
+  }
   if (!nominated.includes("via") && hopsIn(fields) > HOPS) reasons.push("loop")
   return [...reasons, ...objectionsToTarget(facts)]
+}
+
+/** The values of Max-Forwards where it counts (RFC 9110 section 7.6.2). */
+function maxForwardsOf(
+  method: string,
+  fields: readonly Field[],
+  nominated: readonly string[],
+): readonly string[] {
+  const counts = /^(TRACE|OPTIONS)$/.test(method) && !nominated.includes("max-forwards")
+  return counts ? valuesOf(fields, "max-forwards") : []
 }
 
 function isCoding([name]: Field): boolean {

@@ -54,6 +54,7 @@ function attacks(): RawCase[] {
       connections.map((value) => get(`Connection: ${value}`, "X-Hop: 1")),
     ),
     ...named("expect", expectations),
+    ...named("max-forwards", hops),
     ...named("upgrade", upgrades),
     ...named("size", sizes),
   ]
@@ -94,6 +95,9 @@ const versions = [
     "X",
   ],
 ].flat()
+const hops = ["0", "1", "007", "-1", "1, 2", "x", "1\r\nMax-Forwards: 1"].flatMap((value) =>
+  ["OPTIONS", "TRACE"].map((method) => head(`${method} /a HTTP/1.1`, `Max-Forwards: ${value}`)),
+)
 const startLines = [
   "GET /a",
   "GET",

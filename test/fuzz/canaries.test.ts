@@ -44,7 +44,7 @@ describe("b finds a line end that was forgotten between two pieces:", () => {
       return add.call(this, bytes) && bytes.includes("\r\n")
     }
     let found = false
-    for (let i = 0; i < 200 && !found; i++) {
+    for (let i = 0; i < 3000 && !found; i++) {
       found = (await wireDivergence(makeWireStream(chance), lane)) !== null
     }
     PartialHead.prototype.add = add

@@ -60,15 +60,16 @@ export class Exchange implements relay.RelayTerms {
     gateway.budget.deposit()
     const used = this.#request.begin(bytes, start, end, to)
     this.#client.record?.begin(bytes, start, end, used)
-    if (this.#request.refusal !== 0) {
-      this.refuse(this.#request.refusal)
-      return to
-    }
     if (gateway.request.maxForwards === 0) {
-      const keepAlive = this.minor === 1 && this.mayKeepAlive()
+      // With a body it is the last one, so that how much of that has come makes no difference.
+      const keepAlive = used === end && this.minor === 1 && this.mayKeepAlive()
       this.#end()
       answerAsLastHop(gateway, this.#client, bytes, keepAlive)
       return used
+    }
+    if (this.#request.refusal !== 0) {
+      this.refuse(this.#request.refusal)
+      return to
     }
     const candidate = gateway.roster.pick(this.#request.token)
     if (candidate === null) {

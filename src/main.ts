@@ -11,6 +11,7 @@ const commands = {
   schema: async () => (await import("./cli/schema.ts")).schema,
   status: async () => (await import("./cli/status.ts")).status,
   reload: async () => (await import("./cli/reload.ts")).reload,
+  upgrade: async () => (await import("./cli/upgrade.ts")).upgrade,
   drain: async () => (await import("./cli/drain.ts")).drain,
   enable: async () => (await import("./cli/by-hand.ts")).enable,
   disable: async () => (await import("./cli/by-hand.ts")).disable,

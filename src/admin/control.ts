@@ -3,6 +3,7 @@
  * or nothing as its body, and answers JSON: the outcome (see fleet/steering.ts), or `{ error: { code, message } }`.
  *
  *     POST /api/v1/reload                   { "dry_run": true }: only what would change
+ *     POST /api/v1/upgrade                  the program now on disk takes over
  *     POST /api/v1/backends                 { "backend": "10.0.0.1:80,weight=2" }: adds one
  *     POST /api/v1/backends/NAME/drain      { "grace": 30000 }: milliseconds for holders of its cookie
  *     POST /api/v1/backends/NAME/enable     back to work
@@ -21,6 +22,7 @@ import { guard, type Lock } from "./guard.ts"
 export interface AdminControl {
   readonly token: string | null
   reload(dry: boolean): Promise<Outcome>
+  upgrade(): Promise<Outcome>
   drain(name: string, graceMs: number): Promise<Outcome>
   enable(name: string): Promise<Outcome>
   disable(name: string): Promise<Outcome>
@@ -61,6 +63,7 @@ type Work = (control: AdminControl, body: Body) => Promise<Outcome>
 
 function workFor(path: string): Work | null {
   if (path === "/api/v1/reload") return (control, body) => control.reload(body["dry_run"] === true)
+  if (path === "/api/v1/upgrade") return (control) => control.upgrade()
   if (path === "/api/v1/backends") return (control, { backend }) => control.add(String(backend))
   const [, encoded, verb = ""] = /^\/api\/v1\/backends\/([^/]+)\/([a-z]+)$/.exec(path) ?? []
   if (encoded === undefined || !Object.hasOwn(actions, verb)) return null
@@ -124,6 +127,9 @@ const statuses: Readonly<Record<string, number>> = {
   last: 409,
   too_many: 409,
   not_applied: 500,
+  no_upgrade: 409,
+  upgrading: 409,
+  not_upgraded: 500,
 }
 
 function answerFault(error: unknown): Response {

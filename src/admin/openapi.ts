@@ -55,6 +55,7 @@ const paths: Readonly<Record<string, Json>> = {
   "/api/v1/openapi.json": read("This description", content({ type: "object" })),
   "/api/v1/explain": read("Who would get a request", content(schemaRef("Explanation")), [cookie]),
   "/api/v1/reload": change("Read the configuration again", { dry_run: { type: "boolean" } }),
+  "/api/v1/upgrade": change("Have the program now on disk take over", null),
   "/api/v1/backends": change("Add a backend", { backend: text }),
   [`${at}/drain`]: change(
     "No new requests; `grace` in milliseconds for holders of its cookie",

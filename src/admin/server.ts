@@ -12,6 +12,7 @@
  */
 import type { Live, Past } from "../fleet/live.ts"
 import type { FleetStatus } from "../fleet/status.ts"
+import { ignoreNewcomersOf } from "../net/listeners.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
 import { showDashboard } from "./dashboard.ts"
@@ -33,6 +34,8 @@ export interface AdminSource {
 export interface AdminListener {
   /** The port that is really bound. */
   readonly port: number
+  /** Answers who has come, and leaves who comes now to another process at the same port. */
+  retire(): void
   stop(): Promise<void>
 }
 
@@ -56,19 +59,44 @@ const pages = new Map<string, Page>([
 const noStore = { "cache-control": "no-store" }
 const MAX_REQUEST_BODY_BYTES = 64 * 1024
 const IDLE_LIMIT_SECONDS = 30
+/** An upgrade, or a reload behind one, takes its time. */
+const CHANGE_LIMIT_SECONDS = 120
 
-/** Throws `BunlbError` when the address cannot be bound. */
+/** For connections on their way to a listener that retires. */
+const KNOCKED_MS = 300
+
+/**
+ * Throws `BunlbError` when the address cannot be bound. `sharedPort`: the one that a bunlb which leaves has there, to be
+ * shared until it is gone; else the port is ours alone, and only one that follows this one may share it.
+ */
 export async function startAdmin(
   address: AdminAddress,
   source: AdminSource,
+  sharedPort: number | null = null,
 ): Promise<AdminListener> {
   const viewers = new Viewers(source)
-  const server = serve(address, source, viewers)
+  const port = sharedPort ?? claim(address)
+  const server = serve({ ...address, port }, source, viewers)
+  const retire = (): void => {
+    ignoreNewcomersOf(port)
+    setTimeout(() => void server.stop(false), KNOCKED_MS)
+  }
   const stop = async (): Promise<void> => {
     viewers.stop()
     await server.stop(true)
   }
-  return { port: server.port ?? address.port, stop }
+  return { port, retire, stop }
+}
+
+/** The port, proven free: Bun shares with whoever shares. */
+function claim({ host, port }: AdminAddress): number {
+  try {
+    const listener = Bun.listen({ hostname: host, port, socket: { data() {} } })
+    listener.stop()
+    return listener.port
+  } catch (error) {
+    throw bindError(host, port, error)
+  }
 }
 
 function serve({ host, port }: AdminAddress, source: AdminSource, viewers: Viewers) {
@@ -77,13 +105,16 @@ function serve({ host, port }: AdminAddress, source: AdminSource, viewers: Viewe
       hostname: host,
       port,
       development: false,
-      // Said aloud, because `development: false` alone switches it on and two bunlbs would share the port.
-      reusePort: false,
+      reusePort: true,
       idleTimeout: IDLE_LIMIT_SECONDS,
       maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-      fetch: (request) =>
-        (source.control && answerControl(request, source.control, host)) ??
-        answer(request, source, viewers),
+      fetch: (request, server) => {
+        if (request.method === "POST") server.timeout(request, CHANGE_LIMIT_SECONDS)
+        return (
+          (source.control && answerControl(request, source.control, host)) ??
+          answer(request, source, viewers)
+        )
+      },
       error: () => refuse(500, "internal", "the figures could not be read"),
     })
   } catch (error) {

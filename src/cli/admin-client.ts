@@ -51,23 +51,30 @@ export const tokenOption: Option<string | null> = {
   defaultText: "none",
 }
 
+export interface AdminPost {
+  readonly body: object
+  readonly token: string | null
+  readonly limitMs?: number
+}
+
 /**
  * Throws `BunlbError` when nothing answers there. `post`: a JSON body to send.
  */
 export async function askAdmin(
   address: Address,
   path: string,
-  post?: { readonly body: object; readonly token: string | null },
+  post?: AdminPost,
 ): Promise<AdminAnswer> {
   if (address === null) throw usageError("--admin: expected HOST:PORT, got off")
   const { host, port } = address
+  const limitMs = post === undefined ? LIMIT_MS : (post.limitMs ?? CHANGE_LIMIT_MS)
   // A listener on all addresses is asked on the loopback one.
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
   const place = formatHostPort(reachable, port)
   // fetch would send even this through a proxy named in the environment.
   process.env.NO_PROXY = "*"
   try {
-    const signal = AbortSignal.timeout(post === undefined ? LIMIT_MS : CHANGE_LIMIT_MS)
+    const signal = AbortSignal.timeout(limitMs)
     const authorization = post?.token ? { authorization: `Bearer ${post.token}` } : {}
     const response = await fetch(`http://${place}${path}`, {
       signal,
@@ -77,7 +84,6 @@ export async function askAdmin(
     return { status: response.status, body: await response.text() }
   } catch (error) {
     const late = error instanceof Error && error.name === "TimeoutError"
-    const limitMs = post === undefined ? LIMIT_MS : CHANGE_LIMIT_MS
     const fault = late ? `does not answer within ${limitMs / 1000} s` : "does not answer"
     const advice = "is bunlb running, and with this --admin?"
     throw new BunlbError("BUNLB_E_ADMIN_UNREACHABLE", `admin ${place} ${fault}: ${advice}`)

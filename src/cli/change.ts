@@ -22,10 +22,14 @@ export async function askForChange(
   terminal: Terminal,
   path: string,
   body: object = {},
+  limitMs?: number,
 ): Promise<Outcome> {
   const { admin, token } = readOptions(typed, options)
   const shown = token ?? terminal.environment["BUNLB_ADMIN_TOKEN"] ?? null
-  const answer = await askAdmin(admin, path, { body, token: shown })
+  const answer = await askAdmin(admin, path, {
+    ...{ body, token: shown },
+    ...(limitMs !== undefined && { limitMs }),
+  })
   const read = parsed(answer.body)
   if (answer.status === 200 && "changes" in read) return read as unknown as Outcome
   throw refusalOf(answer.status, read)

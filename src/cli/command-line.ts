@@ -18,6 +18,7 @@ import type { Terminal } from "./terminal.ts"
 export type CommandTree = Readonly<Record<string, () => Promise<CommandDef>>>
 
 const DEFAULT_COMMAND = "run"
+const HEIR_ENV = "BUNLB_HEIR"
 
 export async function runCommandLine(
   tree: CommandTree,
@@ -38,6 +39,11 @@ export async function runCommandLine(
     const { result } = await runCommand(await load(), { rawArgs: rest, data: context })
     return typeof result === "number" ? result : 0
   } catch (error) {
+    // Who started this process to follow it tells why it cannot.
+    if (terminal.environment[HEIR_ENV] !== undefined) {
+      const { tellPredecessor } = await import("../fleet/predecessor.ts")
+      await tellPredecessor(error)
+    }
     return report(error, words, terminal)
   }
 }

@@ -32,8 +32,10 @@ export const run = command({
     const log = createLog(settings.logLevel, settings.logFormat)
     for (const { loud, line } of warningsAbout(settings, terminal.machine)) if (loud) log.warn(line)
     const { runFleet } = await import("../fleet/run.ts")
+    const { Predecessor } = await import("../fleet/predecessor.ts")
     if (settings.watch && file === null) log.warn("watch: no configuration file was named")
     const load = async (): Promise<Settings> => (await askedSettings(typed, terminal)).settings
-    return await runFleet(settings, log, { load, file })
+    const predecessor = await Predecessor.find()
+    return await runFleet(settings, log, { load, file, predecessor })
   },
 })

@@ -16,8 +16,8 @@ const PREFIX = "BUNLB_"
 /** Names the configuration file where no flag does. */
 export const CONFIG_VARIABLE = "BUNLB_CONFIG"
 
-/** Near to a setting's name and not meant to be one: a master says by it what its worker is. */
-const OWN = ["BUNLB_WORKER"]
+/** Near to a setting's name and not meant to be one: a master says by it what its child is. */
+const OWN = ["BUNLB_WORKER", "BUNLB_HEIR"]
 const SERVICE_NAME = /^BUNLB_(.*_)?(SERVICE_|PORT_\d+_)/
 const SERVICE_VALUE = /^(tcp|udp|sctp):\/\//
 

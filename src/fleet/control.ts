@@ -1,10 +1,27 @@
 /**
  * What an operator has changed by hand while bunlb runs: drains, weights, backends added and removed. It lies over
- * the configuration, survives reloads and the death of workers, and ends with the process: it is kept nowhere else.
+ * the configuration, survives reloads and the death of workers, is handed on in an upgrade, and ends with the process: it is
+ * kept nowhere else.
  *
  * A reload that says the same itself, or another weight, takes the word back.
  */
+import { backend as backendType } from "../config/backend.ts"
 import type { BackendSettings, Duty, Settings } from "../config/settings.ts"
+
+type Known = Pick<BackendSettings, "name" | "weight">
+
+/** All of it as one bunlb tells the next: plain data. */
+export interface ByHand {
+  /** What the configuration said of backends meanwhile. */
+  readonly configured: readonly Known[]
+  readonly duties: readonly (readonly [name: string, duty: Duty])[]
+  readonly weights: readonly (readonly [name: string, weight: number])[]
+  /** As `--backend` takes them. */
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** Milliseconds that clients still come by a cookie to a backend that drains. */
+  readonly graces: readonly (readonly [name: string, ms: number])[]
+}
 
 export class Control {
   readonly #duties = new Map<string, Duty>()
@@ -50,7 +67,7 @@ export class Control {
   }
 
   /** The configuration was read again: forgets what it now says itself, and what it no longer speaks of. */
-  settle(before: Settings, after: Settings): void {
+  settle(before: readonly Known[], after: readonly Known[]): void {
     const old = byName(before)
     const fresh = byName(after)
     for (const name of this.#added.keys()) if (fresh.has(name)) this.#added.delete(name)
@@ -64,6 +81,25 @@ export class Control {
     }
   }
 
+  bequeath(): Pick<ByHand, "duties" | "weights" | "added" | "removed"> {
+    return {
+      duties: [...this.#duties],
+      weights: [...this.#weights],
+      added: [...this.#added.values()].map(backendType.format),
+      removed: [...this.#removed],
+    }
+  }
+
+  inherit({ duties, weights, added, removed }: ByHand): void {
+    for (const name of removed) this.remove(name)
+    for (const line of added) {
+      const backend = backendType.read(line, () => undefined)
+      if (backend !== undefined) this.add(backend)
+    }
+    for (const [name, weight] of weights) this.setWeight(name, weight)
+    for (const [name, duty] of duties) this.setDuty(name, duty)
+  }
+
   /** One line for each change that is in force. */
   lines(): string[] {
     return [
@@ -74,7 +110,7 @@ export class Control {
     ]
   }
 
-  #isThere(name: string, configured: ReadonlyMap<string, BackendSettings>): boolean {
+  #isThere(name: string, configured: ReadonlyMap<string, Known>): boolean {
     return this.#added.has(name) || configured.has(name)
   }
 
@@ -92,6 +128,6 @@ const words: Readonly<Record<Duty, string>> = {
   off: "disabled",
 }
 
-function byName({ backends }: Settings): ReadonlyMap<string, BackendSettings> {
+function byName(backends: readonly Known[]): ReadonlyMap<string, Known> {
   return new Map(backends.map((backend) => [backend.name, backend]))
 }

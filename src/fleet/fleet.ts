@@ -5,7 +5,7 @@
 import { isPrivateListener } from "../config/address.ts"
 import type { Settings } from "../config/settings.ts"
 import { takeHanded } from "../net/activation.ts"
-import { openListeners } from "../net/listeners.ts"
+import { openListeners, type Listeners } from "../net/listeners.ts"
 import { processClock } from "../observe/clock.ts"
 import { families } from "../observe/families.ts"
 import type { Log } from "../observe/log.ts"
@@ -23,10 +23,12 @@ import type { JournalKind } from "./journal.ts"
 import type { LogMethod } from "./protocol.ts"
 import { Slot } from "./slot.ts"
 import type { Death } from "./slot.ts"
-import { Steering, type LoadSettings } from "./steering.ts"
+import { Steering, type LoadSettings, type Upgrade } from "./steering.ts"
+import type { Predecessor } from "./predecessor.ts"
 import type { FleetStatus } from "./status.ts"
 import { backendRows } from "./status.ts"
 import { version } from "./version.ts"
+import type { Will } from "./will.ts"
 
 export interface FleetOptions {
   readonly settings: Settings
@@ -35,6 +37,9 @@ export interface FleetOptions {
   readonly openLink: OpenLink
   /** Reads the configuration again. */
   readonly load: LoadSettings
+  readonly upgrade: Upgrade
+  /** The bunlb that this one follows, or null. */
+  readonly predecessor: Predecessor | null
   readonly onHealthChange: (change: FleetHealthChange) => void
 }
 
@@ -51,7 +56,7 @@ export class Fleet {
   readonly #slots: Slot[]
   readonly #health = new HealthView()
   readonly #ledger = new Ledger()
-  readonly #recorder = new Recorder()
+  readonly #recorder: Recorder
   readonly #startedAt = processClock.now()
   #watch: Timer | null = null
   #watchedAt = 0
@@ -59,26 +64,32 @@ export class Fleet {
 
   /** Binds the port. Throws `BunlbError` when that fails. */
   constructor(options: FleetOptions) {
-    const { settings, limits, openLink } = options
-    const count = settings.mode === "sp" ? 1 : settings.workers
-    const { host } = settings
-    const { port, fds } = takeHanded(count) ?? openListeners(host, settings.port, count)
+    const { limits, openLink, predecessor } = options
+    const { port, fds } = listen(options)
     this.port = port
-    this.#options = options
-    this.control = new Steering(this, settings, options.load, options.log)
+    this.control = new Steering(this, options.settings, options)
+    if (predecessor !== null) this.control.inherit(predecessor.will.byHand)
+    const settings = this.control.effective
+    this.#options = { ...options, settings }
+    this.#recorder = new Recorder(predecessor?.will.past)
     const events = {
       died: (slot: Slot, death: Death) => this.#died(slot, death),
       health: (change: HealthChange) => this.#healthChanged(change),
       log: (slot: Slot, level: LogMethod, line: string) =>
         options.log[level](settings.mode === "sp" ? line : `worker ${slot.index}: ${line}`),
     }
-    const clock = this.#clock
+    const parts = { settings, limits, clock: this.#clock, openLink, events }
+    const hold = predecessor !== null
+    const ailing = predecessor?.will.ailing ?? []
     this.#slots = fds.map(
-      (listenFd, index) => new Slot({ index, listenFd, settings, limits, clock, openLink, events }),
+      (listenFd, index) => new Slot({ index, listenFd, hold, ailing, ...parts }),
     )
   }
 
-  /** Resolves when every worker serves. Throws `BunlbError`, all workers stopped, when one cannot. */
+  /**
+   * Resolves when every worker serves; with a predecessor, when every worker is ready to. Throws `BunlbError`, all
+   * workers stopped, when one cannot.
+   */
   async start(): Promise<void> {
     const tickMs = this.#options.limits.heartbeatMs
     this.#watchedAt = this.#clock.now()
@@ -90,6 +101,26 @@ export class Fleet {
       await this.stop()
       throw error
     }
+  }
+
+  /** Begins to serve beside the predecessor. */
+  accept(): void {
+    for (const slot of this.#slots) slot.accept()
+  }
+
+  /** The listening descriptors, for one that follows; stay the fleet's. */
+  get listenFds(): number[] {
+    return this.#slots.map((slot) => slot.listenFd)
+  }
+
+  /** While another process may accept at the same descriptors. */
+  share(shared: boolean): void {
+    for (const slot of this.#slots) slot.share(shared)
+  }
+
+  /** What one that follows should know. */
+  bequeath(): Pick<Will, "byHand" | "ailing" | "past"> {
+    return { byHand: this.control.bequeath(), ailing: this.#health.ailing(), past: this.past() }
   }
 
   /**
@@ -112,8 +143,11 @@ export class Fleet {
     this.#ledger.countReload(result)
   }
 
-  /** Lets what is in flight end within the drain limit; resolves when every worker is gone. */
-  async drain(): Promise<void> {
+  /**
+   * Lets what is in flight end within the drain limit; resolves when every worker is gone. `taken`: so many listening
+   * sockets, the first ones, another process goes on with.
+   */
+  async drain(taken = 0): Promise<void> {
     const { settings, limits, log } = this.#options
     const limitMs = settings.timeouts.drain
     const endsAt = this.#clock.now() + limitMs
@@ -127,7 +161,7 @@ export class Fleet {
       log.warn("draining: the limit is over, the rest is cut")
       void this.stop()
     }, limitMs + limits.lastWordsMs)
-    await Promise.all(this.#slots.map((slot) => slot.drain(limitMs)))
+    await Promise.all(this.#slots.map((slot) => slot.drain(limitMs, slot.index < taken)))
     clearInterval(progress)
     clearTimeout(overdue)
     this.#close()
@@ -203,6 +237,7 @@ export class Fleet {
       ...(byHand.length === 0 ? {} : { byHand }),
       control: takesOrders(settings),
       version,
+      pid: process.pid,
       mode: settings.mode,
       port: this.port,
       uptime: Math.round(this.#clock.now() - this.#startedAt),
@@ -284,6 +319,13 @@ export class Fleet {
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#watch = null
   }
+}
+
+/** Sockets of the predecessor, of the service manager, or of our own. */
+function listen({ settings, predecessor }: FleetOptions): Listeners {
+  const count = settings.mode === "sp" ? 1 : settings.workers
+  if (predecessor !== null) return predecessor.listen(settings, count)
+  return takeHanded(count) ?? openListeners(settings.host, settings.port, count)
 }
 
 /** Nobody may change anything where everybody can come and nobody has to show a token. */

@@ -3,7 +3,7 @@
  * judges for itself; the fleet says "unhealthy" when the first one does, and "healthy again" when the last one
  * agrees, so that the story in the log is never more cheerful than what a request may meet.
  */
-import type { HealthChange } from "../observe/snapshot.ts"
+import type { Ailing, HealthChange } from "../observe/snapshot.ts"
 
 /** One change of the fleet's view. */
 export interface FleetHealthChange extends HealthChange {
@@ -13,6 +13,7 @@ export interface FleetHealthChange extends HealthChange {
 
 interface Outage {
   readonly since: number
+  readonly reason: string
   /** The workers that find the backend unhealthy. */
   readonly seenBy: Set<number>
 }
@@ -26,7 +27,11 @@ export class HealthView {
     if (!change.healthy) {
       outage?.seenBy.add(change.worker)
       if (outage !== undefined) return null
-      this.#outages.set(change.backend, { since: change.at, seenBy: new Set([change.worker]) })
+      this.#outages.set(change.backend, {
+        since: change.at,
+        reason: change.reason,
+        seenBy: new Set([change.worker]),
+      })
       return { ...change, outageMs: null }
     }
     if (outage === undefined || !outage.seenBy.delete(change.worker)) return null
@@ -46,6 +51,11 @@ export class HealthView {
   /** Backends that are not among `names` have left, and what was thought of them is forgotten. */
   keep(names: ReadonlySet<string>): void {
     for (const name of this.#outages.keys()) if (!names.has(name)) this.#outages.delete(name)
+  }
+
+  /** What is unhealthy now, for workers that have yet to begin. */
+  ailing(): Ailing[] {
+    return [...this.#outages].map(([backend, { since, reason }]) => ({ backend, since, reason }))
   }
 
   /** True when one of `workers` would send a request to `backend`. */

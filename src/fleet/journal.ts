@@ -14,8 +14,13 @@ export interface JournalEntry {
 const LIMIT = 200
 
 export class Journal {
-  readonly #entries: JournalEntry[] = []
-  #next = 1
+  readonly #entries: JournalEntry[]
+  #next: number
+
+  constructor(past: readonly JournalEntry[] = []) {
+    this.#entries = [...past]
+    this.#next = (past.at(-1)?.id ?? 0) + 1
+  }
 
   add(kind: JournalKind, text: string, at: number): void {
     this.#entries.push({ id: this.#next++, at, kind, text })

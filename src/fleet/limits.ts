@@ -10,6 +10,8 @@ export interface FleetLimits {
   readonly reportMs: number
   /** For new settings to be in force, with DNS lookups in between. */
   readonly applyMs: number
+  /** From the start of a bunlb that follows this one until all of it serves. */
+  readonly upgradeMs: number
   /** Over the drain limit, for the last words of a worker; after that it is killed. */
   readonly lastWordsMs: number
 }
@@ -20,5 +22,6 @@ export const fleetLimits: FleetLimits = {
   startMs: 30_000,
   reportMs: 500,
   applyMs: 10_000,
+  upgradeMs: 45_000,
   lastWordsMs: 2_000,
 }

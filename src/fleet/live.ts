@@ -43,9 +43,15 @@ export interface Past {
 const MOMENTS = 900
 
 export class Recorder {
-  readonly journal = new Journal()
+  readonly journal: Journal
   readonly #meter = new RateMeter()
-  readonly #moments: Moment[] = []
+  readonly #moments: Moment[]
+
+  /** Goes on with the past of the bunlb before this one, if there is one. */
+  constructor(past: Past = { moments: [], journal: [] }) {
+    this.journal = new Journal(past.journal)
+    this.#moments = [...past.moments]
+  }
 
   /** Call it about once a second. */
   record(reports: readonly WorkerReport[], at: number): void {

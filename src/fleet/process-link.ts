@@ -3,6 +3,7 @@
  * an IPC channel. From spawn to `hello` takes about 30 ms from source.
  */
 import type { OpenLink } from "./link.ts"
+import { runningProgram } from "./program.ts"
 import type { FromWorker, ToWorker } from "./protocol.ts"
 
 /** Holds the worker's index; its presence makes a process a worker. */
@@ -12,7 +13,7 @@ export const WORKER_LISTEN_FD = 3
 
 export const openProcessLink: OpenLink = (index, listenFd, events) => {
   // The arguments are for the eye of someone who reads `ps`: the variable is what counts.
-  const child = Bun.spawn([...ownCommand(), "worker", String(index)], {
+  const child = Bun.spawn([...runningProgram(), "worker", String(index)], {
     env: { ...process.env, [WORKER_ENV]: String(index), BUN_FEATURE_FLAG_NO_ORPHANS: "1" },
     stdio: ["ignore", "inherit", "inherit", listenFd],
     serialization: "advanced",
@@ -38,10 +39,4 @@ export const openProcessLink: OpenLink = (index, listenFd, events) => {
     },
     kill: () => child.kill("SIGKILL"),
   }
-}
-
-/** This program, as an executable of its own or as a script that `bun` runs. */
-function ownCommand(): string[] {
-  if (Bun.isStandaloneExecutable) return [process.execPath]
-  return [process.execPath, ...process.execArgv, Bun.main]
 }

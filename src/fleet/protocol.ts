@@ -5,6 +5,7 @@
  *     hello -> init -> ready | failed          start
  *     report (by itself each second) · report? -> report · health · log
  *     apply -> applied                         other settings
+ *     accept                                   ends the `hold` of `init`
  *     reopen                                   the access log was moved away
  *     drain -> drained -> stop                 end
  *
@@ -13,15 +14,28 @@
  */
 import type { Settings } from "../config/settings.ts"
 import type { ErrorCode } from "../observe/errors.ts"
-import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
+import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
+
+export interface Init {
+  readonly type: "init"
+  readonly settings: Settings
+  readonly heartbeatMs: number
+  /** Get ready, and accept nobody yet. */
+  readonly hold: boolean
+  /** Backends that begin as unhealthy. */
+  readonly ailing: readonly Ailing[]
+}
 
 export type ToWorker =
-  | { readonly type: "init"; readonly settings: Settings; readonly heartbeatMs: number }
+  | Init
+  /** Ends the hold. */
+  | { readonly type: "accept" }
   /** Answered by a report with the same number. */
   | { readonly type: "report"; readonly question: number }
   /** Serve by these settings from now on; answered by `applied` with the same number. */
   | { readonly type: "apply"; readonly settings: Settings; readonly question: number }
-  | { readonly type: "drain"; readonly limitMs: number }
+  /** `succeeded`: another process accepts at the same descriptor. */
+  | { readonly type: "drain"; readonly limitMs: number; readonly succeeded: boolean }
   /** Open the access log again. */
   | { readonly type: "reopen" }
   /** Close everything and end. */

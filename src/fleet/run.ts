@@ -2,9 +2,10 @@
  * bunlb as a service: fleet and admin listener started, signals obeyed, the end reported as an exit code.
  *
  * SIGTERM and SIGINT drain: exit code 0 when all that was in flight has ended or the limit has come. A second one
- * stops at once: exit code 1. SIGHUP reloads, SIGUSR1 opens the access log again.
+ * stops at once: exit code 1. SIGHUP reloads, SIGUSR1 opens the access log again, SIGUSR2 upgrades: exit code 0 when the
+ * other one serves and this one has drained.
  */
-import { startAdmin } from "../admin/server.ts"
+import { startAdmin, type AdminListener } from "../admin/server.ts"
 import type { Settings } from "../config/settings.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
@@ -15,7 +16,9 @@ import type { FleetLimits } from "./limits.ts"
 import { fleetLimits } from "./limits.ts"
 import { localLinks } from "./local-link.ts"
 import { openProcessLink } from "./process-link.ts"
-import type { LoadSettings } from "./steering.ts"
+import type { Predecessor } from "./predecessor.ts"
+import { Refused, type LoadSettings } from "./steering.ts"
+import { Succession } from "./succession.ts"
 import { ReloadTriggers } from "./triggers.ts"
 import { version } from "./version.ts"
 import { startRealWorker } from "./worker-process.ts"
@@ -30,6 +33,10 @@ export interface FleetHooks {
   readonly file?: string | null
   /** The worker of single-process mode. */
   readonly startWorker?: StartWorker
+  /** The bunlb that this one follows. */
+  readonly predecessor?: Predecessor | null
+  /** Has another take over; without it there is no upgrade. */
+  readonly succession?: Succession
 }
 
 export interface RunningFleet {
@@ -39,8 +46,10 @@ export interface RunningFleet {
   /** Reads the configuration again; what is wrong with it is logged and changes nothing. */
   reload(): Promise<void>
   reopenLogs(): void
-  /** Lets what is in flight end within the drain limit. */
-  drain(): Promise<void>
+  /** Has the program now on disk take over; what goes wrong is logged and changes nothing. */
+  upgrade(): Promise<void>
+  /** Lets what is in flight end within the drain limit; `taken` as in the fleet. */
+  drain(taken?: number): Promise<void>
   /** Ends everything now. */
   stop(): Promise<void>
 }
@@ -54,6 +63,7 @@ export async function startFleet(
   log: Log,
   hooks: FleetHooks = {},
 ): Promise<RunningFleet> {
+  const { predecessor = null } = hooks
   const fleet = new Fleet({
     settings,
     log,
@@ -61,30 +71,36 @@ export async function startFleet(
     openLink:
       settings.mode === "sp" ? localLinks(hooks.startWorker ?? startRealWorker) : openProcessLink,
     load: hooks.load ?? (async () => settings),
+    upgrade: async (configured) => {
+      if (hooks.succession !== undefined) return await hooks.succession.upgrade(configured)
+      throw new Refused("no_upgrade", "this bunlb belongs to another program, which decides")
+    },
+    predecessor,
     onHealthChange: hooks.onHealthChange ?? (() => {}),
   })
-  const admin = settings.admin === null ? null : await startAdminOf(fleet, settings.admin)
-  try {
-    await fleet.start()
-  } catch (error) {
-    await admin?.stop()
-    throw error
-  }
+  const admin = await startAll(fleet, settings, predecessor)
   log.info(startLine(settings, fleet.port, admin?.port ?? null))
+  const adminPort = admin?.port ?? null
+  hooks.succession?.begin({ fleet, adminPort, retireAdmin: () => admin?.retire() })
   const close = async (end: Promise<void>): Promise<void> => {
     await end
     await admin?.stop()
   }
   return {
     port: fleet.port,
-    adminPort: admin?.port ?? null,
+    adminPort,
     reload: () =>
       fleet.control.reload(false).then(
         () => {},
         () => {},
       ),
     reopenLogs: () => fleet.reopenLogs(),
-    drain: () => close(fleet.drain()),
+    upgrade: () =>
+      fleet.control.upgrade().then(
+        () => {},
+        () => {},
+      ),
+    drain: (taken) => close(fleet.drain(taken)),
     stop: () => close(fleet.stop()),
   }
 }
@@ -94,20 +110,31 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
   const wishes = listenForSignals()
   const triggers = new ReloadTriggers(settings.watch ? (hooks?.file ?? null) : null)
   const manager = ServiceManager.find(process.env)
+  const succession = new Succession(log, { ...fleetLimits, ...hooks?.limits }, manager)
   try {
-    const fleet = await Promise.race([startFleet(settings, log, hooks), wishes.second])
+    const started = startFleet(settings, log, { ...hooks, succession })
+    const fleet = await Promise.race([started, wishes.second])
     if (typeof fleet === "string") return 1
+    await hooks?.predecessor?.succeed()
+    wishes.onUpgrade = () => void fleet.upgrade()
     wishes.onReopen = () => {
       log.info("SIGUSR1: opening the access log again")
       fleet.reopenLogs()
     }
     const ready = (): void => manager?.ready(`serves on port ${fleet.port}`)
     triggers.begin(() => {
-      manager?.reloading()
+      manager?.reloading("reads its configuration again")
       void fleet.reload().then(ready)
     })
     ready()
-    const wish = await wishes.first
+    const wish = await Promise.race([wishes.first, succession.done])
+    if (typeof wish === "number") {
+      triggers.begin(() => {})
+      const cut = await Promise.race([fleet.drain(wish), wishes.second])
+      if (cut !== undefined) await fleet.stop()
+      return cut === undefined ? 0 : 1
+    }
+    succession.cancel()
     manager?.stopping(`draining, at most ${settings.timeouts.drain / 1000} s`)
     log.info(`${wish}: draining, at most ${settings.timeouts.drain / 1000} s`)
     const drained = await Promise.race([fleet.drain(), wishes.second])
@@ -134,23 +161,41 @@ function listenForSignals() {
     } else if (now - firstAt >= SAME_WISH_MS) second.resolve(signal)
   }
   const reopen = (): void => wishes.onReopen()
+  const upgrade = (): void => wishes.onUpgrade()
   process.on("SIGTERM", heard)
   process.on("SIGINT", heard)
   process.on("SIGUSR1", reopen)
+  process.on("SIGUSR2", upgrade)
   const ignore = (): void => {
     process.off("SIGTERM", heard)
     process.off("SIGINT", heard)
     process.off("SIGUSR1", reopen)
+    process.off("SIGUSR2", upgrade)
   }
-  const wishes = { first: first.promise, second: second.promise, ignore, onReopen: () => {} }
+  const wishes = {
+    ...{ first: first.promise, second: second.promise, ignore },
+    onReopen: () => {},
+    onUpgrade: () => {},
+  }
   return wishes
 }
 
-async function startAdminOf(fleet: Fleet, address: NonNullable<Settings["admin"]>) {
+/**
+ * Alone, the port of the admin listener is tried first, for it costs nothing. After another bunlb, nobody is accepted
+ * anywhere before all is ready: what fails until then has cost no client anything.
+ */
+async function startAll(fleet: Fleet, { admin }: Settings, predecessor: Predecessor | null) {
+  let listener: AdminListener | null = null
   try {
-    return await startAdmin(address, fleet)
+    if (predecessor === null) listener = admin && (await startAdmin(admin, fleet))
+    await fleet.start()
+    if (predecessor === null) return listener
+    listener = admin && (await startAdmin(admin, fleet, predecessor.adminPort(admin)))
+    fleet.accept()
+    return listener
   } catch (error) {
     await fleet.stop()
+    await listener?.stop()
     throw error
   }
 }

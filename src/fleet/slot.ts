@@ -10,7 +10,7 @@ import type { Settings } from "../config/settings.ts"
 import { closeListeners, closeQueue, openQueue } from "../net/listeners.ts"
 import type { Clock } from "../observe/clock.ts"
 import { BunlbError } from "../observe/errors.ts"
-import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
+import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
 import type { FleetLimits } from "./limits.ts"
 import type { Ending, Link, OpenLink } from "./link.ts"
 import type { FromWorker, LogMethod, ToWorker } from "./protocol.ts"
@@ -48,6 +48,10 @@ export interface SlotOptions {
   readonly clock: Clock
   readonly openLink: OpenLink
   readonly events: SlotEvents
+  /** The worker accepts nobody before `accept`. */
+  readonly hold: boolean
+  /** What the first worker knows to be unhealthy. */
+  readonly ailing: readonly Ailing[]
 }
 
 /** For a worker that was told to end; after that it is killed. */
@@ -80,12 +84,15 @@ export class Slot {
   #settings: Settings
   #told = false
   #cut = 0
+  #hold: boolean
+  #shared = false
 
   constructor(options: SlotOptions) {
     this.#options = options
     this.index = options.index
     this.#listenFd = options.listenFd
     this.#settings = options.settings
+    this.#hold = options.hold
   }
 
   get state(): SlotState {
@@ -113,6 +120,17 @@ export class Slot {
   /** What the present worker last said of itself; null as soon as it is dead. */
   get lastReport(): WorkerReport | null {
     return this.#report
+  }
+
+  /** The descriptor on which this slot's workers accept, for one that takes it over. */
+  get listenFd(): number {
+    return this.#listenFd
+  }
+
+  /** While another process may accept at the same descriptor, its queue is not touched. */
+  share(shared: boolean): void {
+    this.#shared = shared
+    if (!shared && this.live) openQueue(this.#listenFd)
   }
 
   /** Connections that the drain cut at its limit. */
@@ -172,17 +190,26 @@ export class Slot {
     this.#heardAt = this.#options.clock.now()
   }
 
+  /** Ends the hold. */
+  accept(): void {
+    this.#hold = false
+    this.#link?.send({ type: "accept" })
+  }
+
   reopenLogs(): void {
     this.#link?.send({ type: "reopen" })
   }
 
-  /** No more connections, no more restarts; resolves when the worker is gone. */
-  drain(limitMs: number): Promise<void> {
+  /**
+   * No more connections, no more restarts; resolves when the worker is gone. `succeeded`: another process accepts at
+   * its descriptor.
+   */
+  drain(limitMs: number, succeeded = false): Promise<void> {
     this.#release()
     if (this.#state === "gone" || this.#state === "draining") return this.#gone.promise
     if (this.#state !== "serving") return this.stop()
     this.#state = "draining"
-    this.#link?.send({ type: "drain", limitMs })
+    this.#link?.send({ type: "drain", limitMs, succeeded })
     return this.#gone.promise
   }
 
@@ -229,7 +256,10 @@ export class Slot {
     switch (message.type) {
       case "hello":
         this.#told = true
-        this.#link?.send({ type: "init", settings, heartbeatMs: limits.heartbeatMs })
+        this.#link?.send({
+          ...{ type: "init", settings, heartbeatMs: limits.heartbeatMs, hold: this.#hold },
+          ailing: this.#restarts === 0 ? this.#options.ailing : [],
+        })
         break
       case "ready":
         if (this.#state === "starting") this.#serve()
@@ -282,7 +312,7 @@ export class Slot {
     this.#told = false
     for (const answered of this.#waiting.values()) answered(null)
     // For a pause that clients would feel, the others take over this one's share of the connections.
-    if (restartInMs !== null && restartInMs > 0) closeQueue(this.#listenFd)
+    if (restartInMs !== null && restartInMs > 0 && !this.#shared) closeQueue(this.#listenFd)
     events.died(this, {
       reason,
       story,

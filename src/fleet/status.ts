@@ -42,6 +42,8 @@ export interface BackendStatus {
 
 export interface FleetStatus {
   readonly version: string
+  /** Of the master; older versions do not say it. */
+  readonly pid?: number
   readonly mode: Mode
   readonly port: number
   /** Milliseconds. */

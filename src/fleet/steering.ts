@@ -8,9 +8,10 @@ import { MAX_BACKENDS } from "../config/backend.ts"
 import { differenceOf, withoutRestart } from "../config/difference.ts"
 import type { BackendSettings, Duty, Milliseconds, Settings } from "../config/settings.ts"
 import { TlsClient, forgetCas } from "../net/tls-client.ts"
+import { processClock } from "../observe/clock.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
-import { Control } from "./control.ts"
+import { type ByHand, Control } from "./control.ts"
 import { type Explanation, explain } from "./explain.ts"
 import type { Fleet } from "./fleet.ts"
 
@@ -25,6 +26,21 @@ export interface Outcome {
 
 /** Reads the configuration again, as at the start. Throws `BunlbError` with every fault. */
 export type LoadSettings = () => Promise<Settings>
+
+/** Has another take over by these settings; see succession.ts. */
+export type Upgrade = (configured: Settings) => Promise<Outcome>
+
+export interface SteeringParts {
+  readonly load: LoadSettings
+  readonly log: Log
+  readonly upgrade: Upgrade
+}
+
+/** How long clients with its cookie may still come to a backend that drains. */
+interface Grace {
+  readonly timer: Timer
+  readonly endsAt: Milliseconds
+}
 
 /** Why something that was asked cannot be done; `code` is for programs. */
 export class Refused extends Error {
@@ -44,13 +60,25 @@ export class Steering {
   /** What file, environment and flags say. */
   #configured: Settings
   #turn: Promise<unknown> = Promise.resolve()
-  readonly #graces = new Map<string, Timer>()
+  readonly #graces = new Map<string, Grace>()
+  readonly #upgrade: Upgrade
+  #upgrading = false
 
-  constructor(fleet: Fleet, configured: Settings, load: LoadSettings, log: Log) {
+  constructor(fleet: Fleet, configured: Settings, { load, log, upgrade }: SteeringParts) {
     this.#fleet = fleet
     this.#configured = configured
     this.#load = load
     this.#log = log
+    this.#upgrade = upgrade
+  }
+
+  /** Has the program now on disk take over. While it starts, all else that is asked for waits. */
+  async upgrade(): Promise<Outcome> {
+    if (this.#upgrading) throw new Refused("upgrading", "an upgrade is under way already")
+    this.#upgrading = true
+    return await this.#inTurn(() => this.#upgrade(this.#configured)).finally(() => {
+      this.#upgrading = false
+    })
   }
 
   /** `dry`: only says what it would do. */
@@ -75,11 +103,7 @@ export class Steering {
     return this.#inTurn(() => {
       this.#find(name)
       this.#setDuty(name, lingers ? "linger" : "drain")
-      if (lingers)
-        this.#graces.set(
-          name,
-          setTimeout(() => this.#endGrace(name), graceMs),
-        )
+      if (lingers) this.#allow(name, graceMs)
       return this.#applyByHand(`backend ${name}: draining`)
     })
   }
@@ -116,7 +140,7 @@ export class Steering {
       const faults: string[] = []
       const backend = backendType.read(line, (fault) => void faults.push(fault))
       if (backend === undefined) throw new Refused("bad_backend", faults.join("; "))
-      const { backends } = this.#effective()
+      const { backends } = this.effective
       if (backends.some(({ name }) => name === backend.name)) {
         throw new Refused("exists", `backend ${backend.name} is there already`)
       }
@@ -132,7 +156,7 @@ export class Steering {
   remove(name: string): Promise<Outcome> {
     return this.#inTurn(() => {
       this.#find(name)
-      if (this.#effective().backends.length === 1) {
+      if (this.effective.backends.length === 1) {
         throw new Refused("last", `backend ${name} is the last one; add another first`)
       }
       this.#setDuty(name, undefined)
@@ -143,7 +167,27 @@ export class Steering {
 
   /** Who would get a request that brings this cookie value, or none, and why nobody else. */
   async explain(cookie: string | null): Promise<Explanation> {
-    return explain(this.#effective(), await this.#fleet.status(), cookie)
+    return explain(this.effective, await this.#fleet.status(), cookie)
+  }
+
+  /** What was changed by hand, for the bunlb that follows this one. */
+  bequeath(): ByHand {
+    const { backends } = this.#configured
+    const now = processClock.now()
+    return {
+      ...this.#control.bequeath(),
+      configured: backends.map(({ name, weight }) => ({ name, weight })),
+      graces: [...this.#graces].map(([name, { endsAt }]) => [name, Math.max(0, endsAt - now)]),
+    }
+  }
+
+  /** What the bunlb before this one leaves, as far as the configuration has not changed meanwhile. */
+  inherit(byHand: ByHand): void {
+    this.#control.inherit(byHand)
+    this.#control.settle(byHand.configured, this.#configured.backends)
+    for (const [name, ms] of byHand.graces) {
+      if (this.#control.dutyOf(name) === "linger") this.#allow(name, ms)
+    }
   }
 
   /** What whoever changes something must show. */
@@ -158,7 +202,12 @@ export class Steering {
 
   /** Nothing of it happens any more. */
   stop(): void {
-    for (const timer of this.#graces.values()) clearTimeout(timer)
+    for (const { timer } of this.#graces.values()) clearTimeout(timer)
+  }
+
+  /** What is in force: the configuration, and over it what was changed by hand. */
+  get effective(): Settings {
+    return this.#control.over(this.#configured)
   }
 
   async #take(asked: Settings, dry: boolean): Promise<Outcome> {
@@ -170,7 +219,7 @@ export class Steering {
     const outcome = { changes, restart, byHand: this.byHand }
     if (dry) return outcome
     const configured = withoutRestart(this.#configured, asked)
-    this.#control.settle(this.#configured, configured)
+    this.#control.settle(this.#configured.backends, configured.backends)
     this.#configured = configured
     await this.#apply()
     for (const line of changes) this.#log.info(`reload: ${line}`)
@@ -189,17 +238,13 @@ export class Steering {
   }
 
   async #apply(): Promise<void> {
-    const faults = await this.#fleet.apply(this.#effective())
+    const faults = await this.#fleet.apply(this.effective)
     for (const fault of faults) this.#log.error(`${fault}; it goes on with the settings it had`)
     if (faults.length > 0) throw new Refused("not_applied", faults.join("; "))
   }
 
-  #effective(): Settings {
-    return this.#control.over(this.#configured)
-  }
-
   #find(name: string): BackendSettings {
-    const { backends } = this.#effective()
+    const { backends } = this.effective
     const found = backends.find((backend) => backend.name === name)
     if (found !== undefined) return found
     const names = backends.slice(0, 8).map((backend) => backend.name)
@@ -208,9 +253,14 @@ export class Steering {
   }
 
   #setDuty(name: string, duty: Duty | undefined): void {
-    clearTimeout(this.#graces.get(name))
+    clearTimeout(this.#graces.get(name)?.timer)
     this.#graces.delete(name)
     this.#control.setDuty(name, duty)
+  }
+
+  #allow(name: string, ms: Milliseconds): void {
+    const timer = setTimeout(() => this.#endGrace(name), ms)
+    this.#graces.set(name, { timer, endsAt: processClock.now() + ms })
   }
 
   #endGrace(name: string): void {

@@ -17,7 +17,7 @@ export function isWorkerProcess(): boolean {
 
 /** Call it before anything else when `isWorkerProcess()`; it returns at once and the process lives on. */
 export function runWorkerProcess(start: StartWorker = startRealWorker): void {
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const)
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const)
     process.on(signal, () => {})
   process.on("disconnect", () => process.exit(1))
   const index = Number(process.env[WORKER_ENV])

@@ -8,7 +8,7 @@ import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
 import type { StartWorker, Worker } from "../worker/types.ts"
-import type { FromWorker, LogMethod, ToWorker } from "./protocol.ts"
+import type { FromWorker, Init, LogMethod, ToWorker } from "./protocol.ts"
 
 export interface ServiceOptions {
   readonly index: number
@@ -35,16 +35,19 @@ export class WorkerService {
   receive(message: ToWorker): void {
     switch (message.type) {
       case "init":
-        this.#done = this.#start(message.settings, message.heartbeatMs)
+        this.#done = this.#start(message)
         break
       case "apply":
         this.#done = this.#done.then(() => this.#apply(message.settings, message.question))
+        break
+      case "accept":
+        void this.#done.then(() => this.#worker?.accept())
         break
       case "report":
         this.#report(message.question)
         break
       case "drain":
-        void this.#drain(message.limitMs)
+        void this.#drain(message.limitMs, message.succeeded)
         break
       case "reopen":
         this.#worker?.reopenLogs()
@@ -55,12 +58,14 @@ export class WorkerService {
     }
   }
 
-  async #start(settings: Settings, heartbeatMs: number): Promise<void> {
+  async #start({ settings, heartbeatMs, hold, ailing }: Init): Promise<void> {
     const { index, listenFd, start, send } = this.#options
     const log = forwardingLog(settings, send)
     const onHealthChange = (change: HealthChange): void => send({ type: "health", change })
     try {
-      this.#worker = await start({ settings, index, listenFd, log, onHealthChange })
+      this.#worker = await start({
+        ...{ settings, index, listenFd, log, onHealthChange, hold, ailing },
+      })
     } catch (error) {
       if (error instanceof BunlbError) {
         send({ type: "failed", code: error.code, message: error.message })
@@ -93,10 +98,10 @@ export class WorkerService {
     this.#options.send({ type: "report", answers, report: this.#worker.report() })
   }
 
-  async #drain(limitMs: number): Promise<void> {
+  async #drain(limitMs: number, succeeded: boolean): Promise<void> {
     const worker = this.#worker
     if (worker === null) return
-    const cut = await worker.drain(limitMs)
+    const cut = await worker.drain(limitMs, succeeded)
     this.#options.send({ type: "drained", cut, report: worker.report() })
   }
 

@@ -57,6 +57,14 @@ export class HealthBoard {
     this.#failures[index] = new Map(this.#failures[heirOf])
   }
 
+  /** It was found unhealthy before it came here, at `since` and for `reason`: no news to anybody. */
+  recall(index: number, since: number, reason: string): void {
+    this.#breakers[index].open()
+    this.healthy.clear(index)
+    this.#since[index] = since
+    this.#reasons[index] = reason
+  }
+
   /** Other thresholds from now on. What is unhealthy stays so until it has earned the new ones. */
   configure(settings: Pick<HealthSettings, "failures" | "successes">): void {
     this.#settings = settings

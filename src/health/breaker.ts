@@ -30,6 +30,11 @@ export class CircuitBreaker {
     this.#level = Math.max(-successes, Math.min(this.#level, failures - 1))
   }
 
+  /** As if it had just opened. */
+  open(): void {
+    this.#level = -this.#successes
+  }
+
   get isOpen(): boolean {
     return this.#level < 0
   }

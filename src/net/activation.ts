@@ -42,20 +42,45 @@ export function takeHanded(count: number, environment: Environment = process.env
     const story = `${handed} sockets were handed over for ${count} of --workers`
     throw new BunlbError("BUNLB_E_LISTEN", `${story}: at most one a worker is of use`)
   }
-  const originals = Array.from({ length: handed }, (_, i) => FIRST_FD + i)
-  const [port = 0] = originals.map(portOf)
-  const fds = Array.from({ length: count }, (_, i) => libc().dup(FIRST_FD + (i % handed)))
-  for (const fd of originals) libc().close(fd)
+  const originals = descriptors(handed)
+  const [port = 0] = originals.map(requirePort)
+  const fds = spread(originals, count)
   environment[HELD] = String(handed)
   return { port, fds }
 }
 
-function portOf(fd: number): number {
+/**
+ * The listening sockets that the bunlb before this one has handed over, for `count` workers: as many as there are of
+ * both, or one for each worker when a service manager holds them.
+ */
+export function takeInherited(handed: number, count: number): number[] {
+  return spread(descriptors(handed), isHeld() ? count : Math.min(handed, count))
+}
+
+/** The port of a TCP socket, or null. */
+export function portOf(fd: number): number | null {
   const address = new Uint8Array(128)
   const length = new Uint32Array([address.length])
   const known = libc().getsockname(fd, address, length) === 0
   const view = new DataView(address.buffer)
   const family = known ? view.getUint16(0, true) : 0
-  if (family === AF_INET || family === AF_INET6) return view.getUint16(2)
+  return family === AF_INET || family === AF_INET6 ? view.getUint16(2) : null
+}
+
+function descriptors(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => FIRST_FD + i)
+}
+
+/** `count` descriptors of these sockets, in place of the originals. */
+function spread(originals: readonly number[], count: number): number[] {
+  const shared = originals.length
+  const fds = Array.from({ length: count }, (_, i) => libc().dup(FIRST_FD + (i % shared)))
+  for (const fd of originals) libc().close(fd)
+  return fds
+}
+
+function requirePort(fd: number): number {
+  const port = portOf(fd)
+  if (port !== null) return port
   throw new BunlbError("BUNLB_E_LISTEN", `the socket handed over as descriptor ${fd} is not of TCP`)
 }

@@ -7,8 +7,9 @@
  * event loop could accept anything. Source: BUN.md of this project, "Swap without loss"; socket(7).
  */
 import { ptr } from "bun:ffi"
+import { readdirSync } from "node:fs"
 import { BunlbError } from "../observe/errors.ts"
-import { isHeld } from "./activation.ts"
+import { isHeld, portOf } from "./activation.ts"
 import { libc } from "./libc.ts"
 
 /** Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn. Bun's own is 512. */
@@ -23,15 +24,19 @@ export interface Listeners {
 
 /** Throws `BunlbError` with the reason and the cure when the address cannot be bound. */
 export function openListeners(host: string, port: number, count: number): Listeners {
-  const free = claim(host, port)
+  return openMore(host, claim(host, port), count)
+}
+
+/** As `openListeners`, of a port that others share with this process or with the bunlb before it. */
+export function openMore(host: string, port: number, count: number): Listeners {
   const opened: ReturnType<typeof bind>[] = []
   const fds: number[] = []
   try {
-    for (let i = 0; i < count; i++) opened.push(bind(host, free, true))
+    for (let i = 0; i < count; i++) opened.push(bind(host, port, true))
     for (const listener of opened) {
       openQueue(listener.fd)
       const fd = libc().dup(listener.fd)
-      if (fd < 0) throw new BunlbError("BUNLB_E_LISTEN", noDescriptor(host, free))
+      if (fd < 0) throw new BunlbError("BUNLB_E_LISTEN", noDescriptor(host, port))
       fds.push(fd)
     }
   } catch (error) {
@@ -40,7 +45,7 @@ export function openListeners(host: string, port: number, count: number): Listen
   } finally {
     for (const listener of opened) listener.stop()
   }
-  return { port: free, fds }
+  return { port, fds }
 }
 
 export function closeListeners(fds: readonly number[]): void {
@@ -76,6 +81,15 @@ export function ignoreNewcomers(fd: number): void {
   program.setUint16(0, dropSyn.length / 2, true)
   program.setBigUint64(8, BigInt(ptr(dropSyn)), true)
   libc().setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(program.buffer))
+}
+
+/** As `ignoreNewcomers`, for a listener of Bun's whose descriptor it does not tell: every socket of `port`. */
+export function ignoreNewcomersOf(port: number): void {
+  if (process.platform !== "linux") return
+  for (const name of readdirSync("/proc/self/fd")) {
+    // On a connection the filter does nothing, for no SYN comes to it.
+    if (portOf(Number(name)) === port) ignoreNewcomers(Number(name))
+  }
 }
 
 const SOL_SOCKET = 1

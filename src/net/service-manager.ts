@@ -23,10 +23,13 @@ export class ServiceManager {
   /** Milliseconds between two signs of life; null when nobody wants any. */
   readonly #signMs: number | null
   #signs: Timer | null = null
+  /** For a process that follows this one: where the manager listens, and the signs of life that it wants. */
+  readonly environment: Readonly<Record<string, string>>
 
-  private constructor(fd: number, signMs: number | null) {
+  private constructor(fd: number, signMs: number | null, environment: Record<string, string>) {
     this.#fd = fd
     this.#signMs = signMs
+    this.environment = environment
   }
 
   /** The one that `environment` names, or null. Its names are taken out, so that no child speaks for this process. */
@@ -35,7 +38,8 @@ export class ServiceManager {
     const signMs = watchdogMs(environment)
     for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete environment[name]
     const fd = process.platform === "linux" ? connect(path) : -1
-    return fd < 0 ? null : new ServiceManager(fd, signMs)
+    const signs = signMs === null ? {} : { WATCHDOG_USEC: String(signMs * 2_000) }
+    return fd < 0 ? null : new ServiceManager(fd, signMs, { NOTIFY_SOCKET: path, ...signs })
   }
 
   /** `status` is one line for `systemctl status`. From now on it also hears that this process lives. */
@@ -46,9 +50,16 @@ export class ServiceManager {
     this.#say("WATCHDOG=1")
   }
 
-  /** The configuration is read again; `ready` follows. */
-  reloading(): void {
-    this.#say("RELOADING=1", "STATUS=reads its configuration again")
+  /** Something is about to change; `ready` follows. */
+  reloading(status: string): void {
+    this.#say("RELOADING=1", `STATUS=${status}`)
+  }
+
+  /** Another process is the service from now on, and gives the signs of life. */
+  handOver(pid: number, status: string): void {
+    if (this.#signs !== null) clearInterval(this.#signs)
+    this.#signs = null
+    this.#say(`MAINPID=${pid}`, "READY=1", `STATUS=${status}`)
   }
 
   stopping(status: string): void {

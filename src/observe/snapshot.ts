@@ -52,3 +52,11 @@ export interface HealthChange {
   /** Wall clock, milliseconds since 1970. */
   readonly at: number
 }
+
+/** A backend that was unhealthy before a worker began, so that the worker does not have to find out. */
+export interface Ailing {
+  readonly backend: string
+  /** Wall clock, milliseconds since 1970. */
+  readonly since: number
+  readonly reason: string
+}

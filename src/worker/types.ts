@@ -1,7 +1,7 @@
 /** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
 import type { Settings } from "../config/settings.ts"
 import type { Log } from "../observe/log.ts"
-import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
+import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
 
 export interface WorkerOptions {
   readonly settings: Settings
@@ -11,12 +11,18 @@ export interface WorkerOptions {
   readonly listenFd: number | null
   readonly log: Log
   readonly onHealthChange: (change: HealthChange) => void
+  /** Backends that begin as unhealthy; it tells of them as of any other change. */
+  readonly ailing?: readonly Ailing[]
+  /** Accepts nobody before `accept`, though everything is ready. */
+  readonly hold?: boolean
 }
 
 export interface Worker {
   /** The port that is really bound, for settings with port 0. */
   readonly port: number
   report(): WorkerReport
+  /** Ends the `hold`; does nothing when there is none. */
+  accept(): void
   /**
    * Serves by other settings from now on; connections and tunnels stay. Resolves when new requests obey them. Rejects
    * with `BunlbError`, nothing changed, when a CA file cannot be read. What belongs to the process (host, port,
@@ -25,8 +31,11 @@ export interface Worker {
   apply(settings: Settings): Promise<void>
   /** Opens the access log by its name again, after it was moved away. */
   reopenLogs(): void
-  /** Stops accepting, lets what is in flight end, and resolves with the number of connections cut at the limit. */
-  drain(limitMs: number): Promise<number>
+  /**
+   * Stops accepting, lets what is in flight end, and resolves with the number of connections cut at the limit.
+   * `succeeded`: another process accepts at the same descriptor, so nothing is done to its queue.
+   */
+  drain(limitMs: number, succeeded?: boolean): Promise<number>
   /** Closes everything now. */
   stop(): void
 }

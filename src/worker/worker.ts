@@ -59,11 +59,13 @@ class Balancer implements Worker {
   /** Who becomes idle is closed. */
   #leaving = false
   #toldFull = false
+  #holding: boolean
 
   constructor(options: WorkerOptions) {
     const { settings } = options
     const strategy = createStrategy(settings.strategy)
     this.#options = options
+    this.#holding = options.hold === true
     this.#gateway = this.#createGateway(strategy)
     this.#access = new AccessLogging(this.#gateway, options.index, options.log)
     this.#resolver = this.#createResolver()
@@ -156,9 +158,29 @@ class Balancer implements Worker {
 
   async start(): Promise<void> {
     await this.apply(this.#options.settings)
+    this.#recall()
     this.#sweeper = setInterval(() => this.#tick(), SWEEP_MS)
     this.#prober.start(processClock.now())
-    this.#acceptor.resume()
+    if (!this.#holding) this.#acceptor.resume()
+  }
+
+  accept(): void {
+    this.#holding = false
+    this.#clientGone()
+  }
+
+  /** What is known to be unhealthy is not tried to find out. */
+  #recall(): void {
+    const { ailing = [], index: worker, onHealthChange } = this.#options
+    const { board, roster } = this.#gateway
+    for (const { settings, candidate } of this.#membership.all) {
+      const known = ailing.find(({ backend }) => backend === settings.name)
+      if (known === undefined) continue
+      const { backend, since, reason } = known
+      board.recall(candidate.index, since, reason)
+      roster.setHealthy(candidate.index, false)
+      onHealthChange({ worker, backend, healthy: false, reason, at: since })
+    }
   }
 
   #tick(): void {
@@ -188,7 +210,7 @@ class Balancer implements Worker {
   }
 
   #clientGone(): void {
-    if (this.#acceptor.accepting || this.#sweeper === null) return
+    if (this.#acceptor.accepting || this.#sweeper === null || this.#holding) return
     if (this.#gateway.clients.size < this.#clientLimit) this.#acceptor.resume()
   }
 
@@ -216,9 +238,10 @@ class Balancer implements Worker {
     return reportOf(index, uptime, this.#gateway, this.#membership, this.#prober, this.#resolver)
   }
 
-  async drain(limitMs: number): Promise<number> {
+  async drain(limitMs: number, succeeded = false): Promise<number> {
     const gateway = this.#gateway
     gateway.draining = true
+    if (succeeded) this.#acceptor.close()
     const until = processClock.now() + limitMs
     await Bun.sleep(Math.min(ASKING_MS, limitMs / 2))
     this.#acceptor.ignoreNewcomers()

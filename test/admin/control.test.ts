@@ -24,6 +24,7 @@ function echo(more: Partial<AdminControl> = {}): AdminControl {
   })
   return {
     token: null,
+    upgrade: () => did("upgrade"),
     reload: (dry) => did("reload", dry),
     drain: (name, grace) => did("drain", name, grace),
     enable: (name) => did("enable", name),
@@ -57,6 +58,7 @@ async function listen(control: AdminControl) {
 test.each([
   ["reload", undefined, "reload false"],
   ["reload", '{"dry_run":true}', "reload true"],
+  ["upgrade", undefined, "upgrade"],
   ["backends", '{"backend":"a:80,weight=2"}', "add a:80,weight=2"],
   ["backends/a:80/drain", undefined, "drain a:80 0"],
   ["backends/a%3A80/drain", '{"grace":5000}', "drain a:80 5000"],

@@ -52,6 +52,7 @@ export const startStandIn: StartWorker = async (options) => {
     port: listener.port,
     report: () => report(options, { requests, clients: open.size, draining, startedAt }),
     apply: async () => {},
+    accept: () => {},
     drain: async (limitMs) => {
       draining = true
       listener.stop()

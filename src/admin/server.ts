@@ -76,8 +76,17 @@ export async function startAdmin(
 ): Promise<AdminListener> {
   const viewers = new Viewers(source)
   const port = sharedPort ?? claim(address)
-  const server = serve({ ...address, port }, source, viewers)
+  let retired = false
+  const server = serve({ ...address, port }, async (request) => {
+    const { control } = source
+    const changed = control && answerControl(request, control, address.host)
+    const response = await (changed ?? answer(request, source, viewers))
+    if (retired) response.headers.set("connection", "close")
+    return response
+  })
   const retire = (): void => {
+    retired = true
+    viewers.stop()
     ignoreNewcomersOf(port)
     setTimeout(() => void server.stop(false), KNOCKED_MS)
   }
@@ -99,7 +108,7 @@ function claim({ host, port }: AdminAddress): number {
   }
 }
 
-function serve({ host, port }: AdminAddress, source: AdminSource, viewers: Viewers) {
+function serve({ host, port }: AdminAddress, respond: (request: Request) => Promise<Response>) {
   try {
     return Bun.serve({
       hostname: host,
@@ -110,10 +119,7 @@ function serve({ host, port }: AdminAddress, source: AdminSource, viewers: Viewe
       maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
       fetch: (request, server) => {
         if (request.method === "POST") server.timeout(request, CHANGE_LIMIT_SECONDS)
-        return (
-          (source.control && answerControl(request, source.control, host)) ??
-          answer(request, source, viewers)
-        )
+        return respond(request)
       },
       error: () => refuse(500, "internal", "the figures could not be read"),
     })

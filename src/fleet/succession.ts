@@ -53,7 +53,9 @@ export class Succession {
   /** Throws `Refused` or `BunlbError`, with everything as it was, when the other one does not come up. */
   async upgrade(settings: Settings): Promise<Outcome> {
     const estate = this.#estate
-    const obstacle = estate === null || this.#over ? "this bunlb is about to end" : noUpgrade()
+    const ending = "this bunlb is about to end"
+    const obstacle =
+      estate === null || this.#over ? ending : obstacleTo(process.pid, process.ppid, commandOf(1))
     if (estate === null || obstacle !== null) throw new Refused("no_upgrade", obstacle ?? "")
     const command = [...programOnDisk(), ...process.argv.slice(2)]
     this.#log.info(`upgrade: starting ${command[0]}`)
@@ -111,11 +113,10 @@ function placeOf({ host, port }: { host: string; port: number }, bound: number):
   return { host, port, bound }
 }
 
-/** Why this process cannot be followed by another, or null. */
-function noUpgrade(): string | null {
-  const last = process.pid === 1 || (process.ppid === 1 && inits.includes(commandOf(1)))
-  const story = "the container would end with this process; start one of the new image instead"
-  return last ? story : null
+/** Why a process cannot be followed by another, or null; `init`: the name of PID 1. */
+export function obstacleTo(pid: number, parent: number, init: string): string | null {
+  const ends = pid === 1 || (parent === 1 && inits.includes(init))
+  return ends ? "the container would end with this process; start one of the new image" : null
 }
 
 function commandOf(pid: number): string {

@@ -7,6 +7,8 @@ const START_MS = 15_000
 const place = ["-h", "127.0.0.1", "-p", "0", "--admin", "127.0.0.1:0", "--no-pin"]
 
 export class RunningBunlb implements AsyncDisposable {
+  readonly #followers: number[] = []
+
   private constructor(
     readonly process: BunlbProcess,
     readonly port: number,
@@ -22,6 +24,21 @@ export class RunningBunlb implements AsyncDisposable {
     const bunlb = spawnBunlb([...place, ...list, ...flags])
     const [, port, admin] = await bunlb.line(/:(\d+) -> .* admin http:\S+:(\d+)$/, START_MS)
     return new RunningBunlb(bunlb, Number(port), Number(admin))
+  }
+
+  /** Has another follow this one; its PID. Fails with what is answered when it does not. */
+  async upgrade(): Promise<number> {
+    const url = `http://127.0.0.1:${this.adminPort}/api/v1/upgrade`
+    const text = await (await fetch(url, { method: "POST" })).text()
+    const pid = Number(/ serves, PID (\d+)"/.exec(text)?.[1])
+    if (!(pid > 0)) throw new Error(text)
+    this.follow(pid)
+    return pid
+  }
+
+  /** A process that has taken over and ends with the test. */
+  follow(pid: number): void {
+    this.#followers.push(pid)
   }
 
   async status(): Promise<FleetStatus> {
@@ -57,8 +74,17 @@ export class RunningBunlb implements AsyncDisposable {
     await until(reached, ms, `backend ${name} to be ${state}`)
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.process[Symbol.asyncDispose]()
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const pid of this.#followers) kill(pid)
+    await this.process[Symbol.asyncDispose]()
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch {
+    // It has ended by itself.
   }
 }
 

@@ -1,0 +1,184 @@
+/** A bunlb follows another: nothing is lost when it works, and nothing has changed when it does not. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { NotifySocket } from "../net/notify-socket.ts"
+import { allGone } from "../fleet/running-fleet.ts"
+import { spawnBunlb } from "../support/processes.ts"
+import { RawClient } from "../support/raw-client.ts"
+import { refusedPort } from "../support/refused-port.ts"
+import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+import { RunningBunlb } from "./running-bunlb.ts"
+import { upgradeStorm } from "./upgrade-storm.ts"
+
+setDefaultTimeout(60_000)
+
+const folder = mkdtempSync(join(tmpdir(), "bunlb-upgrade-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function write(name: string, config: object): string {
+  const file = join(folder, name)
+  writeFileSync(file, JSON.stringify(config))
+  return file
+}
+
+const named = (name: string) => ScriptedBackend.start(answering(() => name))
+const place = ({ port }: { readonly port: number }): string => `127.0.0.1:${port}`
+
+async function ask({ port }: RunningBunlb): Promise<string> {
+  const client = await RawClient.connect(port)
+  const { body } = await client.exchange("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+  await client.close()
+  return body.toString()
+}
+
+/** `bunlb WORDS` about the one that runs: its lines and how it ended. */
+async function say(bunlb: RunningBunlb, ...words: readonly string[]) {
+  await using command = spawnBunlb([...words, "--admin", `127.0.0.1:${bunlb.adminPort}`])
+  const code = await command.exited(30_000)
+  return { code, out: command.stdout.join("\n"), complaints: command.stderr.join("\n") }
+}
+
+describe.each(["mp", "sp"])("mode %s", (mode) => {
+  test("upgrade after upgrade under load: nothing is lost, not a look at the admin page", async () => {
+    const flags = ["--mode", mode, "-w", "2"]
+    const outcome = await upgradeStorm({ upgrades: 3, every: 250, clients: 8, pause: 2, flags })
+    expect(outcome.failures).toEqual([])
+    expect(outcome.masters).toBe(4)
+    for (const count of [outcome.kept, outcome.fresh]) expect(count).toBeGreaterThan(300)
+    expect(outcome.slow).toBeGreaterThan(4)
+    expect(outcome.looks).toBeGreaterThan(50)
+    const ends = outcome.lines.filter((line) => line.endsWith("drained; nothing was cut"))
+    expect(ends).toHaveLength(4)
+    const [before, after] = outcome.descriptors
+    expect(after).toBeLessThan(before + 3)
+  })
+})
+
+test("what was done by hand, what is ill and what happened is known to the one that follows", async () => {
+  using a = await named("a")
+  using b = await named("b")
+  using c = await named("c")
+  const dead = await refusedPort()
+  const flags = ["-w", "2", "-s", "weighted", "--health-interval", "5m"]
+  await using bunlb = await RunningBunlb.start([a, b, { port: dead }], flags)
+  const asked = async (): Promise<boolean> => {
+    await ask(bunlb)
+    return (await bunlb.status()).backends.some(({ state }) => state === "down")
+  }
+  await until(asked, PATIENCE_MS, "the dead one to be known to all workers")
+  await say(bunlb, "drain", place(b), "--grace", "1m")
+  await say(bunlb, "add", place(c))
+  await say(bunlb, "set", "weight", place(a), "7")
+  const before = await bunlb.status()
+
+  const pid = await bunlb.upgrade()
+  const after = await bunlb.status()
+  expect(after.pid).toBe(pid)
+  const rows = ({ backends }: typeof after) =>
+    backends.map(({ name, state, weight, reason }) => ({ name, state, weight, reason }))
+  expect(rows(after)).toEqual(rows(before))
+  expect(after.byHand).toEqual(before.byHand)
+  expect(after.backends[2]?.state).toBe("down")
+  expect(after.backends[2]?.since).toBeLessThanOrEqual(before.backends[2]?.since ?? 0)
+  const live = await (await fetch(`http://127.0.0.1:${bunlb.adminPort}/api/v1/events`)).body
+  expect(new TextDecoder().decode((await live?.getReader().read())?.value)).toContain(
+    "added, by hand",
+  )
+
+  const seen = new Set<string>()
+  for (let i = 0; i < 20; i++) seen.add(await ask(bunlb))
+  expect([...seen].sort()).toEqual(["a", "c"])
+  expect(await bunlb.figure("bunlb_failovers_total")).toBe(0)
+})
+
+test("SIGUSR2 with other settings in the file: more workers, another mode", async () => {
+  using a = await named("a")
+  const config = { backends: [place(a)], workers: 1 }
+  const file = write("other.json", config)
+  await using bunlb = await RunningBunlb.start([], ["-c", file])
+  const [, ...rest] = (await bunlb.status()).workers
+  expect(rest).toEqual([])
+  write("other.json", { ...config, workers: 3, strategy: "random" })
+  bunlb.process.kill("SIGUSR2")
+  const [, pid] = await bunlb.process.line(/upgraded: bunlb \S+ serves, PID (\d+); PID \d+ drains$/)
+  try {
+    const isNext = async (): Promise<boolean> => String((await bunlb.status()).pid) === pid
+    await until(isNext, PATIENCE_MS, "the next one at the admin port")
+    const { workers } = await bunlb.status()
+    expect(workers.map(({ state }) => state)).toEqual(["serving", "serving", "serving"])
+    await allGone([bunlb.process.pid])
+    expect(await ask(bunlb)).toBe("a")
+    write("other.json", { ...config, mode: "sp" })
+    const next = await bunlb.upgrade()
+    expect((await bunlb.status()).workers.map((worker) => worker.pid)).toEqual([next])
+    await allGone([Number(pid)])
+    expect(await ask(bunlb)).toBe("a")
+  } finally {
+    bunlb.follow(Number(pid))
+  }
+})
+
+test("one that does not come up changes nothing, and says why", async () => {
+  using a = await named("a")
+  using b = await named("b")
+  const good = { backends: [place(a)], workers: 2 }
+  const file = write("bad.json", good)
+  await using bunlb = await RunningBunlb.start([], ["-c", file])
+  const pids = await bunlb.workerPids()
+  const next = async (config: object) => {
+    write("bad.json", config)
+    return await say(bunlb, "upgrade")
+  }
+  const typo = await next({ ...good, strategy: "wheel" })
+  expect(typo).toMatchObject({ code: 2, out: "" })
+  expect(typo.complaints).toMatch(/^bunlb: config: .*bad\.json:1:\d+: strategy: expected /)
+  await bunlb.process.line(/ERROR upgrade: config: .*: strategy: expected /)
+  await bunlb.process.line(/ERROR not upgraded: this bunlb goes on$/)
+
+  const ca = { backends: [`https://${place(b)},ca=${folder}/none.pem`] }
+  const missing = await next({ ...good, ...ca })
+  expect(missing).toMatchObject({ code: 1, out: "" })
+  expect(missing.complaints).toContain("none.pem")
+
+  expect(await bunlb.workerPids()).toEqual(pids)
+  expect(await ask(bunlb)).toBe("a")
+  expect((await bunlb.status()).pid).toBe(bunlb.process.pid)
+
+  write("bad.json", good)
+  const both = await Promise.all([say(bunlb, "upgrade"), say(bunlb, "upgrade")])
+  expect(both.map(({ code }) => code).sort()).toEqual([0, 1])
+  expect(both.map(({ complaints }) => complaints).join("")).toBe(
+    "bunlb: an upgrade is under way already",
+  )
+  process.kill((await bunlb.status()).pid ?? 0, "SIGKILL")
+})
+
+test("the service manager is told who is the service now", async () => {
+  using a = await named("a")
+  const path = join(folder, "notify")
+  using socket = new NotifySocket(path)
+  process.env["NOTIFY_SOCKET"] = path
+  await using bunlb = await RunningBunlb.start([a], ["-w", "1"]).finally(() => {
+    delete process.env["NOTIFY_SOCKET"]
+  })
+  await socket.line("READY=1")
+  const pid = await bunlb.upgrade()
+  await socket.line(`MAINPID=${pid}`)
+  const serves = `STATUS=serves on port ${bunlb.port}`
+  await until(
+    async () => (
+      await socket.line("READY=1"),
+      socket.heard.filter((each) => each.includes(serves)).length === 2
+    ),
+    PATIENCE_MS,
+    "the word of the new one",
+  )
+  expect(socket.heard.map((each) => each.split("\n")[0])).toEqual([
+    ...["READY=1", "RELOADING=1", `MAINPID=${pid}`, "READY=1"],
+  ])
+  process.kill(pid, "SIGTERM")
+  await socket.line("STOPPING=1")
+})

@@ -16,7 +16,7 @@ console.log(
 )
 console.log(`requests on kept connections: ${outcome.kept}`)
 console.log(`requests on a new connection each: ${outcome.fresh}`)
-console.log(`answers that outlasted the drain's first half second: ${outcome.slow}`)
+console.log(`answers that take half a second: ${outcome.slow}`)
 console.log(`looks at the admin listener: ${outcome.looks}`)
 console.log(`drains without a cut: ${ends.length} of ${outcome.masters}`)
 console.log(`descriptors of the master: ${outcome.descriptors.join(" at first, ")} at last`)

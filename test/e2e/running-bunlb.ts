@@ -1,6 +1,6 @@
 /** bunlb and its backends as processes of their own, and what a test asks of them. Use `await using`. */
 import type { FleetStatus, WorkerStatus } from "../../src/fleet/status.ts"
-import { BunlbProcess, spawnBunlb } from "../support/processes.ts"
+import { BunlbProcess, spawnBunlb, type SpawnOptions } from "../support/processes.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 const START_MS = 15_000
@@ -19,9 +19,10 @@ export class RunningBunlb implements AsyncDisposable {
   static async start(
     backends: readonly { readonly port: number }[],
     flags: readonly string[] = [],
+    options: SpawnOptions = {},
   ): Promise<RunningBunlb> {
     const list = backends.flatMap(({ port }) => ["-b", `127.0.0.1:${port}`])
-    const bunlb = spawnBunlb([...place, ...list, ...flags])
+    const bunlb = spawnBunlb([...place, ...list, ...flags], options)
     const [, port, admin] = await bunlb.line(/:(\d+) -> .* admin http:\S+:(\d+)$/, START_MS)
     return new RunningBunlb(bunlb, Number(port), Number(admin))
   }

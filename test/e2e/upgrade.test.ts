@@ -1,7 +1,15 @@
 /** A bunlb follows another: nothing is lost when it works, and nothing has changed when it does not. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { NotifySocket } from "../net/notify-socket.ts"
 import { allGone } from "../fleet/running-fleet.ts"
@@ -155,6 +163,47 @@ test("one that does not come up changes nothing, and says why", async () => {
   )
   process.kill((await bunlb.status()).pid ?? 0, "SIGKILL")
 })
+
+const shipped = process.env["BUNLB_TEST_EXECUTABLE"]
+if (shipped === undefined)
+  console.error("not run: a replaced executable: BUNLB_TEST_EXECUTABLE names none")
+
+test.skipIf(shipped === undefined)(
+  "the executable is replaced, by good ones and bad ones",
+  async () => {
+    using a = await named("a")
+    const [old, fresh, link] = ["old", "fresh", "bunlb"].map((name) => join(folder, name))
+    for (const path of [old, fresh]) copyFileSync(resolve(shipped ?? ""), path ?? "")
+    symlinkSync(old ?? "", link ?? "")
+    await using bunlb = await RunningBunlb.start([a], ["-w", "1"], { executable: link ?? "" })
+    const lead = (target: string): void => {
+      rmSync(link ?? "")
+      symlinkSync(target, link ?? "")
+    }
+    const words = write("words", {})
+    lead(words)
+    expect((await say(bunlb, "upgrade")).complaints).toMatch(/bunlb: it is not executable$/)
+    chmodSync(words, 0o755)
+    expect((await say(bunlb, "upgrade")).complaints).toMatch(
+      /: it is no executable for this machine$/,
+    )
+    rmSync(old ?? "")
+    expect((await say(bunlb, "upgrade")).code).toBe(1)
+    // Its own file is gone, and yet a worker that dies is followed by one of the same make.
+    const [pid = 0] = await bunlb.workerPids()
+    process.kill(pid, "SIGKILL")
+    const replaced = async () => {
+      const { state, pid: next } = await bunlb.worker(0)
+      return state === "serving" && next !== pid
+    }
+    await until(replaced, PATIENCE_MS, "the next worker")
+    expect(await ask(bunlb)).toBe("a")
+    lead(fresh ?? "")
+    const next = await bunlb.upgrade()
+    expect(readlinkSync(`/proc/${next}/exe`)).toBe(fresh ?? "")
+    expect(await ask(bunlb)).toBe("a")
+  },
+)
 
 test("the service manager is told who is the service now", async () => {
   using a = await named("a")

@@ -66,8 +66,8 @@ const CHANGE_LIMIT_SECONDS = 120
 const KNOCKED_MS = 300
 
 /**
- * Throws `BunlbError` when the address cannot be bound. `sharedPort`: the one that a bunlb which leaves has there, to be
- * shared until it is gone; else the port is ours alone, and only one that follows this one may share it.
+ * Throws `BunlbError` when the address cannot be bound. `sharedPort`: the one that a bunlb which leaves has there, to
+ * be shared until it is gone; else the port is ours alone, and only one that follows this one may share it.
  */
 export async function startAdmin(
   address: AdminAddress,

@@ -1,7 +1,7 @@
 /**
  * What an operator has changed by hand while bunlb runs: drains, weights, backends added and removed. It lies over
- * the configuration, survives reloads and the death of workers, is handed on in an upgrade, and ends with the process: it is
- * kept nowhere else.
+ * the configuration, survives reloads and the death of workers, and is handed on in an upgrade. It ends with the
+ * process: it is kept nowhere else.
  *
  * A reload that says the same itself, or another weight, takes the word back.
  */

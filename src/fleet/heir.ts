@@ -45,7 +45,7 @@ export class Heir {
     return this.#child.pid
   }
 
-  /** Resolves when it serves; rejects, and it is gone, when it cannot: `BunlbError` for its settings, else `Refused`. */
+  /** Resolves when it serves; rejects when it cannot, and it is gone: `BunlbError` for its settings, else `Refused`. */
   async served(): Promise<Serving> {
     try {
       return await this.#served.promise

@@ -2,8 +2,8 @@
  * bunlb as a service: fleet and admin listener started, signals obeyed, the end reported as an exit code.
  *
  * SIGTERM and SIGINT drain: exit code 0 when all that was in flight has ended or the limit has come. A second one
- * stops at once: exit code 1. SIGHUP reloads, SIGUSR1 opens the access log again, SIGUSR2 upgrades: exit code 0 when the
- * other one serves and this one has drained.
+ * stops at once: exit code 1. SIGHUP reloads, SIGUSR1 opens the access log again, SIGUSR2 upgrades: exit code 0 when
+ * the other one serves and this one has drained.
  */
 import { startAdmin, type AdminListener } from "../admin/server.ts"
 import type { Settings } from "../config/settings.ts"

@@ -63,6 +63,11 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
 }
 
 function refusalOf(status: number, { error }: Readonly<Record<string, unknown>>): BunlbError {
+  if (status === 401) {
+    const message =
+      "the admin listener takes changes only with its token: --admin-token TOKEN, or set"
+    return new BunlbError("BUNLB_E_REFUSED", `${message} BUNLB_ADMIN_TOKEN`)
+  }
   const said = error !== null && typeof error === "object" ? { ...error } : {}
   if ("message" in said && typeof said.message === "string") {
     const isConfig = "code" in said && said.code === "config"

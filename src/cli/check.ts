@@ -10,6 +10,7 @@ import { effectiveConfiguration } from "../config/effective.ts"
 import { boolean } from "../config/value-types.ts"
 import { warningsAbout } from "../config/warnings.ts"
 import { BunlbError } from "../observe/errors.ts"
+import { fileFault } from "../observe/file-fault.ts"
 import { command } from "./command.ts"
 import type { Flag } from "./flags.ts"
 import { noBackend } from "./run.ts"
@@ -49,10 +50,9 @@ async function caFault({ name, ca }: BackendSettings): Promise<string | null> {
   if (ca === null) return null
   try {
     const holds = (await Bun.file(ca).text()).includes("-----BEGIN CERTIFICATE-----")
-    return holds ? null : `backend ${name}: ca file ${ca} holds no PEM certificate`
+    return holds ? null : `backend ${name}: CA file ${ca} holds no PEM certificate`
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error"
-    return `backend ${name}: ca file ${ca} cannot be read: ${code}`
+    return `backend ${name}: CA file ${ca} cannot be read: ${fileFault(error)}`
   }
 }
 
@@ -62,8 +62,8 @@ function refuseLog({ format, path }: Settings["accessLog"]): void {
   try {
     accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error"
-    throw new BunlbError("BUNLB_E_ACCESS_LOG", `access log ${path}: cannot be written: ${code}`)
+    const fault = fileFault(error)
+    throw new BunlbError("BUNLB_E_ACCESS_LOG", `access log ${path}: cannot be written: ${fault}`)
   }
 }
 

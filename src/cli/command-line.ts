@@ -66,7 +66,22 @@ function commandFirst(words: readonly string[]): [string, ...string[]] {
   return first === "help" ? [rest[0] ?? DEFAULT_COMMAND, "--help"] : [first, ...rest]
 }
 
+/** Commands of other programs that are none here, and how the wish is fulfilled. */
+const wishes: Readonly<Record<string, string>> = {
+  start: "to start it write: bunlb -b HOST:PORT",
+  serve: "to start it write: bunlb -b HOST:PORT",
+  stop: "send it SIGTERM: it lets requests end, then stops",
+  restart: "bunlb reload takes over a changed configuration",
+  version: "did you mean --version?",
+  test: "did you mean check?",
+  validate: "did you mean check?",
+  list: "did you mean status?",
+}
+
 function unknownCommand(name: string, tree: CommandTree): BunlbError {
+  if (Object.hasOwn(wishes, name)) {
+    return usageError(`unknown command ${JSON.stringify(name)}, ${wishes[name]}`)
+  }
   const meant = nearest(name, Object.keys(tree))
   const backend = /[:.]/.test(name)
   const advice = meant

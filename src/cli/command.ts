@@ -29,7 +29,7 @@ export function command(spec: CommandSpec): CommandDef {
     meta: { name, description },
     async run({ rawArgs, data }) {
       const { terminal, commands } = data as CommandContext
-      const typed = readFlags(rawArgs, spec.flags, spec.words)
+      const typed = readFlags(rawArgs, spec.flags, spec.words, spec.usage)
       if (!typed.help) return await spec.run(typed, terminal)
       terminal.out(helpPage({ ...spec, examples }, commands))
       return 0

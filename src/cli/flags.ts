@@ -6,6 +6,7 @@
  * `--flag value`, `--flag=value`, `-f value`, `-fvalue`, `-kt`, `--no-flag`, and `--` which ends
  * the flags.
  */
+import { foreignAdvice } from "../config/foreign-words.ts"
 import type { ValueType } from "../config/setting.ts"
 import { nearest } from "../config/spelling.ts"
 import { BunlbError } from "../observe/errors.ts"
@@ -41,8 +42,10 @@ export function readFlags(
   flags: readonly Flag[],
   /** What the words that are no flags stand for: `BACKEND`. All of them are needed. */
   names: readonly string[] = [],
+  /** `drain BACKEND [--wait]`, for who has left one out. */
+  usage = "--help",
 ): Typed {
-  const reader = new Reader(words, flags, names)
+  const reader = new Reader(words, flags, names, usage)
   reader.readAll()
   return reader
 }
@@ -54,12 +57,19 @@ class Reader implements Typed {
   readonly #words: readonly string[]
   readonly #flags: readonly Flag[]
   readonly #names: readonly string[]
+  readonly #usage: string
   #next = 0
 
-  constructor(words: readonly string[], flags: readonly Flag[], names: readonly string[]) {
+  constructor(
+    words: readonly string[],
+    flags: readonly Flag[],
+    names: readonly string[],
+    usage: string,
+  ) {
     this.#words = words
     this.#flags = flags
     this.#names = names
+    this.#usage = usage
   }
 
   readAll(): void {
@@ -73,7 +83,9 @@ class Reader implements Typed {
       else this.#refuseStray(word)
     }
     const missing = this.#names[this.words.length]
-    if (missing !== undefined && !this.help) throw usageError(`${missing} is missing, see --help`)
+    if (missing !== undefined && !this.help) {
+      throw usageError(`${missing} is missing: bunlb ${this.#usage}`)
+    }
   }
 
   #refuseStray(word: string | undefined): void {
@@ -154,10 +166,14 @@ class Reader implements Typed {
       ...(alias === undefined ? [] : [alias]),
       ...(type.kind === "boolean" ? [`no-${name}`] : []),
     ])
+    const foreign = foreignAdvice(name, (key) => {
+      const flag = key.replaceAll("_", "-")
+      const found = [flag, flag.replace(/s$/, "")].find((each) => names.includes(each))
+      return found === undefined ? null : `--${found}`
+    })
     const meant = nearest(name, [...names, "help"])
-    return usageError(
-      `unknown flag --${name}, ${meant ? `did you mean --${meant}?` : "see --help"}`,
-    )
+    const advice = meant ? `, did you mean --${meant}?` : (foreign ?? ", see --help")
+    return usageError(`unknown flag --${name}${advice}`)
   }
 }
 

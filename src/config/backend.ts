@@ -75,6 +75,9 @@ function formatLine(value: BackendSettings): string {
 function readLine(line: string, refuse: Refuse): BackendSettings | undefined {
   const [target = "", ...words] = line.split(",")
   const say = (fault: string): undefined => refuse(`${shown(target)} ${fault}`)
+  // Two lines of a YAML list become one when the second is indented further.
+  if (/\s/.test(target))
+    return say("holds a blank: one backend an entry, and in YAML all entries in one column")
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1]?.toLowerCase() ?? null
   if (scheme !== null && scheme !== "http" && scheme !== "https") {
     return say(`has the scheme ${scheme}, only http and https are supported`)
@@ -111,7 +114,8 @@ function readOptions(words: readonly string[], say: Refuse): Options | undefined
     else if (name === "ca") say1("name a file, ca=FILE")
     else {
       clean = false
-      say(`has the unknown option ${shown(name)}${didYouMean(name, optionNames)}`)
+      const other = /[:.]/.test(name) ? ", give each backend its own -b or entry" : ""
+      say(`has the unknown option ${shown(name)}${other || didYouMean(name, optionNames)}`)
     }
   }
   return clean ? options : undefined

@@ -3,6 +3,7 @@
  */
 import type { ConfigTree, Place } from "./config-tree.ts"
 import { substitute, type Environment } from "./environment.ts"
+import { foreignAdvice } from "./foreign-words.ts"
 import { schema, settingRows } from "./schema.ts"
 import type { Refuse, SettingKey } from "./setting.ts"
 import { didYouMean } from "./spelling.ts"
@@ -72,7 +73,8 @@ function flatten(
       const known = parent === "" ? topKeys : keys.filter((key) => key.startsWith(`${parent}.`))
       const word = path.slice(parent === "" ? 0 : parent.length + 1)
       const names = known.map((key) => (parent === "" ? key : key.slice(parent.length + 1)))
-      refuse(`unknown key${didYouMean(word, names)}`, path)
+      const foreign = foreignAdvice(word, (key) => (names.includes(key) ? `"${key}"` : null))
+      refuse(`unknown key${didYouMean(word, names) || (foreign ?? "")}`, path)
     }
   }
   const takeGroup = (name: string, input: unknown): void => {

@@ -4,17 +4,12 @@
  * the place alone.
  */
 import { BunlbError } from "../observe/errors.ts"
+import { fileFault } from "../observe/file-fault.ts"
 import { ConfigSyntaxError, formatOf, parseConfig, type ConfigTree } from "./config-tree.ts"
 import { isAbsolute, resolve } from "node:path"
 
 /** More than 1,024 backends with all their options need; a limit on what is read into memory. */
 const MAX_FILE_BYTES = 4 << 20
-
-const faults: Readonly<Record<string, string>> = {
-  ENOENT: "no such file",
-  EACCES: "permission denied",
-  EISDIR: "is a directory, name a file",
-}
 
 /** Throws `BunlbError` when the file cannot be read or is not what its extension says. */
 export async function readConfigFile(name: string): Promise<ConfigTree> {
@@ -44,8 +39,7 @@ async function readText(name: string): Promise<string> {
     return await file.text()
   } catch (error) {
     if (error instanceof BunlbError) throw error
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error"
-    throw fault(`${name}: ${faults[code] ?? `cannot be read: ${code}`}`)
+    throw fault(`${name}: ${fileFault(error)}`)
   }
 }
 

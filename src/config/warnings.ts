@@ -1,6 +1,6 @@
 /** What is legal and seldom wise: said by `check` and at start, never refused. */
 import { isPrivateListener } from "./address.ts"
-import type { Settings } from "./settings.ts"
+import type { BackendSettings, Settings } from "./settings.ts"
 import type { Machine } from "./setting.ts"
 
 export interface Warning {
@@ -39,6 +39,9 @@ export function warningsAbout(
   if ((settings.trace || settings.tlsTrace) && quiet) {
     warn(true, `trace: shows nothing at log_level ${settings.logLevel}, use info`)
   }
+  for (const { name } of backends.filter((backend) => isOwnPort(backend, settings))) {
+    warn(true, `backends: ${name} is bunlb's own port, its requests would go round in a circle`)
+  }
   if (backends.length === 1) warn(false, "backends: only one, nothing can take over when it fails")
   if (backends.length > 1 && backends.every((backend) => backend.backup)) {
     warn(false, "backends: all are backups, so none is")
@@ -56,4 +59,12 @@ export function warningsAbout(
     warn(false, "health.timeout: longer than health.interval, probes of a slow backend overlap")
   }
   return warnings
+}
+
+/** What can be told without asking for the addresses of this machine or of a name. */
+function isOwnPort(backend: BackendSettings, { host, port }: Settings): boolean {
+  if (port === 0 || backend.port !== port) return false
+  const isLocal = backend.host === "localhost" || isPrivateListener(backend.host)
+  const isEverywhere = host === "0.0.0.0" || host === "::"
+  return backend.host === host || (isLocal && (isEverywhere || isPrivateListener(host)))
 }

@@ -10,6 +10,7 @@ import { isIP } from "node:net"
 import { checkServerIdentity } from "node:tls"
 import type { TLSSocket } from "bun"
 import { BunlbError } from "../observe/errors.ts"
+import { fileFault } from "../observe/file-fault.ts"
 
 /** Where systems keep their CAs: Debian, Fedora, Alpine and macOS, SUSE. */
 const systemBundles = [
@@ -123,10 +124,10 @@ function readPem(path: string): string {
   try {
     pem = readFileSync(path, "utf8")
   } catch (error) {
-    throw new BunlbError("BUNLB_E_CA_FILE", `CA file ${path}: cannot be read (${codeOf(error)})`)
+    throw new BunlbError("BUNLB_E_CA_FILE", `CA file ${path} cannot be read: ${fileFault(error)}`)
   }
   if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem
-  throw new BunlbError("BUNLB_E_CA_FILE", `CA file ${path}: holds no certificate in PEM form`)
+  throw new BunlbError("BUNLB_E_CA_FILE", `CA file ${path} holds no PEM certificate`)
 }
 
 const faults: Record<string, string> = {

@@ -6,6 +6,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from "node:fs"
 import { BunlbError } from "../observe/errors.ts"
+import { fileFault } from "../observe/file-fault.ts"
 import type { Log } from "../observe/log.ts"
 import type { LineSink } from "../proxy/access-log.ts"
 
@@ -164,8 +165,7 @@ function open(path: string): number {
   try {
     return openSync(path, O_WRONLY | O_APPEND | O_CREAT, 0o640)
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error"
-    const message = `access log ${path}: cannot be opened: ${code}`
+    const message = `access log ${path}: cannot be opened: ${fileFault(error)}`
     throw new BunlbError("BUNLB_E_ACCESS_LOG", message)
   }
 }

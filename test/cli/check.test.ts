@@ -59,7 +59,7 @@ test("finds a CA file that is missing or is none", async () => {
     code: 2,
     out: "",
     complaints:
-      `bunlb: backend a:443: ca file ${missing} cannot be read: ENOENT\n` +
-      `bunlb: backend b:443: ca file ${empty} holds no PEM certificate`,
+      `bunlb: backend a:443: CA file ${missing} cannot be read: no such file or folder\n` +
+      `bunlb: backend b:443: CA file ${empty} holds no PEM certificate`,
   })
 })

@@ -43,7 +43,7 @@ test.each<[string, string]>([
     '--admin: expected HOST:PORT such as 127.0.0.1:9900, or off, got "9900"',
   ],
   ["--health-interval 5 -b a:80", "--health-interval: 5 has no unit, write 5ms, 5s, 5m or 5h"],
-  ["-c none.yaml", "config: none.yaml: no such file"],
+  ["-c none.yaml", "config: none.yaml: no such file or folder"],
   ["-c bunlb.conf", "config: bunlb.conf: the name must end in .yaml, .yml, .toml or .json"],
   ["health --admin off", "--admin: expected HOST:PORT, got off"],
   ["backend --fail-rate 2", '--fail-rate: expected a number from 0 to 1 such as 0.1, got "2"'],

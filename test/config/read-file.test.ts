@@ -41,7 +41,7 @@ const noValue = "Missing value after '='; values must be on the same line"
 const notJson = "is not JSON, remove it or write YAML"
 
 test.each<[string, string | null, string]>([
-  ["none.yaml", null, "config: none.yaml: no such file"],
+  ["none.yaml", null, "config: none.yaml: no such file or folder"],
   ["bunlb.conf", "port: 1", "config: bunlb.conf: the name must end in .yaml, .yml, .toml or .json"],
   ["bad.yaml", "a: 1\nb: [1,\nc: 2\n", "config: bad.yaml:3:1: not valid YAML: Unexpected token"],
   ["bad.toml", "a = 1\nb = \n", `config: bad.toml:2:5: not valid TOML: ${noValue}`],

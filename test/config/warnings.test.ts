@@ -15,7 +15,9 @@ function warnings(...said: [SettingKey, readonly string[] | boolean][]): string[
   return warningsAbout(settings, machine).map(({ loud, line }) => (loud ? "LOUD " : "") + line)
 }
 
-test.each<[string, [SettingKey, readonly string[] | boolean][], string[]]>([
+type Row = [string, [SettingKey, readonly string[] | boolean][], string[]]
+
+test.each<Row>([
   ["nothing", [], []],
   [
     "insecure",
@@ -34,6 +36,19 @@ test.each<[string, [SettingKey, readonly string[] | boolean][], string[]]>([
       "LOUD admin: 0.0.0.0 is not a loopback address, whoever reaches it sees all figures; " +
         "without admin_token nothing can be changed there",
     ],
+  ],
+  ...["127.0.0.1", "localhost", "[::1]"].map((host): Row => [
+    `itself as ${host}`,
+    [["backends", [`${host}:8080`, "b:8080", `${host}:8081`]]],
+    [`LOUD backends: ${host}:8080 is bunlb's own port, its requests would go round in a circle`],
+  ]),
+  [
+    "the same port of an address that it does not listen on",
+    [
+      ["host", ["127.0.0.1"]],
+      ["backends", ["10.0.0.1:8080", "b:8080"]],
+    ],
+    [],
   ],
   ["no admin", [["admin", ["off"]]], []],
   [

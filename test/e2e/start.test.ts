@@ -25,7 +25,7 @@ test.each([
   ],
   ["a bad number", ["-p", "eighty", "-b", "a:80"], /^bunlb: --port: expected a whole number/],
   ["a bad address", ["-b", "a:80:80"], /^bunlb: --backend: /],
-  ["a missing file", ["-c", "none.yaml"], /^bunlb: config: none\.yaml: no such file$/],
+  ["a missing file", ["-c", "none.yaml"], /^bunlb: config: none\.yaml: no such file or folder$/],
   ["an unknown command", ["demmo"], /^bunlb: unknown command "demmo", did you mean demo\?$/],
 ])("%s: one line, exit 2", async (_name, args, fault) => {
   await using bunlb = spawnBunlb(args)
@@ -56,9 +56,7 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
     const backend = ["-b", "https://localhost:9,ca=none.pem"]
     await using bunlb = spawnBunlb([...backend, "-p", "0", "-w", "2", "--mode", mode])
     expect(await bunlb.exited()).toBe(2)
-    expect(bunlb.lines).toEqual([
-      expect.stringMatching(/^bunlb: CA file none\.pem: cannot be read/),
-    ])
+    expect(bunlb.lines).toEqual([expect.stringMatching(/^bunlb: CA file none\.pem cannot be read/)])
   })
 })
 

@@ -90,7 +90,7 @@ test("what cannot be opened is one clear error at start, and changes nothing lat
   using at = new AccessLogFile()
   const nowhere = join(at.folder, "none", "access.log")
   expect(() => new AccessFile(nowhere, log)).toThrow(
-    `access log ${nowhere}: cannot be opened: ENOENT`,
+    `access log ${nowhere}: cannot be opened: no such file or folder`,
   )
   const folder = join(at.folder, "logs")
   const inside = join(folder, "access.log")
@@ -98,7 +98,7 @@ test("what cannot be opened is one clear error at start, and changes nothing lat
   const file = new AccessFile(inside, log)
   renameSync(folder, `${folder}.1`)
   file.reopen()
-  expect(complaints.at(-1)).toEndWith("cannot be opened: ENOENT; the old one is kept")
+  expect(complaints.at(-1)).toEndWith("cannot be opened: no such file or folder; the old one is kept")
   file.add("kept\n")
   file.close()
   expect(readFileSync(join(`${folder}.1`, "access.log"), "utf8")).toBe("kept\n")

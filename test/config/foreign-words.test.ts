@@ -1,0 +1,35 @@
+/** Words of other balancers lead to ours, and only where ours can stand. */
+import { expect, test } from "bun:test"
+import { foreignAdvice } from "../../src/config/foreign-words.ts"
+import { settingRows } from "../../src/config/schema.ts"
+
+const keys = settingRows.flatMap(({ key }) => [key as string, key.replace(/\..*/, "")])
+const quoted = (key: string): string | null => (keys.includes(key) ? `"${key}"` : null)
+
+test.each([
+  ["upstreams", ', here it is "backends"'],
+  ["lb_policy", ', here it is "strategy"'],
+  ["Worker-Processes", ', here it is "workers"'],
+  ["set_real_ip_from", ', here it is "trusted_proxies"'],
+  ["tls", ", bunlb ends no TLS of clients, put it behind something that does"],
+  ["routes", ", bunlb has one list of backends and no routes"],
+  ["zzz", null],
+  ["toString", null],
+])("%s", (word, advice) => {
+  expect(foreignAdvice(word, quoted)).toBe(advice)
+})
+
+test("no word leads to a key that does not exist", () => {
+  const asked: string[] = []
+  for (const word of ["listen", "address", "balance", "check", "keepalive", "log", "stats"]) {
+    foreignAdvice(word, (key) => {
+      asked.push(key)
+      return key
+    })
+  }
+  expect(asked.filter((key) => !keys.includes(key))).toEqual([])
+})
+
+test("a command without backends is told nothing about them", () => {
+  expect(foreignAdvice("tls", () => null)).toBeNull()
+})

@@ -15,7 +15,7 @@ const readme = read("README.md")
 const pages = [
   ...["README.md", "CHANGELOG.md"],
   ...["docs/architecture.md", "docs/configuration.md", "docs/metrics.md"],
-  "docs/install.md",
+  ...["docs/install.md", "docs/operation.md", "docs/runbook.md"],
   "docs/testing.md",
 ]
 

@@ -130,6 +130,17 @@ describe("what is not run", () => {
     expect(lost).toEqual([])
   })
 
+  test("names settings that there are", () => {
+    const keys = settingRows.map(({ key }): string => key)
+    const groups = new Set(keys.filter((key) => key.includes(".")).map((key) => key.split(".")[0]))
+    const lost = tried.flatMap(({ path, text }) =>
+      [...text.matchAll(/`([a-z_]+)\.([a-z_]+)(?=[`:])/g)]
+        .filter(([, group, key]) => groups.has(group) && !keys.includes(`${group}.${key}`))
+        .map(([name]) => `${path}: ${name}`),
+    )
+    expect(lost).toEqual([])
+  })
+
   test("names variables that there are", () => {
     const own = settingRows.map(({ key }) => `BUNLB_${key.toUpperCase().replaceAll(".", "_")}`)
     const others = [

@@ -98,7 +98,9 @@ test("what cannot be opened is one clear error at start, and changes nothing lat
   const file = new AccessFile(inside, log)
   renameSync(folder, `${folder}.1`)
   file.reopen()
-  expect(complaints.at(-1)).toEndWith("cannot be opened: no such file or folder; the old one is kept")
+  expect(complaints.at(-1)).toEndWith(
+    "cannot be opened: no such file or folder; the old one is kept",
+  )
   file.add("kept\n")
   file.close()
   expect(readFileSync(join(`${folder}.1`, "access.log"), "utf8")).toBe("kept\n")

@@ -1,110 +1,13 @@
 /**
- * Scenarios 24 to 26: a pooled connection that has died, a client that leaves, and connections that belong to one
- * client or one name only.
+ * Scenarios 25 and 26: a client that leaves, and connections that belong to one client or one name only.
  */
 import { describe, expect, test } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
-import type { BackendConnection, ConnectionHandler } from "../support/scripted-backend.ts"
-import { PATIENCE_MS, rng, until, type Rng } from "../support/until.ts"
-import { Stage, crowd, turn } from "./driver.ts"
-
-const TRIALS = 1000
-const SEED = 20240601
-
-const deaths = ["FIN", "half-closed", "RST", "FIN on request", "RST on request"] as const
-
-/** Answers `/warm` and then dies in a way of its own choice; everything else is counted and answered. */
-function mortal(chance: Rng): ConnectionHandler {
-  return async (connection) => {
-    for (;;) {
-      const request = await connection.receiveRequest()
-      await connection.send(answer(200, request.target))
-      if (request.target !== "/warm") continue
-      const death = chance.pick(deaths)
-      if (death.endsWith("on request")) await connection.receiveRequest()
-      else for (let turns = chance.between(0, 6); turns > 0; turns--) await turn()
-      return die(connection, death)
-    }
-  }
-}
-
-async function die(connection: BackendConnection, death: (typeof deaths)[number]): Promise<void> {
-  if (death.startsWith("RST")) connection.reset()
-  else if (death === "half-closed") await connection.halfClose()
-  else await connection.close()
-}
-
-/** Warms a connection up and sends `request(id)` on it while it dies. Returns the status. */
-async function race(port: number, chance: Rng, request: string, id: string): Promise<number> {
-  const client = await RawClient.connect(port)
-  await client.exchange("GET /warm HTTP/1.1\r\nHost: x\r\n\r\n")
-  for (let turns = chance.between(0, 6); turns > 0; turns--) await turn()
-  const response = await client.exchange(request)
-  if (response.status === 200) expect(response.body.toString()).toBe(id)
-  await client.close()
-  return response.status
-}
-
-/** Runs all trials of one method; returns the statuses and how often each request came to the backend. */
-async function races(method: string, fields: string, body: string) {
-  const chance = rng(SEED)
-  using backend = await ScriptedBackend.start(mortal(chance))
-  const balancer = await TestBalancer.start([backend.port])
-  const statuses = new Map<number, number>()
-  const ids = Array.from({ length: TRIALS }, (_, index) => `/${method}/${index}`)
-  await crowd(ids, async (id) => {
-    const request = `${method} ${id} HTTP/1.1\r\nHost: x\r\n${fields}\r\n${body}`
-    const status = await race(balancer.port, chance, request, id)
-    statuses.set(status, (statuses.get(status) ?? 0) + 1)
-  })
-  const arrivals = new Map<string, number>(ids.map((id) => [id, 0]))
-  for (const { target, body: arrived } of backend.requests) {
-    if (target === "/warm") continue
-    arrivals.set(target, (arrivals.get(target) ?? 0) + 1)
-    if (arrived.toString() !== "") expect(arrived.toString()).toBe("hello")
-  }
-  expect(balancer.figure("bunlb_backend_up")).toBe(1)
-  return {
-    statuses,
-    arrivals: [...arrivals.values()],
-    stale: balancer.figure("bunlb_stale_retries_total"),
-  }
-}
-
-describe(`24: ${TRIALS} requests on connections that die meanwhile (seed ${SEED}):`, () => {
-  test("every GET is answered", async () => {
-    const { statuses, arrivals, stale } = await races("GET", "", "")
-    expect([...statuses]).toEqual([[200, TRIALS]])
-    // The deaths on a request guarantee that there were many.
-    expect(stale).toBeGreaterThan(TRIALS / 5)
-    expect(Math.max(...arrivals)).toBe(2)
-    expect(Math.min(...arrivals)).toBe(1)
-  })
-
-  test("every PUT is answered, with its body sent again", async () => {
-    const { statuses, stale } = await races("PUT", "Content-Length: 5\r\n", "hello")
-    expect([...statuses]).toEqual([[200, TRIALS]])
-    expect(stale).toBeGreaterThan(TRIALS / 5)
-  })
-
-  const posts = [
-    ["Content-Length", "Content-Length: 5\r\n", "hello"],
-    ["chunks", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"],
-    ["no body", "", ""],
-  ] as const
-
-  test.each(posts)("no POST with %s comes to the backend twice", async (_what, fields, body) => {
-    const { statuses, arrivals, stale } = await races("POST", fields, body)
-    expect(Math.max(...arrivals)).toBe(1)
-    expect([...statuses.keys()].toSorted()).toEqual([200, 502])
-    expect(stale).toBe(0)
-    // Deaths that the kernel knew of were seen in time, so most were answered.
-    expect(statuses.get(200)).toBeGreaterThan(TRIALS / 4)
-  })
-})
+import { PATIENCE_MS, until } from "../support/until.ts"
+import { Stage } from "./driver.ts"
 
 describe("25: a client that leaves", () => {
   const leavings = [

@@ -43,11 +43,15 @@ const CROWD = 24
 /** No cut: the message leaves in one write. */
 export const WHOLE = 0
 
+const bodiless = { body: Buffer.alloc(0), framing: "none", trailers: [] } as const
+
 export class Stage {
   /** How the backend frames its answers. */
   framing: "length" | "chunked" = "length"
   /** What the backend does instead of an echo for targets that begin with `/scripted`. */
   script: Script | null = null
+  /** Requests are taken for whole when their head has come. */
+  early = false
   readonly #bystanders = { count: 0 }
 
   private constructor(
@@ -59,8 +63,14 @@ export class Stage {
     const box: { stage: Stage | null } = { stage: null }
     const backend = await ScriptedBackend.start(async (connection) => {
       for (;;) {
-        const request = await connection.receiveRequest()
         const stage = box.stage
+        const request = stage?.early
+          ? {
+              ...(await connection.receiveRequestHead()),
+              ...bodiless,
+              connection: connection.index,
+            }
+          : await connection.receiveRequest()
         const scripted = request.target.startsWith("/scripted") && stage?.script
         if (scripted) await scripted(connection, request)
         else await connection.send(echo(request, stage?.framing ?? "length"))

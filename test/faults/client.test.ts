@@ -2,13 +2,13 @@
  * Clients that go away, at every moment of a request, with a FIN and with a reset, alone and together with the
  * backend. After each: nothing stays connected or counted, no backend is blamed, and the next client is served.
  */
-import { describe, expect, test } from "bun:test"
+import { beforeAll, describe, expect, test } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { BackendConnection } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
-import { comesToRest } from "./quiet.ts"
+import { Leftovers, comesToRest } from "./quiet.ts"
 
 const head = "POST /played HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 const get = "GET /played HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -146,7 +146,12 @@ describe("a client that resets its connection", () => {
   })
 })
 
+// By now every phase has been played once, so whatever is made once for all is there.
+const leftovers = new Leftovers()
+
 describe("a client that closes its connection", () => {
+  beforeAll(() => leftovers.note())
+
   // One that waits for a response may have closed its sending side only: it is served on until a time limit.
   test.each(phases)("%s", async (_when, phase) => {
     const balancer = await play(phase, (client) => {
@@ -193,4 +198,8 @@ test("200 clients that connect and reset at once leave nothing behind", async ()
   }
   await until(() => balancer.figure("bunlb_client_connections_total") === 200, 3000, "all of them")
   await comesToRest(balancer)
+})
+
+test("after all of this no descriptor is left and no connection in memory", async () => {
+  await leftovers.areNone()
 })

@@ -3,15 +3,19 @@
  * are left, in the gauges as well as in the lists behind them.
  */
 import { expect } from "bun:test"
+import { readdirSync } from "node:fs"
 import { Deadlines, type Deadlined } from "../../src/net/deadlines.ts"
 import type { TestBalancer } from "../support/balancer.ts"
 import { until } from "../support/until.ts"
 
 /** Every list of deadlines of this process, noted when it is first used. */
 const lists = new Set<Deadlines>()
+/** Every connection that was ever in one. */
+const connections: WeakRef<Deadlined>[] = []
 const add = Deadlines.prototype.add
 Deadlines.prototype.add = function (this: Deadlines, entry: Deadlined): void {
   lists.add(this)
+  connections.push(new WeakRef(entry))
   add.call(this, entry)
 }
 
@@ -44,4 +48,32 @@ export async function comesToRest(balancer: TestBalancer, ms: number = 3000): Pr
   const rests = (): boolean => Bun.deepEquals(gaugesOf(balancer), calm)
   await until(rests, ms, "rest").catch(() => {})
   expect(gaugesOf(balancer)).toEqual(calm)
+}
+
+/** A stack or a register may point at some for a while. */
+const HANDFUL = 6
+
+/** Descriptors of this process before and after many faults, and the connections that there were. */
+export class Leftovers {
+  #descriptors = 0
+
+  note(): void {
+    this.#descriptors = descriptors()
+  }
+
+  async areNone(): Promise<void> {
+    const alive = (): number => {
+      Bun.gc(true)
+      return connections.filter((each) => each.deref() !== undefined).length
+    }
+    await until(() => descriptors() <= this.#descriptors, 3000, "descriptors").catch(() => {})
+    expect(descriptors()).toBeLessThanOrEqual(this.#descriptors)
+    await until(() => alive() <= HANDFUL, 3000, "the collector").catch(() => {})
+    expect(alive()).toBeLessThanOrEqual(HANDFUL)
+    expect(connections.length).toBeGreaterThan(10 * HANDFUL)
+  }
+}
+
+function descriptors(): number {
+  return readdirSync("/proc/self/fd").length
 }

@@ -125,6 +125,22 @@ describe("a response head", () => {
   })
 })
 
+test.each([
+  [65_536, 200],
+  [65_537, 502],
+])("by default a response head of %d bytes is %d", async (bytes, status) => {
+  const rest = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: \r\n\r\n"
+  const head = rest.replace("X: ", `X: ${"x".repeat(bytes - rest.length)}`)
+  using backend = await ScriptedBackend.start(async (connection) => {
+    await connection.receiveRequest()
+    await connection.send(head)
+  })
+  const balancer = await TestBalancer.start([backend.port])
+  const client = await RawClient.connect(balancer.port)
+  expect((await client.exchange(get)).status).toBe(status)
+  await client.close()
+})
+
 test.each([0, 1, 2])(
   "retries.max %d: a request is sent so often again, and no more",
   async (max) => {

@@ -163,6 +163,25 @@ describe("8: limits of", () => {
     },
   )
 
+  const defaults: readonly [what: string, status: number, reason: string, text: string][] = [
+    ["16 KiB and a byte", 431, "head_size", sized(16_385)],
+    ["101 fields", 431, "field_count", count(101)],
+    ["a request line of 8 KiB and a byte", 414, "target_length", lined(8193)],
+  ]
+
+  test.each(defaults)("defaults: %s: %d (every 499th cut)", async (_what, status, reason, text) => {
+    using stage = await Stage.open()
+    await stage.refuses(text, { status, reason, cuts: someCutsOf(text, 499) })
+  })
+
+  test("defaults: a head of 16 KiB and a line of 8 KiB pass (every 1021st cut)", async () => {
+    using stage = await Stage.open()
+    for (const text of [sized(16_384), lined(8192), count(100)]) {
+      const check = ({ head }: Seen): void => expect(head.length).toBeGreaterThan(text.length)
+      await stage.serves(text, check, ["GET"], someCutsOf(text, 1021))
+    }
+  })
+
   test("defaults: 100 fields and 16 KiB pass whole (every 1021st cut)", async () => {
     using stage = await Stage.open()
     const line = (index: number): string => `F${index}: ${"v".repeat(150)}`

@@ -31,7 +31,9 @@ const foreign = /^(apiVersion|scrape_configs|services|name|groups|global|http|pr
 
 const files = tried
   .flatMap(blocksOf)
-  .filter(({ language }) => ["yaml", "toml"].includes(language))
+  .filter(({ language, text }) =>
+    language === "json" ? text.includes('"backends"') : ["yaml", "toml"].includes(language),
+  )
   .filter(({ text }) => !foreign.test(text))
 
 const example = (language: string): string =>

@@ -198,6 +198,11 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     0,
     "Client connections of one worker; 0: what the descriptor limit allows",
   ),
+  "limits.connections_per_client": sizes(
+    integer(0, 1_000_000),
+    0,
+    "Connections of one address to one worker, trusted proxies aside; 0: no limit",
+  ),
 
   "pool.idle": pool(integer(0, 65_535), 512, "Unused connections kept, per backend and worker"),
   "pool.max_age": pool(limit, 5 * MINUTE, "Age at which a connection is not reused"),

@@ -84,6 +84,8 @@ export interface LimitSettings {
   readonly responseHeadBytes: Bytes
   /** Client connections of one worker; 0 takes what the descriptor limit allows. */
   readonly connections: number
+  /** Of one address, at one worker; 0 is no limit. Trusted proxies have none. */
+  readonly connectionsPerClient: number
 }
 
 export interface PoolSettings {

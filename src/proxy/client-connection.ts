@@ -394,6 +394,6 @@ export class ClientConnection implements Deadlined {
     this.#gateway.figures.clients--
     this.#exchange.clientGone()
     tunnel?.clientGone()
-    this.#gateway.onClientGone()
+    this.#gateway.onClientGone(this)
   }
 }

@@ -83,7 +83,7 @@ export class Gateway {
   /** Connections to all backends together that the descriptors allow. Set by the worker. */
   backendLimit = Infinity
   /** Called when a client connection has closed. */
-  onClientGone: () => void = () => {}
+  onClientGone: (client: ClientConnection) => void = () => {}
 
   constructor(parts: GatewayParts) {
     this.settings = parts.settings
@@ -146,6 +146,7 @@ export class Gateway {
       responseHeadBytes: Math.max(limits.responseHeadBytes, before.responseHeadBytes),
       fields: Math.max(limits.fields, before.fields),
       connections: limits.connections,
+      connectionsPerClient: limits.connectionsPerClient,
     }
     this.widest = widest
     this.request = new RequestHead(limits)

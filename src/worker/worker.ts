@@ -8,7 +8,7 @@ import type { Strategy } from "../balance/strategy.ts"
 import type { Settings } from "../config/settings.ts"
 import { HealthBoard } from "../health/board.ts"
 import { Prober } from "../health/prober.ts"
-import { refusals } from "../http/refusal.ts"
+import { CROWD, refusals } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
 import { Deadlines, SWEEP_MS } from "../net/deadlines.ts"
 import { openListeners } from "../net/listeners.ts"
@@ -20,6 +20,7 @@ import { ClientConnection } from "../proxy/client-connection.ts"
 import { Gateway } from "../proxy/gateway.ts"
 import { type Upstream, hostOf } from "../proxy/upstream.ts"
 import { AccessLogging } from "./access-logging.ts"
+import { Crowds } from "./crowds.ts"
 import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
@@ -52,6 +53,7 @@ class Balancer implements Worker {
   readonly #prober: Prober
   readonly #acceptor: Acceptor<ClientConnection>
   readonly #membership: Membership
+  readonly #crowds = new Crowds()
   #clientLimit = 0
   readonly #access: AccessLogging
   readonly #began = processClock.now()
@@ -81,7 +83,10 @@ class Balancer implements Worker {
     )
     this.port = settings.port
     this.#acceptor = new Acceptor(this.#listenFd(), (socket) => this.#accept(socket))
-    this.#gateway.onClientGone = () => this.#clientGone()
+    this.#gateway.onClientGone = (client) => {
+      this.#crowds.leave(client.plan.identity.address)
+      this.#clientGone()
+    }
   }
 
   #listenFd(): number {
@@ -197,6 +202,10 @@ class Balancer implements Worker {
 
   #accept(socket: Bun.Socket<ClientConnection>): ClientConnection {
     const client = new ClientConnection(this.#gateway, socket)
+    const { address, trusted } = client.plan.identity
+    const limit = this.#gateway.settings.limits.connectionsPerClient
+    const crowded = this.#crowds.enter(address) > limit && limit > 0 && !trusted
+    if (crowded) client.refuse(CROWD)
     if (this.#gateway.clients.size >= this.#clientLimit) this.#full()
     return client
   }

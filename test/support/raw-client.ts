@@ -35,18 +35,22 @@ export class RawClient extends Wire {
   static async connect(
     port: number,
     host: string = "127.0.0.1",
-    options: { tls?: ClientTls } = {},
+    /** `from`: the address to come from. */
+    options: { tls?: ClientTls; from?: string } = {},
   ): Promise<RawClient> {
     const client = new RawClient()
     const tls = options.tls
-    client.socket = await Bun.connect<Wire>({
+    const target = {
+      // There, though Bun's types do not say so.
+      ...(options.from === undefined ? {} : { localAddress: options.from }),
       hostname: host,
       port,
       allowHalfOpen: true,
       data: client,
       socket: wireHandlers,
       ...(tls === undefined ? {} : { tls: tlsOptions(tls, host) }),
-    })
+    }
+    client.socket = await Bun.connect<Wire>(target)
     client.flush()
     return client
   }

@@ -7,7 +7,9 @@
 import { formatHostPort } from "./config/address.ts"
 import { parseConfig } from "./config/config-tree.ts"
 import { resolveSettings } from "./config/resolve.ts"
+import type { Settings } from "./config/settings.ts"
 import { startBackend as startTestBackend } from "./demo/backend.ts"
+import { BunlbError } from "./observe/errors.ts"
 import type { Log } from "./observe/log.ts"
 import { startWorker } from "./worker/worker.ts"
 
@@ -93,14 +95,18 @@ export async function startBackend(options: BackendOptions = {}): Promise<TestBa
   return { name, port: backend.port, address, stop, [Symbol.dispose]: stop }
 }
 
-function settingsOf(options: BalancerOptions) {
+function settingsOf(options: BalancerOptions): Settings {
   const document = { host: "127.0.0.1", port: 0, ...options, admin: "off", mode: "sp" }
-  return resolveSettings({
+  const settings = resolveSettings({
     file: parseConfig("startBalancer", JSON.stringify(document), "json"),
     flags: new Map(),
     environment: {},
     machine: { cpus: 1, platform: process.platform },
   })
+  const discovered = settings.backends.find(({ discover }) => discover !== undefined)
+  if (discovered === undefined) return settings
+  const message = `startBalancer: ${discovered.name}: only the whole program asks DNS, name servers`
+  throw new BunlbError("BUNLB_E_CONFIG", message)
 }
 
 function recordingLog(lines: string[]): Log {

@@ -71,4 +71,6 @@ test("it drains, and tells of health in its lines", async () => {
 test("what makes no sense is refused with its place", async () => {
   const refused = startBalancer({ backends: ["127.0.0.1:1"], helth: {} })
   await expect(refused).rejects.toThrow(/startBalancer.*helth.*did you mean "health"/)
+  const discovering = startBalancer({ backends: ["dns+http://web:80"] })
+  await expect(discovering).rejects.toThrow("startBalancer: dns+http://web:80: only the whole")
 })

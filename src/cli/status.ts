@@ -4,6 +4,7 @@
  */
 import type { Settings } from "../config/settings.ts"
 import { boolean } from "../config/value-types.ts"
+import type { Discovered } from "../fleet/discovery.ts"
 import type { BackendStatus, FleetStatus, WorkerStatus } from "../fleet/status.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
@@ -76,11 +77,17 @@ export function statusPage(fleet: FleetStatus, now: number): string {
   return [
     head,
     ...byHand,
+    ...(fleet.discovered ?? []).map(discoveredLine),
     "",
     backendTable(fleet.backends, now),
     "",
     workerTable(fleet.workers),
   ].join("\n")
+}
+
+function discoveredLine({ name, members, stale }: Discovered): string {
+  const count = members.length === 1 ? "1 backend" : `${members.length} backends`
+  return stale === "" ? `${name}: ${count}` : `${name}: ${count}, does not resolve (${stale})`
 }
 
 function backendTable(backends: readonly BackendStatus[], now: number): string {

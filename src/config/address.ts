@@ -114,6 +114,23 @@ export const network: ValueType<string> = {
   json: stringLike("^[0-9A-Fa-f:.]+(/\\d{1,3})?$"),
 }
 
+/** Where a name server is: an address, with a port if it is not 53. */
+export const nameServer: ValueType<string> = {
+  kind: "scalar",
+  placeholder: "IP[:PORT]",
+  expects: "an IP address with or without a port, such as 10.0.0.53 or 127.0.0.1:5353",
+  read(input, refuse) {
+    const text = String(input)
+    const judged = isIPv6(text) ? { host: shortIPv6(text), port: null } : readHostPort(text, 1)
+    if ("fault" in judged || isIP(judged.host) === 0) {
+      return refuse(`expected ${nameServer.expects}, got ${shown(input)}`)
+    }
+    return judged.port === null ? judged.host : formatHostPort(judged.host, judged.port)
+  },
+  format: String,
+  json: stringLike("^[0-9A-Fa-f:.\\[\\]]+$"),
+}
+
 /** A Host field: a name or address with or without a port, forwarded as it is written. */
 export const hostField: ValueType<string> = {
   kind: "scalar",

@@ -1,25 +1,30 @@
 /**
  * One backend and the list of them, as a line (`10.0.0.1:8080,weight=2`, `https://api.example.com`)
  * or as an object (`{ host, port, weight, backup, tls, ca }`; the older Zig balancer's file is a
- * list of these).
+ * list of these). `dns+http://` and `srv+http://` stand for as many backends as DNS says.
  *
  * A URL may not carry a path: bunlb forwards the client's path byte for byte, and a path here would
  * promise another.
  */
+import { isIP } from "node:net"
 import { formatHostPort, readHost, readHostPort } from "./address.ts"
-import type { BackendSettings } from "./settings.ts"
+import type { BackendSettings, Discovery } from "./settings.ts"
 import type { Refuse, ValueType } from "./setting.ts"
 import { didYouMean } from "./spelling.ts"
-import { boolean, integer, shown, stringLike } from "./value-types.ts"
+import { boolean, integer, oneOf, shown, stringLike } from "./value-types.ts"
 
 /** More than this is a fleet that wants a service mesh; the health bitmap is sized by it. */
 export const MAX_BACKENDS = 1024
+/** The largest weight. */
+export const HEAVIEST = 1000
 
 const port = integer(1, 65_535, "PORT")
-const weight = integer(1, 1000)
+const weight = integer(1, HEAVIEST)
+const discovery = oneOf<Discovery>(["dns", "srv"])
 
 const optionNames = ["weight", "backup", "tls", "ca"]
-const objectKeys = ["host", "port", ...optionNames]
+const PORT_OF_SRV = "has a port, which its SRV records tell"
+const objectKeys = ["host", "port", ...optionNames, "discover"]
 
 interface Options {
   weight?: number | undefined
@@ -28,7 +33,24 @@ interface Options {
   ca?: string | undefined
 }
 
-type Schemes = "http" | "https" | null
+/** What is written before the host: `srv+https://` is `srv` and `https`. */
+interface Scheme {
+  readonly discover: Discovery | null
+  /** Null when nothing is said of TLS. */
+  readonly name: "http" | "https" | null
+}
+
+const noScheme: Scheme = { discover: null, name: null }
+const schemes: Readonly<Record<string, Scheme>> = {
+  http: { discover: null, name: "http" },
+  https: { discover: null, name: "https" },
+  "dns+http": { discover: "dns", name: "http" },
+  "dns+https": { discover: "dns", name: "https" },
+  "srv+http": { discover: "srv", name: "http" },
+  "srv+https": { discover: "srv", name: "https" },
+}
+
+const DISCOVERY = "(([dD][nN][sS]|[sS][rR][vV])\\+)"
 
 export const backend: ValueType<BackendSettings> = {
   kind: "scalar",
@@ -44,11 +66,12 @@ export const backend: ValueType<BackendSettings> = {
   format: formatLine,
   json: {
     anyOf: [
-      stringLike("^([hH][tT][tT][pP][sS]?://)?[^\\s/?#,@]+/?(,.*)?$"),
+      stringLike(`^(${DISCOVERY}?[hH][tT][tT][pP][sS]?://)?[^\\s/?#,@]+/?(,.*)?$`),
       {
         type: "object",
         additionalProperties: false,
-        required: ["host", "port"],
+        required: ["host"],
+        anyOf: [{ required: ["port"] }, { required: ["discover"] }],
         properties: {
           host: { type: "string" },
           port: port.json,
@@ -56,6 +79,7 @@ export const backend: ValueType<BackendSettings> = {
           backup: boolean.json,
           tls: boolean.json,
           ca: { type: ["string", "null"] },
+          discover: discovery.json,
         },
       },
     ],
@@ -65,7 +89,8 @@ export const backend: ValueType<BackendSettings> = {
 /** The line that reads as `value`. */
 function formatLine(value: BackendSettings): string {
   const words = [value.name]
-  if (value.tls !== (value.port === 443)) words.push(value.tls ? "tls" : "tls=false")
+  const said = value.discover !== undefined || value.tls === (value.port === 443)
+  if (!said) words.push(value.tls ? "tls" : "tls=false")
   if (value.weight !== 1) words.push(`weight=${value.weight}`)
   if (value.backup) words.push("backup")
   if (value.ca !== null) words.push(`ca=${value.ca}`)
@@ -78,11 +103,12 @@ function readLine(line: string, refuse: Refuse): BackendSettings | undefined {
   // Two lines of a YAML list become one when the second is indented further.
   if (/\s/.test(target))
     return say("holds a blank: one backend an entry, and in YAML all entries in one column")
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1]?.toLowerCase() ?? null
-  if (scheme !== null && scheme !== "http" && scheme !== "https") {
-    return say(`has the scheme ${scheme}, only http and https are supported`)
+  const word = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1]?.toLowerCase() ?? null
+  const scheme = word === null ? noScheme : schemes[word]
+  if (scheme === undefined) {
+    return say(`has the scheme ${word}, only http and https are supported (dns+http, srv+http too)`)
   }
-  const authority = scheme === null ? target : target.slice(scheme.length + 3)
+  const authority = word === null ? target : target.slice(word.length + 3)
   const end = authority.search(/[/?#]/)
   if (end !== -1 && authority.slice(end) !== "/") {
     return say("has a path, a backend is only HOST:PORT: paths are forwarded as they come")
@@ -91,10 +117,16 @@ function readLine(line: string, refuse: Refuse): BackendSettings | undefined {
   if (hostAndPort.includes("@")) return say("has a user name, which a backend cannot have")
   const judged = readHostPort(hostAndPort, 1)
   if ("fault" in judged) return say(judged.fault)
-  const number = judged.port ?? (scheme === null ? null : scheme === "https" ? 443 : 80)
+  const number = judged.port ?? impliedPort(scheme)
   if (number === null) return say(`has no port, write ${hostAndPort}:80`)
+  if (scheme.discover === "srv" && judged.port !== null) return say(PORT_OF_SRV)
   const options = readOptions(words, say)
   return options && assemble(judged.host, number, scheme, options, say)
+}
+
+function impliedPort({ discover, name }: Scheme): number | null {
+  if (discover === "srv") return 0
+  return name === null ? null : name === "https" ? 443 : 80
 }
 
 /** The words behind the first comma. */
@@ -138,12 +170,15 @@ function readObject(
     if (!objectKeys.includes(key)) at(key)(`unknown key${didYouMean(key, objectKeys)}`)
   }
   const host = readObjectHost(object.host, at("host"), mark)
-  const number =
-    object.port === undefined
-      ? mark("has no port, add one such as port: 80")
-      : port.read(object.port, at("port"))
   const given = <T>(key: string, type: ValueType<T>): T | undefined =>
     object[key] === undefined ? undefined : type.read(object[key], at(key))
+  const discover = given("discover", discovery) ?? null
+  if (discover === "srv" && object.port !== undefined) at("port")(PORT_OF_SRV)
+  const number =
+    discover === "srv"
+      ? 0
+      : (given("port", port) ??
+        (object.port === undefined ? mark("has no port, add one such as port: 80") : undefined))
   const options: Options = {
     weight: given("weight", weight),
     backup: given("backup", boolean),
@@ -154,7 +189,7 @@ function readObject(
     at("ca")(`expected the name of a PEM file, got ${shown(object.ca)}`)
   }
   if (!clean || host === undefined || number === undefined) return undefined
-  return assemble(host, number, null, options, mark)
+  return assemble(host, number, { discover, name: null }, options, mark)
 }
 
 function readObjectHost(input: unknown, refuse: Refuse, missing: Refuse): string | undefined {
@@ -168,25 +203,32 @@ function readObjectHost(input: unknown, refuse: Refuse, missing: Refuse): string
 function assemble(
   host: string,
   number: number,
-  scheme: Schemes,
+  { discover, name: scheme }: Scheme,
   options: Options,
   say: Refuse,
 ): BackendSettings | undefined {
   if (scheme === "http" && options.tls === true) return say("says http:// and tls, choose one")
   if (scheme === "https" && options.tls === false)
     return say("says https:// and tls=false, choose one")
+  if (discover !== null && isIP(host) !== 0) {
+    return say("is an address, for which DNS has no others: leave out dns+ or srv+")
+  }
+  if (discover === "srv" && options.weight !== undefined) {
+    return say("has a weight, which its SRV records tell")
+  }
   const tls = scheme === null ? (options.tls ?? number === 443) : scheme === "https"
   const ca = options.ca ?? null
   if (ca !== null && !tls) return say("has a ca but no TLS, add tls or use https://")
-  const name = formatHostPort(host, number)
+  const place = number === 0 ? host : formatHostPort(host, number)
   return {
-    name,
+    name: discover === null ? place : `${discover}+${tls ? "https" : "http"}://${place}`,
     host,
     port: number,
     tls,
     weight: options.weight ?? 1,
     backup: options.backup ?? false,
     ca,
+    ...(discover === null ? {} : { discover }),
   }
 }
 

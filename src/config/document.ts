@@ -86,6 +86,10 @@ ${table([
   ["`ca=FILE`", "PEM file instead of the system's CAs, relative to the working directory"],
 ])}
 
+\`dns+http://NAME[:PORT]\` and \`srv+http://_http._tcp.NAME\` (\`dns+https\`, \`srv+https\`; as an object
+\`discover: dns\` or \`discover: srv\`) stand for as many backends as DNS says:
+[discovery.md](discovery.md).
+
 ## Values
 
 - A duration has a unit: \`500ms\`, \`5s\`, \`1m\`, \`1h\`. Only \`0\` needs none.

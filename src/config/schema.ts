@@ -3,7 +3,7 @@
  * all come from this table, so that none of them can say something else; the order here is the
  * order people see.
  */
-import { adminAddress, hostField, listenHost, network } from "./address.ts"
+import { adminAddress, hostField, listenHost, nameServer, network } from "./address.ts"
 import { backendList } from "./backend.ts"
 import { flagName } from "./flag-names.ts"
 import type { Setting, SettingGroup, SettingKey, SettingValues, ValueType } from "./setting.ts"
@@ -63,6 +63,7 @@ const sizes = group("Size limits")
 const pool = group("Connection pool")
 const retries = group("Retries")
 const accessLog = group("Access log")
+const dns = group("DNS")
 
 export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]> } = {
   backends: serving(backendList, [], "A server to send requests to; repeat for more", {
@@ -253,6 +254,18 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     secretParameters,
     "Query parameters whose values are masked; * masks all",
     { defaultText: "access_token, password and the like" },
+  ),
+
+  "dns.servers": dns(
+    list(nameServer, 8),
+    [],
+    "Name servers to ask instead of the system's; names must then be whole",
+    { defaultText: "those of /etc/resolv.conf" },
+  ),
+  "dns.max_backends": dns(
+    integer(1, 1_024),
+    256,
+    "Backends that one dns+http:// or srv+http:// may stand for; the rest is left out",
   ),
 }
 

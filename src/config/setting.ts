@@ -49,6 +49,7 @@ export type SettingGroup =
   | "Connection pool"
   | "Retries"
   | "Access log"
+  | "DNS"
 
 export interface Setting<T> {
   readonly type: ValueType<T>
@@ -71,7 +72,8 @@ type Snake<S extends string> = S extends `${infer Head}${infer Tail}`
   ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${Snake<Tail>}`
   : S
 
-type GroupName = "health" | "sticky" | "timeouts" | "limits" | "pool" | "retries" | "accessLog"
+type GroupName =
+  "health" | "sticky" | "timeouts" | "limits" | "pool" | "retries" | "accessLog" | "dns"
 
 type TopValues = {
   [Name in Exclude<keyof Settings, GroupName> as Snake<Name>]: Settings[Name]
@@ -91,6 +93,7 @@ export type SettingValues = TopValues &
   GroupValues<"limits"> &
   GroupValues<"pool"> &
   GroupValues<"retries"> &
-  GroupValues<"accessLog">
+  GroupValues<"accessLog"> &
+  GroupValues<"dns">
 
 export type SettingKey = keyof SettingValues

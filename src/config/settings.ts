@@ -28,7 +28,22 @@ export interface BackendSettings {
   readonly ca: string | null
   /** Why it gets no new request, by an operator's word at run time; absent while it serves. */
   readonly duty?: Duty
+  /**
+   * It stands for as many backends as DNS says (`host` is what is looked up, `port` 0 when the records tell it): the
+   * master puts them in its place. Absent for a backend that is itself one.
+   */
+  readonly discover?: Discovery
+  /** Found through DNS: `host` and `port` are what to dial, and this is how it is known. */
+  readonly member?: {
+    /** The name of the backend in whose place it stands. */
+    readonly of: string
+    /** What certificates and Host fields name. */
+    readonly host: string
+  }
 }
+
+/** `dns`: each address of a name is a backend. `srv`: each target of its SRV records. */
+export type Discovery = "dns" | "srv"
 
 /**
  * `linger`: only clients whose sticky cookie names it still get it. `drain`: nobody does. `off`: it is not probed
@@ -122,6 +137,13 @@ export interface AccessLogSettings {
   readonly redact: readonly string[]
 }
 
+export interface DnsSettings {
+  /** `IP` or `IP:PORT`, asked in this order; none: what the system says. */
+  readonly servers: readonly string[]
+  /** Backends that one name may stand for. */
+  readonly maxBackends: number
+}
+
 export interface Settings {
   readonly host: string
   readonly port: number
@@ -157,4 +179,5 @@ export interface Settings {
   readonly pool: PoolSettings
   readonly retries: RetrySettings
   readonly accessLog: AccessLogSettings
+  readonly dns: DnsSettings
 }

@@ -42,12 +42,18 @@ export function warningsAbout(
   for (const { name } of backends.filter((backend) => isOwnPort(backend, settings))) {
     warn(true, `backends: ${name} is bunlb's own port, its requests would go round in a circle`)
   }
-  if (backends.length === 1) warn(false, "backends: only one, nothing can take over when it fails")
+  const discovered = backends.some(({ discover }) => discover !== undefined)
+  if (backends.length === 1 && !discovered)
+    warn(false, "backends: only one, nothing can take over when it fails")
   if (backends.length > 1 && backends.every((backend) => backend.backup)) {
     warn(false, "backends: all are backups, so none is")
   }
   if (settings.strategy !== "weighted" && backends.some((backend) => backend.weight !== 1)) {
     warn(false, `backends: weights count only with strategy weighted, not ${settings.strategy}`)
+  }
+  if (settings.strategy === "round_robin" || settings.strategy === "random") {
+    const srv = backends.find(({ discover }) => discover === "srv")
+    if (srv) warn(false, "backends: the weights of SRV records count only with strategy weighted")
   }
   if (settings.mode === "mp" && workers > circumstances.cpus) {
     warn(false, `workers: ${workers} are more than the ${circumstances.cpus} CPUs of this machine`)

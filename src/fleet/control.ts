@@ -7,6 +7,10 @@
  */
 import { backend as backendType } from "../config/backend.ts"
 import type { BackendSettings, Duty, Settings } from "../config/settings.ts"
+import type { Found } from "./members.ts"
+
+/** Puts members in the place of discovered backends. */
+export type Expand = (backends: readonly BackendSettings[]) => readonly BackendSettings[]
 
 type Known = Pick<BackendSettings, "name" | "weight">
 
@@ -21,6 +25,8 @@ export interface ByHand {
   readonly removed: readonly string[]
   /** Milliseconds that clients still come by a cookie to a backend that drains. */
   readonly graces: readonly (readonly [name: string, ms: number])[]
+  /** The last good answers of DNS. */
+  readonly found: readonly Found[]
 }
 
 export class Control {
@@ -53,32 +59,56 @@ export class Control {
     this.#removed.add(name)
   }
 
-  /** The settings with everything that was changed by hand. */
-  over(settings: Settings): Settings {
+  /** Those of the configuration, without the removed and with the added; members have yet to be found. */
+  named(settings: Settings): readonly BackendSettings[] {
     const configured = settings.backends.filter(
       ({ name }) => !this.#removed.has(name) && !this.#added.has(name),
     )
-    const backends = [...configured, ...this.#added.values()].map((backend) => {
-      const duty = this.#duties.get(backend.name)
-      const weight = this.#weights.get(backend.name) ?? backend.weight
+    return [...configured, ...this.#added.values()]
+  }
+
+  /**
+   * The settings with everything that was changed by hand. `expand` puts members in the place of those that are
+   * discovered; what is said of such a name holds for all its members, unless one is told otherwise.
+   */
+  over(settings: Settings, expand: Expand = (backends) => backends): Settings {
+    const present = expand(this.named(settings)).filter(({ name }) => !this.#removed.has(name))
+    const backends = present.map((backend) => {
+      const { name, member } = backend
+      const of = member?.of ?? name
+      const duty = this.#duties.get(name) ?? this.#duties.get(of)
+      const weight = this.#weights.get(name) ?? this.#weights.get(of) ?? backend.weight
       return duty === undefined ? { ...backend, weight } : { ...backend, weight, duty }
     })
     return { ...settings, backends }
   }
 
-  /** The configuration was read again: forgets what it now says itself, and what it no longer speaks of. */
-  settle(before: readonly Known[], after: readonly Known[]): void {
+  /** A member has left by itself: whoever comes back under its address is another. */
+  forgetMember(name: string): void {
+    if (!this.#added.has(name)) this.#forget(name)
+  }
+
+  /**
+   * The configuration was read again: forgets what it now says itself, and what it no longer speaks of. `members`: the
+   * names of those that were discovered.
+   */
+  settle(
+    before: readonly Known[],
+    after: readonly Known[],
+    members: ReadonlySet<string> = new Set(),
+  ): void {
     const old = byName(before)
     const fresh = byName(after)
     for (const name of this.#added.keys()) if (fresh.has(name)) this.#added.delete(name)
-    for (const name of this.#removed) if (!fresh.has(name)) this.#removed.delete(name)
+    const isThere = (name: string): boolean => {
+      return this.#added.has(name) || fresh.has(name) || members.has(name)
+    }
+    for (const name of this.#removed) if (!isThere(name)) this.#removed.delete(name)
     for (const name of this.#weights.keys()) {
       const unchanged = old.get(name)?.weight === fresh.get(name)?.weight
-      if (!unchanged || !this.#isThere(name, fresh)) this.#weights.delete(name)
+      if (!unchanged || !isThere(name)) this.#weights.delete(name)
     }
-    for (const name of this.#duties.keys()) {
-      if (!this.#isThere(name, fresh)) this.#duties.delete(name)
-    }
+    for (const name of this.#duties.keys()) if (!isThere(name)) this.#duties.delete(name)
   }
 
   bequeath(): Pick<ByHand, "duties" | "weights" | "added" | "removed"> {
@@ -108,10 +138,6 @@ export class Control {
       ...[...this.#weights].map(([name, weight]) => `${name} weight ${weight}`),
       ...[...this.#duties].map(([name, duty]) => `${name} ${words[duty]}`),
     ]
-  }
-
-  #isThere(name: string, configured: ReadonlyMap<string, Known>): boolean {
-    return this.#added.has(name) || configured.has(name)
   }
 
   #forget(name: string): void {

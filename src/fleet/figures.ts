@@ -2,6 +2,7 @@
 import type { Settings } from "../config/settings.ts"
 import { label } from "../observe/prometheus.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
+import type { Discovered } from "./discovery.ts"
 import type { Ledger } from "./ledger.ts"
 import { addLive } from "./merge.ts"
 import { readProcess } from "./process-figures.ts"
@@ -22,6 +23,7 @@ export interface FleetFacts {
   /** Workers that accept connections. */
   readonly serving: number
   readonly processes: readonly ProcessName[]
+  readonly discovered: readonly Discovered[]
 }
 
 export function fleetSamples(facts: FleetFacts): Samples {
@@ -36,7 +38,21 @@ export function fleetSamples(facts: FleetFacts): Samples {
   samples["bunlb_config_reloads_total"] = ledger.reloads()
   samples["bunlb_build_info"] = { [`${label("version", version)},${label("bun", Bun.version)}`]: 1 }
   for (const each of processes) addProcess(samples, each)
+  for (const each of facts.discovered) addDiscovered(samples, each)
   return samples
+}
+
+function addDiscovered(samples: Samples, { name, members, stale, lookups }: Discovered): void {
+  const own = label("name", name)
+  const set = (family: string, labels: string, value: number): void => {
+    ;(samples[`bunlb_discovery_${family}`] ??= {})[labels] = value
+  }
+  set("members", own, members.length)
+  set("stale", own, stale === "" ? 0 : 1)
+  for (const [result, count] of Object.entries(lookups)) {
+    set("lookups_total", `${own},${label("result", result)}`, count)
+  }
+  for (const member of members) set("member_info", `${own},${label("backend", member)}`, 1)
 }
 
 function addProcess(samples: Samples, { name, pid, pastCpuSeconds }: ProcessName): void {

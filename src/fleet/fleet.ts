@@ -92,6 +92,7 @@ export class Fleet {
    */
   async start(): Promise<void> {
     const tickMs = this.#options.limits.heartbeatMs
+    await this.control.begin()
     this.#watchedAt = this.#clock.now()
     this.#watch = setInterval(() => this.#tick(), tickMs)
     try {
@@ -130,7 +131,10 @@ export class Fleet {
   async apply(settings: Settings): Promise<string[]> {
     this.#options = { ...this.#options, settings }
     const faults = await Promise.all(this.#slots.map((slot) => slot.apply(settings)))
-    this.#health.keep(new Set(settings.backends.map(({ name }) => name)))
+    const names = new Set(settings.backends.map(({ name }) => name))
+    this.#health.keep(names)
+    for (const { backends } of this.#lastReports()) for (const { name } of backends) names.add(name)
+    this.#ledger.keep(names)
     return faults.flatMap((fault, index) => (fault === null ? [] : [`worker ${index}: ${fault}`]))
   }
 
@@ -213,6 +217,7 @@ export class Fleet {
       reports,
       serving: this.#serving().length,
       processes: [master, ...workers],
+      discovered: this.control.discovered,
     })
     return expose(families, samples)
   }
@@ -232,8 +237,9 @@ export class Fleet {
 
   #statusBy(reports: readonly WorkerReport[]): FleetStatus {
     const { settings } = this.#options
-    const { byHand } = this.control
+    const { byHand, discovered } = this.control
     return {
+      ...(discovered.length === 0 ? {} : { discovered }),
       ...(byHand.length === 0 ? {} : { byHand }),
       control: takesOrders(settings),
       version,

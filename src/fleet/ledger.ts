@@ -33,6 +33,18 @@ export class Ledger {
     }
   }
 
+  /** Forgets backends that are not among `names`: those that come and go must not be remembered for ever. */
+  keep(names: ReadonlySet<string>): void {
+    for (const name of this.#backends.keys()) if (!names.has(name)) this.#backends.delete(name)
+    const kept = new Set([...names, ""].map((name) => label("backend", name)))
+    for (const series of Object.values(this.#samples)) {
+      for (const labels of Object.keys(series)) {
+        const backend = /^backend="[^"]*"/.exec(labels)?.[0]
+        if (backend !== undefined && !kept.has(backend)) delete series[labels]
+      }
+    }
+  }
+
   /** A fresh copy, to which the living add theirs. */
   samples(): Samples {
     return structuredClone(this.#samples)
@@ -63,9 +75,10 @@ export class Ledger {
   }
 
   past(backend: Settings["backends"][number]): BackendPast {
-    const { name, tls, weight, backup, duty } = backend
+    const { name, tls, weight, backup, duty, member } = backend
     const { requests, failures } = this.#backends.get(name) ?? { requests: 0, failures: 0 }
-    const past = { name, tls, weight, backup, requests, failures }
+    const of = member === undefined ? {} : { of: member.of }
+    const past = { name, tls, weight, backup, requests, failures, ...of }
     return duty === undefined ? past : { ...past, duty }
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Duty, Mode, Settings } from "../config/settings.ts"
 import type { BackendReport, WorkerReport } from "../observe/snapshot.ts"
+import type { Discovered } from "./discovery.ts"
 
 /** `degraded`: healthy for some workers and not for others. `disabled`: by an operator, and not probed. */
 export type BackendState = "up" | "degraded" | "down" | "draining" | "disabled"
@@ -38,6 +39,8 @@ export interface BackendStatus {
   readonly requests: number
   readonly failures: number
   readonly addresses: readonly string[]
+  /** The discovered backend in whose place it stands; absent for one that is named itself. */
+  readonly of?: string
 }
 
 export interface FleetStatus {
@@ -55,6 +58,8 @@ export interface FleetStatus {
   readonly control?: boolean
   /** What was changed by hand at run time and is not in the configuration; absent when nothing was. */
   readonly byHand?: readonly string[]
+  /** What DNS says of the backends that stand for others; absent when there are none. */
+  readonly discovered?: readonly Discovered[]
 }
 
 /** What a backend is by its settings, and what dead workers counted for it. */
@@ -66,6 +71,7 @@ export interface BackendPast {
   readonly requests: number
   readonly failures: number
   readonly duty?: Duty
+  readonly of?: string
 }
 
 /** Those of the settings, and those that have left and still have something under way. */
@@ -108,6 +114,7 @@ export function mergeBackend(past: BackendPast, workers: readonly WorkerReport[]
     requests: past.requests + sum(views, (view) => view.requests),
     failures: past.failures + sum(views, (view) => view.failures),
     addresses: [...new Set(views.flatMap((view) => view.addresses))],
+    ...(past.of === undefined ? {} : { of: past.of }),
   }
 }
 

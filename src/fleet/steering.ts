@@ -7,11 +7,13 @@ import { backend as backendType } from "../config/backend.ts"
 import { MAX_BACKENDS } from "../config/backend.ts"
 import { differenceOf, withoutRestart } from "../config/difference.ts"
 import type { BackendSettings, Duty, Milliseconds, Settings } from "../config/settings.ts"
+import { nameService } from "../net/name-service.ts"
 import { TlsClient, forgetCas } from "../net/tls-client.ts"
 import { processClock } from "../observe/clock.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
 import { type ByHand, Control } from "./control.ts"
+import { type Discovered, Discovery } from "./discovery.ts"
 import { type Explanation, explain } from "./explain.ts"
 import type { Fleet } from "./fleet.ts"
 
@@ -23,6 +25,9 @@ export interface Outcome {
   /** All that is changed by hand and in no file. */
   readonly byHand: readonly string[]
 }
+
+/** DNS is asked this soon after a TTL has run out. */
+const LOOK_MS = 100
 
 /** Reads the configuration again, as at the start. Throws `BunlbError` with every fault. */
 export type LoadSettings = () => Promise<Settings>
@@ -63,6 +68,10 @@ export class Steering {
   readonly #graces = new Map<string, Grace>()
   readonly #upgrade: Upgrade
   #upgrading = false
+  readonly #discovery: Discovery
+  #lookups: Timer | null = null
+  /** The names of those that were discovered. */
+  #members: ReadonlySet<string> = new Set()
 
   constructor(fleet: Fleet, configured: Settings, { load, log, upgrade }: SteeringParts) {
     this.#fleet = fleet
@@ -70,6 +79,20 @@ export class Steering {
     this.#load = load
     this.#log = log
     this.#upgrade = upgrade
+    this.#discovery = new Discovery(
+      {
+        names: nameService(configured.dns.servers),
+        clock: processClock,
+        log,
+        onChange: (line) => this.#membersChanged(line),
+      },
+      configured.dns,
+    )
+  }
+
+  /** Finds the backends that DNS knows, as far as it answers in time. Before any worker starts. */
+  async begin(): Promise<void> {
+    await this.#inTurn(() => this.#apply())
   }
 
   /** Has the program now on disk take over. While it starts, all else that is asked for waits. */
@@ -141,7 +164,7 @@ export class Steering {
       const backend = backendType.read(line, (fault) => void faults.push(fault))
       if (backend === undefined) throw new Refused("bad_backend", faults.join("; "))
       const { backends } = this.effective
-      if (backends.some(({ name }) => name === backend.name)) {
+      if (this.#isThere(backend.name)) {
         throw new Refused("exists", `backend ${backend.name} is there already`)
       }
       if (backends.length >= MAX_BACKENDS) {
@@ -156,7 +179,8 @@ export class Steering {
   remove(name: string): Promise<Outcome> {
     return this.#inTurn(() => {
       this.#find(name)
-      if (this.effective.backends.length === 1) {
+      const names = this.#control.named(this.#configured).map((backend) => backend.name)
+      if (this.effective.backends.length === 1 || names.every((each) => each === name)) {
         throw new Refused("last", `backend ${name} is the last one; add another first`)
       }
       this.#setDuty(name, undefined)
@@ -177,6 +201,7 @@ export class Steering {
     return {
       ...this.#control.bequeath(),
       configured: backends.map(({ name, weight }) => ({ name, weight })),
+      found: this.#discovery.bequeath(),
       graces: [...this.#graces].map(([name, { endsAt }]) => [name, Math.max(0, endsAt - now)]),
     }
   }
@@ -184,7 +209,9 @@ export class Steering {
   /** What the bunlb before this one leaves, as far as the configuration has not changed meanwhile. */
   inherit(byHand: ByHand): void {
     this.#control.inherit(byHand)
-    this.#control.settle(byHand.configured, this.#configured.backends)
+    this.#discovery.inherit(this.#control.named(this.#configured), byHand.found)
+    this.#members = this.#memberNames()
+    this.#control.settle(byHand.configured, this.#configured.backends, this.#members)
     for (const [name, ms] of byHand.graces) {
       if (this.#control.dutyOf(name) === "linger") this.#allow(name, ms)
     }
@@ -200,14 +227,21 @@ export class Steering {
     return this.#control.lines()
   }
 
+  /** What was discovered, by the backends that stand for it. */
+  get discovered(): readonly Discovered[] {
+    return this.#discovery.list()
+  }
+
   /** Nothing of it happens any more. */
   stop(): void {
+    this.#discovery.stop()
+    this.#keepAsking()
     for (const { timer } of this.#graces.values()) clearTimeout(timer)
   }
 
-  /** What is in force: the configuration, and over it what was changed by hand. */
+  /** What is in force: the configuration with those that were discovered, and over it what was changed by hand. */
   get effective(): Settings {
-    return this.#control.over(this.#configured)
+    return this.#control.over(this.#configured, (backends) => this.#discovery.expand(backends))
   }
 
   async #take(asked: Settings, dry: boolean): Promise<Outcome> {
@@ -219,7 +253,7 @@ export class Steering {
     const outcome = { changes, restart, byHand: this.byHand }
     if (dry) return outcome
     const configured = withoutRestart(this.#configured, asked)
-    this.#control.settle(this.#configured.backends, configured.backends)
+    this.#control.settle(this.#configured.backends, configured.backends, this.#members)
     this.#configured = configured
     await this.#apply()
     for (const line of changes) this.#log.info(`reload: ${line}`)
@@ -238,15 +272,42 @@ export class Steering {
   }
 
   async #apply(): Promise<void> {
+    const { dns } = this.#configured
+    await this.#discovery.watch(this.#control.named(this.#configured), dns)
+    this.#keepAsking()
+    const members = this.#memberNames()
+    for (const name of this.#members) if (!members.has(name)) this.#control.forgetMember(name)
+    this.#members = members
     const faults = await this.#fleet.apply(this.effective)
     for (const fault of faults) this.#log.error(`${fault}; it goes on with the settings it had`)
     if (faults.length > 0) throw new Refused("not_applied", faults.join("; "))
   }
 
-  #find(name: string): BackendSettings {
+  #memberNames(): ReadonlySet<string> {
+    return new Set(this.#discovery.list().flatMap(({ members }) => members))
+  }
+
+  #keepAsking(): void {
+    if (this.#lookups !== null) clearInterval(this.#lookups)
+    this.#lookups = null
+    if (!this.#discovery.active) return
+    this.#lookups = setInterval(() => this.#discovery.tick(processClock.now()), LOOK_MS)
+  }
+
+  #membersChanged(line: string): void {
+    this.#fleet.note("note", line)
+    void this.#inTurn(() => this.#apply()).catch((error) => this.#log.error(String(error)))
+  }
+
+  #isThere(name: string): boolean {
+    const all = [...this.#control.named(this.#configured), ...this.effective.backends]
+    return all.some((backend) => backend.name === name)
+  }
+
+  /** Throws when there is no backend `name`, neither configured nor discovered. */
+  #find(name: string): void {
+    if (this.#isThere(name)) return
     const { backends } = this.effective
-    const found = backends.find((backend) => backend.name === name)
-    if (found !== undefined) return found
     const names = backends.slice(0, 8).map((backend) => backend.name)
     const more = backends.length > names.length ? ", ..." : ""
     throw new Refused("unknown_backend", `no backend ${name}; there are ${names.join(", ")}${more}`)

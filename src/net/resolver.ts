@@ -224,7 +224,7 @@ function list(addresses: readonly Address[]): string {
 }
 
 /** `ENOTFOUND` out of Bun's `DNS_ENOTFOUND`. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
   return code.replace(/^DNS_/, "")
 }

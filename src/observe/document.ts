@@ -23,13 +23,15 @@ scrape_configs:
 
 /** What each label may say. */
 export const labelMeanings: Readonly<Record<string, string>> = {
-  backend: "`HOST:PORT` as configured; empty for what bunlb answered by itself",
+  backend:
+    "`HOST:PORT` as configured, `IP:PORT` when discovered; empty for what bunlb answered by itself",
   bun: "Version of Bun",
   code: "Status code of the response",
   direction: "`from_client`, `to_client`, `from_backend` or `to_backend`",
+  name: "A backend that is discovered, as configured: `dns+http://HOST:PORT`",
   process: "`master`, or `worker0` and so on",
   reason: "A few fixed words; those of refusals are below",
-  result: "`ok` or `failed`",
+  result: "`ok` or `failed`; `empty` when DNS found nothing",
   state: "`active`, `idle` or `dialing`",
   to: "`healthy` or `unhealthy`",
   version: "Version of bunlb",

@@ -90,8 +90,14 @@ export class Upstream {
   }
 }
 
+/** What certificates must name: of a discovered backend not its address. */
+export function nameOf({ host, member }: BackendSettings): string {
+  return member?.host ?? host
+}
+
 /** `host:port`, without a port that the scheme implies. */
 export function hostOf(settings: BackendSettings): string {
-  const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
+  const name = nameOf(settings)
+  const host = name.includes(":") ? `[${name}]` : name
   return settings.port === (settings.tls ? 443 : 80) ? host : `${host}:${settings.port}`
 }

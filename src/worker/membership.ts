@@ -16,7 +16,7 @@ import type { Resolver } from "../net/resolver.ts"
 import { TlsClient, forgetCas } from "../net/tls-client.ts"
 import { processClock } from "../observe/clock.ts"
 import type { Gateway } from "../proxy/gateway.ts"
-import { Upstream } from "../proxy/upstream.ts"
+import { Upstream, nameOf } from "../proxy/upstream.ts"
 import { traceTls } from "./tls-trace.ts"
 
 export interface MembershipParts {
@@ -90,7 +90,7 @@ export class Membership {
   #plan(settings: BackendSettings, { insecure, tlsTrace }: Settings): Plan {
     const { log } = this.#parts.gateway
     const watch = tlsTrace ? traceTls(log, settings.name) : null
-    const tls = settings.tls ? new TlsClient(settings.host, settings.ca, insecure, watch) : null
+    const tls = settings.tls ? new TlsClient(nameOf(settings), settings.ca, insecure, watch) : null
     const named = this.all.filter((upstream) => upstream.settings.name === settings.name)
     const kept = named.find((upstream) => isSameTls(upstream.tls, tls)) ?? null
     return { settings, tls, kept, before: named[0] ?? null }
@@ -149,6 +149,7 @@ function sameOrNew({ candidate }: Upstream, settings: BackendSettings) {
 /** Connections and sessions made by one are good for the other. */
 function isSameTls(some: TlsClient | null, other: TlsClient | null): boolean {
   if (some === null || other === null) return some === other
-  const { insecure, options, watched } = some
-  return insecure === other.insecure && options.ca === other.options.ca && watched === other.watched
+  const { insecure, options, watched, host } = some
+  if (host !== other.host || insecure !== other.insecure) return false
+  return options.ca === other.options.ca && watched === other.watched
 }

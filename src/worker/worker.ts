@@ -12,7 +12,8 @@ import { CROWD, refusals } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
 import { Deadlines, SWEEP_MS } from "../net/deadlines.ts"
 import { openListeners } from "../net/listeners.ts"
-import { Resolver, systemLookup } from "../net/resolver.ts"
+import { nameService } from "../net/name-service.ts"
+import { Resolver } from "../net/resolver.ts"
 import { EventClock, processClock } from "../observe/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { WorkerReport } from "../observe/snapshot.ts"
@@ -114,8 +115,9 @@ class Balancer implements Worker {
   }
 
   #createResolver(): Resolver {
-    const { log } = this.#options
-    return new Resolver([], systemLookup, processClock, log, (host, _added, removed) => {
+    const { log, settings } = this.#options
+    const { addresses } = nameService(settings.dns.servers)
+    return new Resolver([], addresses, processClock, log, (host, _added, removed) => {
       const gone = new Set(removed.map(({ ip }) => ip))
       for (const upstream of this.#membership.all) {
         if (upstream.settings.host !== host) continue

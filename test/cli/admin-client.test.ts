@@ -109,6 +109,19 @@ test("something else at the address is not taken for bunlb", async () => {
 test("status is a table", async () => {
   answer = () => Response.json(fleet)
   expect((await ask("status")).out).toContain("BACKEND")
+  const found = { name: "dns+http://a:80", members: ["10.0.0.1:80"], lookups: {} as never }
+  const discovered = [
+    { ...found, stale: "" },
+    { ...found, stale: "ENOTFOUND", members: [] },
+  ]
+  expect(
+    statusPage({ ...fleet, discovered }, NOW)
+      .split("\n")
+      .slice(1, 3),
+  ).toEqual([
+    "dns+http://a:80: 1 backend",
+    "dns+http://a:80: 0 backends, does not resolve (ENOTFOUND)",
+  ])
   expect(statusPage({ ...fleet, draining: true }, NOW)).toBe(
     `bunlb 1.2.3, port 8080, up 1d 2h, draining
 

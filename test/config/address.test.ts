@@ -5,6 +5,7 @@ import {
   hostField,
   isPrivateListener,
   listenHost,
+  nameServer,
   network,
   readHost,
 } from "../../src/config/address.ts"
@@ -79,6 +80,19 @@ test("a network is an address with or without a prefix that fits", () => {
   for (const text of bad) {
     const refused = `expected an address or network such as 10.0.0.0/8, got "${text}"`
     expect(reading(network, text)).toBe(refused)
+  }
+})
+
+test("a name server is an address with or without a port", () => {
+  expect(reading(nameServer, "10.0.0.53")).toBe("10.0.0.53")
+  expect(reading(nameServer, "127.0.0.1:5353")).toBe("127.0.0.1:5353")
+  expect(["::1", "[::1]", "[0::1]:53"].map((text) => reading(nameServer, text))).toEqual([
+    "::1",
+    "::1",
+    "[::1]:53",
+  ])
+  for (const text of ["ns.example", "10.0.0.53:0", "10.0.0.53:dns", "", "::1:5353:"]) {
+    expect(reading(nameServer, text)).toStartWith("expected an IP address with or without a port")
   }
 })
 

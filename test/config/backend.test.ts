@@ -10,6 +10,18 @@ function plain(name: string, more: Partial<BackendSettings> = {}): BackendSettin
   return { name, host, port, tls: false, weight: 1, backup: false, ca: null, ...more }
 }
 
+/** One that stands for what DNS says. */
+function found(
+  discover: "dns" | "srv",
+  host: string,
+  port: number,
+  more: Partial<BackendSettings> = {},
+): BackendSettings {
+  const scheme = `${discover}+${more.tls ? "https" : "http"}://`
+  const name = port === 0 ? `${scheme}${host}` : `${scheme}${host}:${port}`
+  return { name, host, port, tls: false, weight: 1, backup: false, ca: null, ...more, discover }
+}
+
 describe("a line", () => {
   test.each<[string, BackendSettings]>([
     ["127.0.0.1:9001", plain("127.0.0.1:9001")],
@@ -31,10 +43,18 @@ describe("a line", () => {
       "a:8443,tls,ca=/etc/ca=1.pem,weight=2",
       plain("a:8443", { tls: true, ca: "/etc/ca=1.pem", weight: 2 }),
     ],
+    ["dns+http://Web:8080,weight=2", found("dns", "web", 8080, { weight: 2 })],
+    ["dns+http://web", found("dns", "web", 80)],
+    ["dns+https://web,backup", found("dns", "web", 443, { tls: true, backup: true })],
+    ["srv+http://_http._tcp.web", found("srv", "_http._tcp.web", 0)],
+    ["SRV+HTTPS://_http._tcp.web/", found("srv", "_http._tcp.web", 0, { tls: true })],
   ])("%s", (line, settings) => {
     expect(reading(backend, line)).toEqual(settings)
+    expect(reading(backend, backend.format(settings))).toEqual(settings)
   })
 })
+
+const ADDRESS = "is an address, for which DNS has no others: leave out dns+ or srv+"
 
 describe("a bad line", () => {
   const path = "has a path, a backend is only HOST:PORT: paths are forwarded as they come"
@@ -55,7 +75,10 @@ describe("a bad line", () => {
     ["http://a?x", `"http://a?x" ${path}`],
     ["a:80/api", `"a:80/api" ${path}`],
     ["http://me:pw@a", '"http://me:pw@a" has a user name, which a backend cannot have'],
-    ["ftp://a", '"ftp://a" has the scheme ftp, only http and https are supported'],
+    [
+      "ftp://a",
+      '"ftp://a" has the scheme ftp, only http and https are supported (dns+http, srv+http too)',
+    ],
     ["a:80,weight=0", '"a:80" has a bad weight: expected a whole number from 1 to 1000, got "0"'],
     ["a:80,weight", '"a:80" has a bad weight: expected a whole number from 1 to 1000, got ""'],
     ["a:80,backup=maybe", '"a:80" has a bad backup: expected true or false, got "maybe"'],
@@ -63,6 +86,11 @@ describe("a bad line", () => {
     ["a:443,ca=", '"a:443" has a bad ca: name a file, ca=FILE'],
     ["a:80,ca=x.pem", '"a:80" has a ca but no TLS, add tls or use https://'],
     ["http://a,tls", '"http://a" says http:// and tls, choose one'],
+    ["dns+http://10.0.0.1:80", `"dns+http://10.0.0.1:80" ${ADDRESS}`],
+    ["dns+http://[::1]", `"dns+http://[::1]" ${ADDRESS}`],
+    ["srv+http://web:80", '"srv+http://web:80" has a port, which its SRV records tell'],
+    ["srv+http://a,weight=2", '"srv+http://a" has a weight, which its SRV records tell'],
+    ["dns+http://a,tls", '"dns+http://a" says http:// and tls, choose one'],
     ["https://a,tls=false", '"https://a" says https:// and tls=false, choose one'],
   ])("%s", (line, fault) => {
     expect(reading(backend, line)).toBe(fault)
@@ -76,6 +104,23 @@ describe("an object", () => {
     expect(reading(backend, full)).toEqual(plain("a:8443", more))
     expect(reading(backend, { host: "::1", port: 443 })).toEqual(plain("[::1]:443", { tls: true }))
     expect(reading(backend, { host: "a", port: 443, tls: false })).toEqual(plain("a:443"))
+  })
+
+  test("stands for what DNS says", () => {
+    const dns = { host: "web", port: 8443, tls: true, discover: "dns" }
+    expect(reading(backend, dns)).toEqual(found("dns", "web", 8443, { tls: true }))
+    expect(reading(backend, { host: "_a._tcp.web", discover: "srv" })).toEqual(
+      found("srv", "_a._tcp.web", 0),
+    )
+    expect(reading(backend, { host: "web", discover: "dns" })).toBe(
+      "has no port, add one such as port: 80",
+    )
+    expect(reading(backend, { host: "web", port: 80, discover: "srv" })).toBe(
+      ".port: has a port, which its SRV records tell",
+    )
+    expect(reading(backend, { host: "web", port: 80, discover: "mdns" })).toBe(
+      '.discover: expected dns or srv, got "mdns"',
+    )
   })
 
   test("is refused with every fault and its place", () => {

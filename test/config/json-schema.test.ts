@@ -39,6 +39,7 @@ describe("what the reader takes", () => {
     'port: "81"',
     "backends: [{ host: a, port: 80, weight: 2 }, 'https://a', '[::1]:80,backup']",
     "backends: ['${UPSTREAM:-a:80}']",
+    "backends: ['dns+http://a:80', 'SRV+https://_a._tcp.b,backup', { host: a, discover: srv }]",
     "trusted_proxies: 10.0.0.0/8,::1",
     "admin: off",
     "admin: null",

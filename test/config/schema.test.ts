@@ -74,6 +74,7 @@ test("the defaults are the documented ones", () => {
       fields: [],
       redact: expect.arrayContaining(["access_token", "password"]) as string[],
     },
+    dns: { servers: [], maxBackends: 256 },
   }
   expect(defaultSettings(machine)).toEqual(expected)
 })
@@ -172,6 +173,8 @@ const samples: Readonly<Record<SettingKey, string>> = {
   "access_log.sample_percent": "7",
   "access_log.fields": "traceparent,x-tenant",
   "access_log.redact": "code",
+  "dns.servers": "127.0.0.1:5353,::1",
+  "dns.max_backends": "7",
 }
 
 test.each(Object.entries(samples) as [SettingKey, string][])("%s", (key, sample) => {

@@ -82,6 +82,20 @@ test.each<Row>([
     ],
     [],
   ],
+  ["one name that may stand for many", [["backends", ["dns+http://a:80"]]], []],
+  [
+    "weights of records without effect",
+    [["backends", ["srv+http://_http._tcp.a"]]],
+    ["backends: the weights of SRV records count only with strategy weighted"],
+  ],
+  [
+    "weights of records with effect",
+    [
+      ["backends", ["srv+http://_http._tcp.a"]],
+      ["strategy", ["weighted"]],
+    ],
+    [],
+  ],
   ["many workers", [["workers", ["3"]]], ["workers: 3 are more than the 2 CPUs of this machine"]],
   [
     "many workers in one process",

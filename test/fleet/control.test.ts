@@ -1,5 +1,6 @@
 /** What an operator changed by hand, and how long it holds. */
 import { expect, test } from "bun:test"
+import type { BackendSettings } from "../../src/config/settings.ts"
 import { Control } from "../../src/fleet/control.ts"
 import { testBackend, testSettings } from "./settings.ts"
 
@@ -22,6 +23,34 @@ test("it lies over the configuration, which stays as it is", () => {
   expect(control.lines()).toEqual(["b:80 removed", "c:80 removed"])
   control.add(testBackend("b:80", { weight: 9 }))
   expect(names(control)).toEqual(["a:80 1 on", "b:80 9 on"])
+})
+
+test("what is said of a discovered backend holds for its members, unless one is told otherwise", () => {
+  const member = { of: "dns+http://w:80", host: "w" }
+  const settings = testSettings({
+    backends: [testBackend("dns+http://w:80", { discover: "dns" }), testBackend("a:80")],
+  })
+  const expand = (backends: readonly BackendSettings[]): readonly BackendSettings[] =>
+    backends.flatMap((each) => (each.discover ? ["m:80", "n:80"].map(memberNamed) : [each]))
+  const memberNamed = (name: string): BackendSettings => testBackend(name, { member })
+  const control = new Control()
+  const shown = (): string[] =>
+    control
+      .over(settings, expand)
+      .backends.map((each) => `${each.name} ${each.duty} ${each.weight}`)
+  control.setDuty("dns+http://w:80", "drain")
+  control.setDuty("n:80", "off")
+  control.setWeight("m:80", 4)
+  expect(shown()).toEqual(["m:80 drain 4", "n:80 off 1", "a:80 undefined 1"])
+  control.remove("m:80")
+  expect(shown()).toEqual(["n:80 off 1", "a:80 undefined 1"])
+  control.settle(settings.backends, settings.backends, new Set(["m:80", "n:80"]))
+  expect(shown()).toEqual(["n:80 off 1", "a:80 undefined 1"])
+  control.forgetMember("m:80")
+  control.forgetMember("n:80")
+  expect(shown()).toEqual(["m:80 drain 1", "n:80 drain 1", "a:80 undefined 1"])
+  control.remove("dns+http://w:80")
+  expect(shown()).toEqual(["a:80 undefined 1"])
 })
 
 test("a reload leaves it alone, unless it says the same, another weight, or nothing of the backend", () => {

@@ -66,7 +66,7 @@ test("what is not a family, or is the fleet's own, is not taken from a worker", 
 test("no counter of the fleet falls over any number of deaths", () => {
   const ledger = new Ledger()
   const settings = testSettings()
-  const facts = { settings, ledger, serving: 1, processes: [] }
+  const facts = { settings, ledger, serving: 1, processes: [], discovered: [] }
   let before = 0
   for (let life = 1; life <= 20; life++) {
     const last = report(0, busy(life * 7, 1), { requests: life * 7, failures: life })
@@ -84,6 +84,18 @@ test("no counter of the fleet falls over any number of deaths", () => {
   expect(ledger.restarts()).toMatchObject({ 'reason="killed"': 20, 'reason="hung"': 0 })
 })
 
+test("a backend that has left is forgotten, and what bunlb answered itself is not", () => {
+  const ledger = new Ledger()
+  const own = { 'backend="",code="503"': 2 }
+  const counts = { ...busy(5, 1)["bunlb_requests_total"], ...own }
+  ledger.bury(0, death(report(0, { ...busy(5, 1), bunlb_requests_total: counts })))
+  ledger.keep(new Set(["a:80"]))
+  expect(ledger.samples()["bunlb_requests_total"]).toEqual(counts)
+  ledger.keep(new Set(["b:80"]))
+  expect(ledger.samples()["bunlb_requests_total"]).toEqual(own)
+  expect(ledger.past(testBackend("a:80"))).toMatchObject({ requests: 0 })
+})
+
 test("a death that is not followed by a start is no restart, and one without a report is counted", () => {
   const ledger = new Ledger()
   ledger.bury(0, death(null, { reason: "exited", restartInMs: null }))
@@ -93,7 +105,13 @@ test("a death that is not followed by a start is no restart, and one without a r
 })
 
 test("a backend that no worker reports on is down", () => {
-  const facts = { settings: testSettings(), ledger: new Ledger(), reports: [], processes: [] }
+  const facts = {
+    settings: testSettings(),
+    ledger: new Ledger(),
+    reports: [],
+    processes: [],
+    discovered: [],
+  }
   const samples = fleetSamples({ ...facts, serving: 0 })
   expect(samples["bunlb_backend_up"]).toEqual({ 'backend="a:80"': 0, 'backend="b:80"': 0 })
   expect(samples["bunlb_workers"]).toEqual({ "": 0 })

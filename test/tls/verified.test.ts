@@ -76,6 +76,20 @@ test("a session is never offered under another name", async () => {
   expect(balancer.figure("bunlb_backend_failures_total", "certificate is for another host")).toBe(2)
 })
 
+test("a discovered backend proves that it has the name it was found by, and another name is another", async () => {
+  using backend = await tlsBackend()
+  const found = (name: string) =>
+    over(backend, { host: "127.0.0.1", member: { of: `dns+https://${name}`, host: name } })
+  const balancer = await TestBalancer.start([found("localhost")])
+  const client = await RawClient.connect(balancer.port)
+  expect((await client.exchange(GET)).status).toBe(200)
+  expect(backend.handshakes).toEqual([{ version: "TLSv1.3", name: "localhost", resumed: false }])
+  expect(backend.scripted.requests[0]?.field("host")).toBe(`localhost:${backend.port}`)
+  await balancer.apply([found("other.example")])
+  expect((await client.exchange(GET)).status).toBe(502)
+  expect(balancer.figure("bunlb_backend_failures_total", "certificate is for another host")).toBe(1)
+})
+
 const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ address }) => address === "::1"),
 )

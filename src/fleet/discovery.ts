@@ -226,9 +226,9 @@ export class Discovery {
     if (name.stale !== "") log.info(`dns: ${backend.name}: answered again`)
     name.stale = ""
     if (JSON.stringify(members) === JSON.stringify(before)) return
-    const line = `dns: ${backend.name}: ${difference(before, members)}`
-    log.info(line)
-    if (!this.#waiting) onChange(line)
+    const news = difference(before, members)
+    log.info(`dns: ${backend.name}: ${news}`)
+    if (!this.#waiting) onChange(`dns: ${backend.name}: ${news}`)
   }
 
   #fail(name: Name, result: LookupResult, reason: string): void {

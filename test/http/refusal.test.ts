@@ -13,7 +13,7 @@ test("every refusal has a reason of its own that can be a label", () => {
 
 test("every refusal has one line of text and a status that says who is to blame", () => {
   for (const { status, text } of all) {
-    expect([400, 408, 413, 414, 417, 431, 501, 505, 508]).toContain(status)
+    expect([400, 408, 413, 414, 417, 429, 431, 501, 505, 508]).toContain(status)
     expect(text).toMatch(/^[\x20-\x7e]+$/)
   }
 })

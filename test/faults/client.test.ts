@@ -4,6 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
+import { blackhole } from "../support/blackhole.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { BackendConnection } from "../support/scripted-backend.ts"
@@ -179,6 +180,39 @@ describe("client and backend that reset together", () => {
       for (const connection of backend.connections) connection.reset()
       client.reset()
     })
+    expect(balancer.lines.filter((line) => line.startsWith("error"))).toEqual([])
+  })
+})
+
+describe("a client that leaves while its backend", () => {
+  const timeouts = { connect: 300, tlsHandshake: 300 }
+  const leavings = [
+    ["resets", (client: RawClient) => client.reset()],
+    ["closes", (client: RawClient) => client.close()],
+  ] as const
+
+  test.each(leavings)("is dialled: %s", async (_how, leave) => {
+    using hole = await blackhole()
+    const balancer = await TestBalancer.start([hole.port], { timeouts })
+    const client = await RawClient.connect(balancer.port)
+    await client.send(get)
+    const dialing = (): number => balancer.figure("bunlb_backend_connections", '"dialing"')
+    await until(() => dialing() === 1, 3000, "the dial")
+    await leave(client)
+    await comesToRest(balancer)
+    expect(balancer.lines.filter((line) => line.startsWith("error"))).toEqual([])
+  })
+
+  test.each(leavings)("does not shake hands: %s", async (_how, leave) => {
+    using silent = await ScriptedBackend.start(() => {})
+    const balancer = await TestBalancer.start([{ port: silent.port, tls: true }], { timeouts })
+    const client = await RawClient.connect(balancer.port)
+    await client.send(get)
+    await until(() => (silent.connections[0]?.bytesReceived ?? 0) > 0, 3000, "a ClientHello")
+    await leave(client)
+    await comesToRest(balancer)
+    await silent.connections[0]?.closed()
+    expect(silent.connections[0]?.received.toString("latin1")).not.toContain("played")
     expect(balancer.lines.filter((line) => line.startsWith("error"))).toEqual([])
   })
 })

@@ -12,6 +12,7 @@
  *     POST /api/v1/backends/NAME/remove
  *     GET  /api/v1/explain?cookie=VALUE     who would get a request
  */
+import type { AdminAddress } from "../config/admin-address.ts"
 import { integer } from "../config/value-types.ts"
 import type { Explanation } from "../fleet/explain.ts"
 import { Refused, type Outcome } from "../fleet/steering.ts"
@@ -51,12 +52,12 @@ const noStore = { "cache-control": "no-store" }
 export function answerControl(
   request: Request,
   control: AdminControl,
-  host: string,
+  address: AdminAddress,
 ): Promise<Response> | null {
   const url = new URL(request.url)
   if (url.pathname === "/api/v1/explain") return explained(request, control, url)
   const work = workFor(url.pathname)
-  return work === null ? null : perform(request, control, { host, token: control.token }, work)
+  return work === null ? null : perform(request, control, { address, token: control.token }, work)
 }
 
 type Work = (control: AdminControl, body: Body) => Promise<Outcome>

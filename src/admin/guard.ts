@@ -1,14 +1,15 @@
 /**
- * Who may change something through the admin listener. On a loopback address everyone on this machine, unless a token
- * is set; elsewhere only who shows the token. A browser is no friend: a page of another site must not reach through it,
- * neither by a form (Origin) nor by a name that it has made point here (Host, DNS rebinding).
+ * Who may change something through the admin listener. On a loopback address everyone on this machine, and on a unix
+ * socket who may open it, unless a token is set; elsewhere only who shows the token. A browser is no friend: a page of
+ * another site must not reach through it, neither by a form (Origin) nor by a name that it has made point here (Host,
+ * DNS rebinding).
  */
 import { timingSafeEqual } from "node:crypto"
 import { isPrivateListener } from "../config/address.ts"
+import { isPrivateAdmin, type AdminAddress } from "../config/admin-address.ts"
 
 export interface Lock {
-  /** Address that the listener is bound to. */
-  readonly host: string
+  readonly address: AdminAddress
   readonly token: string | null
 }
 
@@ -19,11 +20,11 @@ export interface Refusal {
 }
 
 /** Why the request may not change anything, or null when it may. */
-export function guard(request: Request, { host, token }: Lock): Refusal | null {
-  const forged = judgeBrowser(request, host)
+export function guard(request: Request, { address, token }: Lock): Refusal | null {
+  const forged = judgeBrowser(request, address)
   if (forged !== null) return forged
   if (token === null) {
-    if (isPrivateListener(host)) return null
+    if (isPrivateAdmin(address)) return null
     const message = "the admin listener is not on a loopback address: set admin_token first"
     return { status: 403, code: "no_token", message }
   }
@@ -32,12 +33,10 @@ export function guard(request: Request, { host, token }: Lock): Refusal | null {
   return { status: 401, code: "unauthorized", message: "needs Authorization: Bearer ADMIN_TOKEN" }
 }
 
-function judgeBrowser({ headers }: Request, bound: string): Refusal | null {
+function judgeBrowser({ headers }: Request, address: AdminAddress): Refusal | null {
   const host = headers.get("host") ?? ""
-  const name = nameOf(host)
-  // An address cannot be made to point elsewhere.
-  const isOurs = name === "localhost" || name === bound || isPrivateListener(name)
-  if (isPrivateListener(bound) && !isOurs) {
+  // No name can be made to point to a socket.
+  if ("host" in address && isPrivateListener(address.host) && !isOurs(nameOf(host), address.host)) {
     return { status: 403, code: "bad_host", message: "Host names another machine" }
   }
   const origin = headers.get("origin")
@@ -45,6 +44,11 @@ function judgeBrowser({ headers }: Request, bound: string): Refusal | null {
   const isHome = origin === null || origin === `http://${host}`
   if (isHome && (site === "none" || site === "same-origin")) return null
   return { status: 403, code: "bad_origin", message: "sent by a page of another site" }
+}
+
+/** An address cannot be made to point elsewhere. */
+function isOurs(name: string, bound: string): boolean {
+  return name === "localhost" || name === bound || isPrivateListener(name)
 }
 
 /** Host without its port and brackets. */

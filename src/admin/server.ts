@@ -10,15 +10,15 @@
  *     GET /api/v1/events   the same once a second, as server-sent events
  *     GET /api/v1/openapi.json   all of this and of control.ts, for programs
  */
+import type { AdminAddress } from "../config/admin-address.ts"
 import type { Live, Past } from "../fleet/live.ts"
 import type { FleetStatus } from "../fleet/status.ts"
-import { ignoreNewcomersOf } from "../net/listeners.ts"
-import { BunlbError } from "../observe/errors.ts"
 import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
 import { showDashboard } from "./dashboard.ts"
 import { describeApi } from "./openapi.ts"
-import { Viewers } from "./viewers.ts"
 import { answerControl, type AdminControl } from "./control.ts"
+import { bindAdmin, type Bound, type SharedPlace } from "./listener.ts"
+import { Viewers } from "./viewers.ts"
 
 /** What the listener shows. */
 export interface AdminSource {
@@ -31,18 +31,7 @@ export interface AdminSource {
   readonly control?: AdminControl
 }
 
-export interface AdminListener {
-  /** The port that is really bound. */
-  readonly port: number
-  /** Answers who has come, and leaves who comes now to another process at the same port. */
-  retire(): void
-  stop(): Promise<void>
-}
-
-export interface AdminAddress {
-  readonly host: string
-  readonly port: number
-}
+export type AdminListener = Bound
 
 type Page = (source: AdminSource, viewers: Viewers) => Response | Promise<Response>
 
@@ -57,74 +46,34 @@ const pages = new Map<string, Page>([
 ])
 
 const noStore = { "cache-control": "no-store" }
-const MAX_REQUEST_BODY_BYTES = 64 * 1024
-const IDLE_LIMIT_SECONDS = 30
-/** An upgrade, or a reload behind one, takes its time. */
-const CHANGE_LIMIT_SECONDS = 120
-
-/** For connections on their way to a listener that retires. */
-const KNOCKED_MS = 300
-
-/**
- * Throws `BunlbError` when the address cannot be bound. `sharedPort`: the one that a bunlb which leaves has there, to
- * be shared until it is gone; else the port is ours alone, and only one that follows this one may share it.
- */
+/** Throws `BunlbError` when the address cannot be bound. `shared`: a bunlb which leaves is still there. */
 export async function startAdmin(
   address: AdminAddress,
   source: AdminSource,
-  sharedPort: number | null = null,
+  shared: SharedPlace | null = null,
 ): Promise<AdminListener> {
   const viewers = new Viewers(source)
-  const port = sharedPort ?? claim(address)
+  const { control } = source
   let retired = false
-  const server = serve({ ...address, port }, async (request) => {
-    const { control } = source
-    const changed = control && answerControl(request, control, address.host)
+  const respond = async (request: Request): Promise<Response> => {
+    const changed = control && answerControl(request, control, address)
     const response = await (changed ?? answer(request, source, viewers))
     if (retired) response.headers.set("connection", "close")
     return response
-  })
-  const retire = (): void => {
-    retired = true
-    viewers.stop()
-    ignoreNewcomersOf(port)
-    setTimeout(() => void server.stop(false), KNOCKED_MS)
   }
-  const stop = async (): Promise<void> => {
-    viewers.stop()
-    await server.stop(true)
-  }
-  return { port, retire, stop }
-}
-
-/** The port, proven free: Bun shares with whoever shares. */
-function claim({ host, port }: AdminAddress): number {
-  try {
-    const listener = Bun.listen({ hostname: host, port, socket: { data() {} } })
-    listener.stop()
-    return listener.port
-  } catch (error) {
-    throw bindError(host, port, error)
-  }
-}
-
-function serve({ host, port }: AdminAddress, respond: (request: Request) => Promise<Response>) {
-  try {
-    return Bun.serve({
-      hostname: host,
-      port,
-      development: false,
-      reusePort: true,
-      idleTimeout: IDLE_LIMIT_SECONDS,
-      maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-      fetch: (request, server) => {
-        if (request.method === "POST") server.timeout(request, CHANGE_LIMIT_SECONDS)
-        return respond(request)
-      },
-      error: () => refuse(500, "internal", "the figures could not be read"),
-    })
-  } catch (error) {
-    throw bindError(host, port, error)
+  const fault = (): Response => refuse(500, "internal", "the figures could not be read")
+  const bound = bindAdmin(address, respond, fault, shared)
+  return {
+    ...bound,
+    retire: () => {
+      retired = true
+      viewers.stop()
+      bound.retire()
+    },
+    stop: async () => {
+      viewers.stop()
+      await bound.stop()
+    },
   }
 }
 
@@ -178,26 +127,4 @@ function showEvents(_source: AdminSource, viewers: Viewers): Response {
 
 function refuse(status: number, code: string, message: string): Response {
   return Response.json({ error: { code, message } }, { status, headers: noStore })
-}
-
-function bindError(host: string, port: number, error: unknown): BunlbError {
-  const code = error instanceof Error && "code" in error ? String(error.code) : ""
-  const cure = "choose another with --admin HOST:PORT, or switch it off with --admin off"
-  switch (code) {
-    case "EADDRINUSE":
-      return new BunlbError(
-        "BUNLB_E_PORT_IN_USE",
-        `admin: port ${port} on ${host} is already in use; ${cure}`,
-      )
-    case "EACCES":
-      return new BunlbError(
-        "BUNLB_E_PORT_PRIVILEGED",
-        `admin: port ${port} on ${host} needs a privilege; ${cure}`,
-      )
-    default:
-      return new BunlbError(
-        "BUNLB_E_ADDRESS",
-        `admin: cannot listen on ${host}, port ${port} (${code || "unknown address"}); ${cure}`,
-      )
-  }
 }

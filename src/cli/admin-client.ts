@@ -1,5 +1,7 @@
 /** Asks the admin listener of a running bunlb, and tells it what to do. */
-import { adminAddress, formatHostPort } from "../config/address.ts"
+import { accessSync, constants } from "node:fs"
+import { formatHostPort } from "../config/address.ts"
+import { adminAddress, formatAdmin, type AdminAddress } from "../config/admin-address.ts"
 import { schema } from "../config/schema.ts"
 import type { Settings } from "../config/settings.ts"
 import { BunlbError } from "../observe/errors.ts"
@@ -19,7 +21,7 @@ const fallback = addressOf(process.env["BUNLB_ADMIN"])
 
 export const adminOption: Option<Address> = {
   name: "admin",
-  type: { ...schema.admin.type, placeholder: "HOST:PORT" },
+  type: { ...schema.admin.type, placeholder: "HOST:PORT|unix:/PATH" },
   group: "Flags",
   help: "Admin listener, or set BUNLB_ADMIN",
   default: fallback,
@@ -65,18 +67,16 @@ export async function askAdmin(
   path: string,
   post?: AdminPost,
 ): Promise<AdminAnswer> {
-  if (address === null) throw usageError("--admin: expected HOST:PORT, got off")
-  const { host, port } = address
+  if (address === null) throw usageError("--admin: expected HOST:PORT or unix:/PATH, got off")
+  const { place, url, how } = reach(address)
   const limitMs = post === undefined ? LIMIT_MS : (post.limitMs ?? CHANGE_LIMIT_MS)
-  // A listener on all addresses is asked on the loopback one.
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
-  const place = formatHostPort(reachable, port)
   // fetch would send even this through a proxy named in the environment.
   process.env.NO_PROXY = "*"
   try {
     const signal = AbortSignal.timeout(limitMs)
     const authorization = post?.token ? { authorization: `Bearer ${post.token}` } : {}
-    const response = await fetch(`http://${place}${path}`, {
+    const response = await fetch(url + path, {
+      ...how,
       signal,
       redirect: "manual",
       ...(post && { method: "POST", body: JSON.stringify(post.body), headers: authorization }),
@@ -85,7 +85,32 @@ export async function askAdmin(
   } catch (error) {
     const late = error instanceof Error && error.name === "TimeoutError"
     const fault = late ? `does not answer within ${limitMs / 1000} s` : "does not answer"
-    const advice = "is bunlb running, and with this --admin?"
+    const advice = mayOpen(address)
+      ? "is bunlb running, and with this --admin?"
+      : "only the user who runs bunlb may open its socket"
     throw new BunlbError("BUNLB_E_ADMIN_UNREACHABLE", `admin ${place} ${fault}: ${advice}`)
+  }
+}
+
+/** What people call it, and what `fetch` needs to get there. */
+function reach(address: AdminAddress) {
+  if ("path" in address) {
+    return { place: formatAdmin(address), url: "http://localhost", how: { unix: address.path } }
+  }
+  const { host, port } = address
+  // A listener on all addresses is asked on the loopback one.
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
+  const place = formatHostPort(reachable, port)
+  return { place, url: `http://${place}`, how: {} }
+}
+
+/** False for a socket that is there for others; `fetch` does not tell. */
+function mayOpen(address: AdminAddress): boolean {
+  if (!("path" in address)) return true
+  try {
+    accessSync(address.path, constants.W_OK)
+    return true
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "EACCES")
   }
 }

@@ -5,6 +5,7 @@
 import { accessSync, constants, existsSync } from "node:fs"
 import { dirname } from "node:path"
 import { formatHostPort } from "../config/address.ts"
+import { formatAdmin } from "../config/admin-address.ts"
 import type { BackendSettings, Settings } from "../config/settings.ts"
 import { effectiveConfiguration } from "../config/effective.ts"
 import { boolean } from "../config/value-types.ts"
@@ -71,6 +72,6 @@ function summary({ host, port, backends, strategy, mode, workers, admin }: Setti
   const count = backends.length === 1 ? "1 backend" : `${backends.length} backends`
   const processes =
     mode === "sp" ? "single process" : workers === 1 ? "1 worker" : `${workers} workers`
-  const figures = admin === null ? "admin off" : `admin ${formatHostPort(admin.host, admin.port)}`
+  const figures = admin === null ? "admin off" : `admin ${formatAdmin(admin)}`
   return `ok: ${count}, ${strategy}, ${processes}, port ${formatHostPort(host, port)}, ${figures}`
 }

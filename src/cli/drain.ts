@@ -38,7 +38,7 @@ const TELL_MS: Milliseconds = 5_000
 export const drain = command({
   name: "drain",
   description: "Send a backend no new requests; what is in flight ends",
-  usage: "drain BACKEND [--wait] [--grace DURATION] [--admin HOST:PORT]",
+  usage: "drain BACKEND [--wait] [--grace DURATION] [--admin ADDRESS]",
   words: ["BACKEND"],
   flags: [...Object.values(options), ...changeFlags],
   examples: ["bunlb drain 10.0.0.1:8080 --wait", "bunlb enable 10.0.0.1:8080"],

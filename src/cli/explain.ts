@@ -28,7 +28,7 @@ const options: OptionsOf<ExplainOptions> = {
 export const explain = command({
   name: "explain",
   description: "Say which backend a request would get now, and why not the others",
-  usage: "explain [--cookie VALUE] [--admin HOST:PORT]",
+  usage: "explain [--cookie VALUE] [--admin ADDRESS]",
   flags: Object.values(options),
   async run(typed, terminal) {
     const { admin, cookie } = readOptions(typed, options)

@@ -10,7 +10,7 @@ const options: OptionsOf<{ readonly admin: Settings["admin"] }> = { admin: admin
 export const health = command({
   name: "health",
   description: "Ask a running bunlb whether it serves: exit code 0 or 1",
-  usage: "health [--admin HOST:PORT]",
+  usage: "health [--admin ADDRESS]",
   flags: Object.values(options),
   async run(typed, terminal) {
     const { admin } = readOptions(typed, options)

@@ -16,7 +16,7 @@ const dryRun: Option<boolean> = {
 export const reload = command({
   name: "reload",
   description: "Have a running bunlb read its configuration again; nothing in flight is dropped",
-  usage: "reload [--dry-run] [--admin HOST:PORT]",
+  usage: "reload [--dry-run] [--admin ADDRESS]",
   flags: [...changeFlags, dryRun],
   async run(typed, terminal) {
     const dry = typed.values.get(dryRun.name) === true

@@ -43,7 +43,7 @@ const options: OptionsOf<StatusOptions> = {
 export const status = command({
   name: "status",
   description: "Show the backends and workers of a running bunlb",
-  usage: "status [--admin HOST:PORT] [--json | --watch]",
+  usage: "status [--admin ADDRESS] [--json | --watch]",
   flags: Object.values(options),
   async run(typed, terminal) {
     const { admin, json, watch } = readOptions(typed, options)

@@ -8,7 +8,7 @@ const LIMIT_MS = 60_000
 export const upgrade = command({
   name: "upgrade",
   description: "Have the executable now on disk take over; nothing in flight is dropped",
-  usage: "upgrade [--admin HOST:PORT]",
+  usage: "upgrade [--admin ADDRESS]",
   flags: changeFlags,
   async run(typed, terminal) {
     const { changes } = await askForChange(typed, terminal, "/api/v1/upgrade", {}, LIMIT_MS)

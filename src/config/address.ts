@@ -76,24 +76,6 @@ export const listenHost: ValueType<string> = {
   json: stringLike("^(localhost|[0-9.]+|\\[?[0-9A-Fa-f:.]+\\]?)$"),
 }
 
-/** Where the admin listener is, or null for `off`. */
-export const adminAddress: ValueType<{ readonly host: string; readonly port: number } | null> = {
-  kind: "scalar",
-  placeholder: "HOST:PORT|off",
-  expects: "HOST:PORT such as 127.0.0.1:9900, or off",
-  read(input, refuse) {
-    if (input === false || input === null || /^off$/i.test(String(input))) return null
-    const judged = typeof input === "string" ? readHostPort(input, 0) : { fault: "" }
-    if ("fault" in judged || judged.port === null) {
-      return refuse(`expected ${adminAddress.expects}, got ${shown(input)}`)
-    }
-    const host = listenHost.read(judged.host, refuse)
-    return host === undefined ? undefined : { host, port: judged.port }
-  },
-  format: (value) => (value === null ? "off" : formatHostPort(value.host, value.port)),
-  json: { anyOf: [{ enum: ["off", false, null] }, stringLike("^\\S+:\\d{1,5}$")] },
-}
-
 /** An address or a network in CIDR form. */
 export const network: ValueType<string> = {
   kind: "scalar",

@@ -3,7 +3,8 @@
  * all come from this table, so that none of them can say something else; the order here is the
  * order people see.
  */
-import { adminAddress, hostField, listenHost, nameServer, network } from "./address.ts"
+import { adminAddress } from "./admin-address.ts"
+import { hostField, listenHost, nameServer, network } from "./address.ts"
 import { backendList } from "./backend.ts"
 import { flagName } from "./flag-names.ts"
 import type { Setting, SettingGroup, SettingKey, SettingValues, ValueType } from "./setting.ts"

@@ -3,6 +3,8 @@
  * what every other room reads. Plain data, so that it crosses a process boundary as JSON.
  */
 
+import type { AdminAddress } from "./admin-address.ts"
+
 /** Milliseconds of the process clock. */
 export type Milliseconds = number
 export type Bytes = number
@@ -160,7 +162,7 @@ export interface Settings {
   readonly trace: boolean
   readonly tlsTrace: boolean
   /** The admin listener, or null when it is off. */
-  readonly admin: { readonly host: string; readonly port: number } | null
+  readonly admin: AdminAddress | null
   /** What whoever changes something through the admin listener must show, or null: nothing on a loopback address. */
   readonly adminToken: string | null
   /** Reload when the configuration file changes. */

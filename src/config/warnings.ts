@@ -28,7 +28,7 @@ export function warningsAbout(
   if (everyone.length > 0) {
     warn(true, `trusted_proxies: with ${everyone.join(" and ")} any client can forge its address`)
   }
-  if (admin !== null && !isPrivateListener(admin.host)) {
+  if (admin !== null && "host" in admin && !isPrivateListener(admin.host)) {
     warn(
       true,
       `admin: ${admin.host} is not a loopback address, whoever reaches it sees all figures` +

@@ -2,7 +2,7 @@
  * The workers as one balancer: started together, watched, followed by others when they die, drained together, and
  * seen from outside as one. The master handles no request; whatever it does costs no client anything.
  */
-import { isPrivateListener } from "../config/address.ts"
+import { isPrivateAdmin } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
 import { takeHanded } from "../net/activation.ts"
 import { openListeners, type Listeners } from "../net/listeners.ts"
@@ -336,7 +336,7 @@ function listen({ settings, predecessor }: FleetOptions): Listeners {
 
 /** Nobody may change anything where everybody can come and nobody has to show a token. */
 function takesOrders({ admin, adminToken }: Settings): boolean {
-  return admin !== null && (adminToken !== null || isPrivateListener(admin.host))
+  return admin !== null && (adminToken !== null || isPrivateAdmin(admin))
 }
 
 function restartStory(restartInMs: number | null): string {

@@ -2,6 +2,7 @@
  * The bunlb before this one, as this one sees it in an upgrade: it leaves its sockets and a will, waits to hear that
  * all serves, and then drains. Should it vanish before that, this one goes on all the same: somebody has to serve.
  */
+import type { SharedPlace } from "../admin/listener.ts"
 import type { Settings } from "../config/settings.ts"
 import { isHeld, takeInherited } from "../net/activation.ts"
 import { closeListeners, openListeners, openMore, type Listeners } from "../net/listeners.ts"
@@ -65,11 +66,16 @@ export class Predecessor {
     return { port: listener.bound, fds: [...inherited, ...more] }
   }
 
-  /** The port that both may share for a while, or null when the settings ask for another address. */
-  adminPort(admin: NonNullable<Settings["admin"]>): number | null {
+  /** The place that both may share for a while, or null when the settings ask for another. */
+  adminPlace(admin: NonNullable<Settings["admin"]>): SharedPlace | null {
     const before = this.will.admin
-    if (before === null || before.host !== admin.host) return null
-    return admin.port === before.port || admin.port === before.bound ? before.bound : null
+    if (before === null) return null
+    if ("path" in admin || "path" in before) {
+      const same = "path" in admin && "path" in before && admin.path === before.path
+      return same ? { port: null } : null
+    }
+    const same = before.host === admin.host && [before.port, before.bound].includes(admin.port)
+    return same ? { port: before.bound } : null
   }
 
   /** Says that all serves; resolves when the predecessor leaves. */

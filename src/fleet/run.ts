@@ -6,6 +6,7 @@
  * the other one serves and this one has drained.
  */
 import { startAdmin, type AdminListener } from "../admin/server.ts"
+import { formatAdmin } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
@@ -42,6 +43,7 @@ export interface FleetHooks {
 export interface RunningFleet {
   /** The ports that are really bound, for settings with port 0. */
   readonly port: number
+  /** Null as well when the admin listener is on a unix socket, or off. */
   readonly adminPort: number | null
   /** Reads the configuration again; what is wrong with it is logged and changes nothing. */
   reload(): Promise<void>
@@ -81,7 +83,7 @@ export async function startFleet(
   const admin = await startAll(fleet, settings, predecessor)
   log.info(startLine(settings, fleet.port, admin?.port ?? null))
   const adminPort = admin?.port ?? null
-  hooks.succession?.begin({ fleet, adminPort, retireAdmin: () => admin?.retire() })
+  hooks.succession?.begin({ fleet, admin })
   const close = async (end: Promise<void>): Promise<void> => {
     await end
     await admin?.stop()
@@ -190,7 +192,7 @@ async function startAll(fleet: Fleet, { admin }: Settings, predecessor: Predeces
     if (predecessor === null) listener = admin && (await startAdmin(admin, fleet))
     await fleet.start()
     if (predecessor === null) return listener
-    listener = admin && (await startAdmin(admin, fleet, predecessor.adminPort(admin)))
+    listener = admin && (await startAdmin(admin, fleet, predecessor.adminPlace(admin)))
     fleet.accept()
     return listener
   } catch (error) {
@@ -206,7 +208,8 @@ function startLine(settings: Settings, port: number, adminPort: number | null): 
     `bunlb ${version}: ${url(settings.host, port)} -> ${count(backends.length, "backend")} (${strategy})`,
     mode === "sp" ? "single process" : count(workers, "worker"),
   ]
-  if (admin !== null && adminPort !== null) parts.push(`admin ${url(admin.host, adminPort)}`)
+  if (admin !== null && "path" in admin) parts.push(`admin ${formatAdmin(admin)}`)
+  else if (admin !== null && adminPort !== null) parts.push(`admin ${url(admin.host, adminPort)}`)
   return parts.join(", ")
 }
 

@@ -4,6 +4,8 @@
  * is ever without somebody. If the new one does not come up, it is ended, and here nothing has changed.
  */
 import { readFileSync } from "node:fs"
+import type { AdminListener } from "../admin/server.ts"
+import type { AdminAddress } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
 import type { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
@@ -12,7 +14,7 @@ import { Heir } from "./heir.ts"
 import type { FleetLimits } from "./limits.ts"
 import { programOnDisk } from "./program.ts"
 import { Refused, type Outcome } from "./steering.ts"
-import { WILL_FORMAT, type Place } from "./will.ts"
+import { WILL_FORMAT, type Place, type Will } from "./will.ts"
 
 /** Programs that run as PID 1 of a container and end when their child ends. */
 const inits = ["tini", "dumb-init", "docker-init", "catatonit", "podman-init"]
@@ -20,9 +22,7 @@ const inits = ["tini", "dumb-init", "docker-init", "catatonit", "podman-init"]
 /** What is handed over. */
 export interface Estate {
   readonly fleet: Fleet
-  readonly adminPort: number | null
-  /** Answers nobody new. */
-  retireAdmin(): void
+  readonly admin: AdminListener | null
 }
 
 export class Succession {
@@ -65,6 +65,7 @@ export class Succession {
       return await this.#handOver(estate, settings, command)
     } catch (error) {
       estate.fleet.share(false)
+      estate.admin?.reclaim()
       this.#manager?.ready(`serves on port ${estate.fleet.port}`)
       const message = error instanceof Error ? error.message : String(error)
       for (const line of message.split("\n")) this.#log.error(`upgrade: ${line}`)
@@ -83,7 +84,7 @@ export class Succession {
   }
 
   async #handOver(
-    { fleet, adminPort, retireAdmin }: Estate,
+    { fleet, admin }: Estate,
     settings: Settings,
     command: readonly string[],
   ): Promise<Outcome> {
@@ -91,7 +92,7 @@ export class Succession {
     const will = () => ({
       format: WILL_FORMAT,
       listener: { ...placeOf(settings, fleet.port), count: fds.length },
-      admin: settings.admin && placeOf(settings.admin, adminPort ?? 0),
+      admin: settings.admin && adminPlaceOf(settings.admin, admin?.port ?? 0),
       ...fleet.bequeath(),
     })
     const environment = this.#manager?.environment ?? {}
@@ -101,7 +102,7 @@ export class Succession {
     this.#over = true
     this.#manager?.handOver(heir.pid, `bunlb ${version} serves on port ${fleet.port}`)
     heir.release()
-    retireAdmin()
+    admin?.retire()
     this.#done.resolve(taken)
     const line = `upgraded: bunlb ${version} serves, PID ${heir.pid}`
     this.#log.info(`${line}; PID ${process.pid} drains`)
@@ -111,6 +112,10 @@ export class Succession {
 
 function placeOf({ host, port }: { host: string; port: number }, bound: number): Place {
   return { host, port, bound }
+}
+
+function adminPlaceOf(admin: AdminAddress, bound: number): Will["admin"] {
+  return "path" in admin ? admin : placeOf(admin, bound)
 }
 
 /** Why a process cannot be followed by another, or null; `init`: the name of PID 1. */

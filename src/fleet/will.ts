@@ -24,7 +24,8 @@ export interface Will {
   readonly format: number
   /** `count`: descriptors that are handed over. */
   readonly listener: Place & { readonly count: number }
-  readonly admin: Place | null
+  /** A unix socket has a path. */
+  readonly admin: Place | { readonly path: string } | null
   readonly byHand: ByHand
   readonly ailing: readonly Ailing[]
   /** For the dashboard, so that its charts go on. */

@@ -7,14 +7,7 @@
  */
 import { writeSync } from "node:fs"
 import { libc } from "./libc.ts"
-
-const AF_UNIX = 1
-const SOCK_DGRAM = 2
-/** A manager that does not read must not stop who tells it something. */
-const SOCK_NONBLOCK = 0o4000
-const SOCK_CLOEXEC = 0o2000000
-/** The size of sun_path, unix(7). */
-const LONGEST_PATH = 108
+import { DATAGRAM, connectUnix } from "./unix-socket.ts"
 
 type Environment = Record<string, string | undefined>
 
@@ -37,7 +30,9 @@ export class ServiceManager {
     const path = environment.NOTIFY_SOCKET ?? ""
     const signMs = watchdogMs(environment)
     for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete environment[name]
-    const fd = process.platform === "linux" ? connect(path) : -1
+    const named = process.platform === "linux" && /^[/@]/.test(path)
+    // Whose every write is one datagram.
+    const fd = named ? connectUnix(path, DATAGRAM) : -1
     const signs = signMs === null ? {} : { WATCHDOG_USEC: String(signMs * 2_000) }
     return fd < 0 ? null : new ServiceManager(fd, signMs, { NOTIFY_SOCKET: path, ...signs })
   }
@@ -85,21 +80,4 @@ function watchdogMs({ WATCHDOG_USEC: limit, WATCHDOG_PID: pid }: Environment): n
   if (pid !== undefined && pid !== String(process.pid)) return null
   const microseconds = Number(limit ?? 0)
   return microseconds > 0 ? Math.max(1, microseconds / 2_000) : null
-}
-
-/** A descriptor whose every write is one datagram to `path`, or -1. A path with `@` in front is abstract. */
-function connect(path: string): number {
-  const bytes = new TextEncoder().encode(path)
-  if (!/^[/@]/.test(path) || bytes.length >= LONGEST_PATH) return -1
-  const abstract = path.startsWith("@")
-  if (abstract) bytes[0] = 0
-  // A name in the file system ends with a zero, an abstract one with its length.
-  const address = new Uint8Array(2 + bytes.length + (abstract ? 0 : 1))
-  new DataView(address.buffer).setUint16(0, AF_UNIX, true)
-  address.set(bytes, 2)
-  const { socket, connect, close } = libc()
-  const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-  if (fd < 0 || connect(fd, address, address.length) === 0) return fd
-  close(fd)
-  return -1
 }

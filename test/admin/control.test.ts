@@ -121,7 +121,7 @@ describe("who may", () => {
       headers: { host: "127.0.0.1:9900", ...headers },
     })
   const code = (headers: Record<string, string>, host: string, token: string | null = null) =>
-    guard(request(headers), { host, token })?.code ?? "ok"
+    guard(request(headers), { address: { host, port: 9900 }, token })?.code ?? "ok"
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
   test("on a loopback address everyone, elsewhere only who shows the token", () => {
@@ -132,6 +132,18 @@ describe("who may", () => {
     expect(code({}, "127.0.0.1", TOKEN)).toBe("unauthorized")
     expect(code({ authorization: "Bearer a" }, "0.0.0.0", TOKEN)).toBe("unauthorized")
     expect(code({ authorization: `Basic ${TOKEN}` }, "0.0.0.0", TOKEN)).toBe("unauthorized")
+  })
+
+  test("on a unix socket who may open it, and only with the token where there is one", () => {
+    const address = { path: "/run/bunlb.sock" }
+    const onSocket = (headers: Record<string, string>, token: string | null) =>
+      guard(request(headers), { address, token })?.code ?? "ok"
+    expect(onSocket({}, null)).toBe("ok")
+    // Whatever stands before the socket may call itself what it likes.
+    expect(onSocket({ host: "balancer.example.com" }, null)).toBe("ok")
+    expect(onSocket({ origin: "http://evil.example" }, null)).toBe("bad_origin")
+    expect(onSocket({}, TOKEN)).toBe("unauthorized")
+    expect(onSocket(bearer(TOKEN), TOKEN)).toBe("ok")
   })
 
   test("the whole token and no more, the scheme written as one likes", () => {

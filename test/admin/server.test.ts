@@ -29,7 +29,7 @@ async function listen(more: Partial<AdminSource> = {}) {
   const admin = await startAdmin({ host: "127.0.0.1", port: 0 }, { ...source, ...more })
   const ask = (path: string, init?: RequestInit) =>
     fetch(`http://127.0.0.1:${admin.port}${path}`, init)
-  return { ask, port: admin.port, [Symbol.asyncDispose]: () => admin.stop() }
+  return { ask, port: admin.port ?? 0, [Symbol.asyncDispose]: () => admin.stop() }
 }
 
 test("/metrics, /health and /api/v1/status", async () => {

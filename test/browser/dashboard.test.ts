@@ -29,7 +29,7 @@ class Page implements AsyncDisposable {
 
   static async open(picture: Picture = evening()): Promise<Page> {
     const admin = await startAdmin({ host: "127.0.0.1", port: 0 }, sourceOf(picture))
-    const page = await Page.visit(admin.port, picture, admin)
+    const page = await Page.visit(admin.port ?? 0, picture, admin)
     await page.says("#backends", picture.backends[0]?.[0].name ?? "")
     return page
   }

@@ -46,10 +46,10 @@ test("a command's own page lists no other commands", async () => {
   expect(out).toBe(
     `Ask a running bunlb whether it serves: exit code 0 or 1.
 
-Usage: bunlb health [--admin HOST:PORT]
+Usage: bunlb health [--admin ADDRESS]
 
 Flags:
-      --admin HOST:PORT             Admin listener, or set BUNLB_ADMIN (default: 127.0.0.1:9900)`,
+      --admin HOST:PORT|unix:/PATH  Admin listener, or set BUNLB_ADMIN (default: 127.0.0.1:9900)`,
   )
 })
 

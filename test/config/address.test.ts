@@ -1,7 +1,6 @@
 /** Hosts, ports and networks: one spelling for what is right, one sentence for what is wrong. */
 import { describe, expect, test } from "bun:test"
 import {
-  adminAddress,
   hostField,
   isPrivateListener,
   listenHost,
@@ -55,21 +54,6 @@ test("only an address can be listened on", () => {
   expect(reading(listenHost, "example.com")).toBe(`${refused}"example.com"`)
   expect(reading(listenHost, "127.0.0.1:80")).toBe(`${refused}"127.0.0.1:80"`)
   expect(reading(listenHost, 80)).toBe(`${refused}80`)
-})
-
-test("the admin address is an address with a port, or off", () => {
-  expect(reading(adminAddress, "[::1]:9900")).toEqual({ host: "::1", port: 9900 })
-  expect(reading(adminAddress, "localhost:0")).toEqual({ host: "127.0.0.1", port: 0 })
-  for (const off of ["off", "OFF", false, null]) {
-    expect(adminAddress.read(off, () => undefined)).toBeNull()
-  }
-  const refused = "expected HOST:PORT such as 127.0.0.1:9900, or off, got "
-  expect(reading(adminAddress, "9900")).toBe(`${refused}"9900"`)
-  expect(reading(adminAddress, 9900)).toBe(`${refused}9900`)
-  expect(reading(adminAddress, "127.0.0.1:70000")).toBe(`${refused}"127.0.0.1:70000"`)
-  expect(reading(adminAddress, "admin.local:80")).toBe(
-    'expected an IP address such as 0.0.0.0, 127.0.0.1 or ::, got "admin.local"',
-  )
 })
 
 test("a network is an address with or without a prefix that fits", () => {

@@ -23,6 +23,7 @@ const live: readonly (keyof Settings)[] = [
   "insecure",
   "trace",
   "tlsTrace",
+  "tracing",
   "whenAllUnhealthy",
   "health",
   "sticky",

@@ -15,6 +15,7 @@ import {
   integer,
   list,
   oneOf,
+  onOff,
   optional,
   size,
   statusRange,
@@ -141,6 +142,11 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
   ),
   trace: logging(boolean, false, "Log heads and bodies, secrets masked", { short: "t" }),
   tls_trace: logging(boolean, false, "Log the TLS details of backend connections"),
+  tracing: logging(
+    onOff,
+    false,
+    "Take part in W3C traces: a span of its own in traceparent and in the access log",
+  ),
 
   "health.type": health(
     oneOf<"http" | "tcp" | "none">(["http", "tcp", "none"]),

@@ -161,6 +161,8 @@ export interface Settings {
   /** Dump heads and bodies at level info. */
   readonly trace: boolean
   readonly tlsTrace: boolean
+  /** Take part in distributed traces: W3C Trace Context. */
+  readonly tracing: boolean
   /** The admin listener, or null when it is off. */
   readonly admin: AdminAddress | null
   /** What whoever changes something through the admin listener must show, or null: nothing on a loopback address. */

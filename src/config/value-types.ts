@@ -132,6 +132,18 @@ export const boolean: ValueType<boolean> = {
   json: { ...stringLike(`^(${[...yes, ...no].join("|")})$`), type: ["boolean", "string"] },
 }
 
+/** A switch whose flag takes its value: `--tracing on`. */
+export const onOff: ValueType<boolean> = {
+  ...boolean,
+  kind: "scalar",
+  placeholder: "on|off",
+  expects: "on or off",
+  read(input, refuse) {
+    return boolean.read(input, () => expected(onOff.expects, input, refuse))
+  },
+  format: (value) => (value ? "on" : "off"),
+}
+
 /** One of a few words; `synonyms` are other spellings that people bring from elsewhere. */
 export function oneOf<T extends string>(
   words: readonly T[],

@@ -29,6 +29,9 @@ export const NOMINATED = 18
 /** A known name spelled with `_` or `.`: a careless receiver would take it for the real one. */
 export const ALIAS = 19
 export const MAX_FORWARDS = 20
+/** Of a distributed trace (W3C Trace Context). */
+export const TRACEPARENT = 21
+export const TRACESTATE = 22
 
 interface Known {
   readonly name: Uint8Array
@@ -80,6 +83,8 @@ know(COOKIE, "cookie")
 know(AUTHORIZATION, "authorization")
 know(AUTHENTICATE, "www-authenticate")
 know(MAX_FORWARDS, "max-forwards")
+know(TRACEPARENT, "traceparent")
+know(TRACESTATE, "tracestate")
 
 const UNDERSCORE = 95
 const DOT = 46

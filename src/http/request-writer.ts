@@ -17,12 +17,15 @@ import {
   MAX_FORWARDS,
   PLAIN,
   REQUEST_ID,
+  TRACEPARENT,
+  TRACESTATE,
   VIA,
 } from "./fields.ts"
 import type { ClientIdentity } from "./identity.ts"
 import { maxForwardsLine } from "./max-forwards.ts"
 import { OPTIONS, type RequestHead } from "./request-head.ts"
 import type { RequestIds } from "./request-id.ts"
+import type { Span } from "./trace-context.ts"
 
 function passing(...kinds: number[]): Uint8Array {
   const table = new Uint8Array(32)
@@ -31,15 +34,8 @@ function passing(...kinds: number[]): Uint8Array {
 }
 
 const fromAnyone = [
-  PLAIN,
-  HOST,
-  CONTENT_LENGTH,
-  VIA,
-  COOKIE,
-  AUTHORIZATION,
-  AUTHENTICATE,
-  EXPECT,
-  MAX_FORWARDS,
+  ...[PLAIN, HOST, CONTENT_LENGTH, VIA, COOKIE, AUTHORIZATION, AUTHENTICATE, EXPECT],
+  ...[MAX_FORWARDS, TRACEPARENT, TRACESTATE],
 ]
 const UNTRUSTED = passing(...fromAnyone)
 const TRUSTED = passing(...fromAnyone, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_OTHER, REQUEST_ID)
@@ -67,6 +63,8 @@ export interface HeadPlan {
   readonly identity: ClientIdentity
   readonly cookies: CookieFilter | null
   readonly ids: RequestIds
+  /** bunlb's own part of a trace, or null while it takes none. */
+  readonly span: Span | null
 }
 
 /** What one backend is told of the host. */
@@ -94,7 +92,7 @@ export function writeRequestHead(
   let at = putRequestLine(from, head, out)
   const ownHost = hosts.hostLine !== null || head.absolute || head.hostStart < 0
   if (ownHost) at = putHost(from, head, hosts, out, at)
-  at = putFields(from, head, trusted ? TRUSTED : UNTRUSTED, ownHost, plan.cookies, out, at)
+  at = putFields(from, head, trusted ? TRUSTED : UNTRUSTED, ownHost, plan, out, at)
   if (head.maxForwards > 0) at = putBytes(maxForwardsLine(head.maxForwards), out, at)
   if (head.chunked) at = putBytes(CHUNKED_LINE, out, at)
   if (head.upgrade >= 0) at = putUpgrade(from, head, out, at)
@@ -107,6 +105,7 @@ export function writeRequestHead(
     at = putBytes(REQUEST_ID_NAME, out, at)
     at = putBytes(LINE_END, out, plan.ids.put(out, at))
   }
+  if (plan.span !== null) at = putBytes(plan.span.line, out, at)
   at = putBytes(head.minor === 1 ? VIA_HTTP_11 : VIA_HTTP_10, out, at)
   return putBytes(LINE_END, out, at)
 }
@@ -142,7 +141,7 @@ function putFields(
   head: RequestHead,
   passes: Uint8Array,
   ownHost: boolean,
-  cookies: CookieFilter | null,
+  { cookies, span }: HeadPlan,
   out: Buffer,
   start: number,
 ): number {
@@ -153,8 +152,8 @@ function putFields(
     const kind = kinds[i]
     if (kind === PLAIN) continue
     const cut = kind === COOKIE && cookies !== null
-    if (passes[kind] === 1 && !cut && !(kind === HOST && ownHost) && !isReplaced(kind, head))
-      continue
+    const goes = (kind === HOST && ownHost) || isReplaced(kind, head) || isOfTrace(kind, span)
+    if (passes[kind] === 1 && !cut && !goes) continue
     at = copyRange(from, run, starts[i], out, at)
     run = starts[i + 1]
     if (cut) at = cookies.put(from, head, i, out, at)
@@ -169,6 +168,12 @@ function putFields(
 function isReplaced(kind: number, head: RequestHead): boolean {
   if (kind === MAX_FORWARDS) return head.maxForwards > 0
   return kind === EXPECT && !head.expectContinue
+}
+
+/** What is said of the trace by bunlb instead, or is of another trace. */
+function isOfTrace(kind: number, span: Span | null): boolean {
+  if (span === null) return false
+  return kind === TRACEPARENT || (kind === TRACESTATE && span.restarted)
 }
 
 function putUpgrade(from: Buffer, head: RequestHead, out: Buffer, at: number): number {

@@ -28,6 +28,10 @@ export interface AccessEntry {
   readonly end: string
   readonly error: string | null
   readonly requestId: string | null
+  /** Null while bunlb takes no part in traces. */
+  readonly traceId: string | null
+  /** That of bunlb. */
+  readonly spanId: string | null
   readonly referer: string | null
   readonly userAgent: string | null
   /** Fields that the settings ask for. */
@@ -39,7 +43,7 @@ type FormatLine = (entry: AccessEntry) => string
 const tenth = (ms: number | null): number | null => (ms === null ? null : Math.round(ms * 10) / 10)
 
 export const jsonLine: FormatLine = (entry) => {
-  const { error, fields } = entry
+  const { error, fields, traceId, spanId } = entry
   return `${JSON.stringify({
     time: new Date(entry.time).toISOString(),
     worker: entry.worker,
@@ -60,6 +64,7 @@ export const jsonLine: FormatLine = (entry) => {
     end: entry.end,
     ...(error === null ? {} : { error }),
     request_id: entry.requestId,
+    ...(traceId === null ? {} : { trace_id: traceId, span_id: spanId }),
     referer: entry.referer,
     user_agent: entry.userAgent,
     ...(Object.keys(fields).length === 0 ? {} : { fields }),
@@ -68,16 +73,17 @@ export const jsonLine: FormatLine = (entry) => {
 
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")
 
-/** `client - - [time] "request" status bytes "referer" "agent" backend dial/wait/total attempts end id`. */
+/** `client - - [time] "request" status bytes "referer" "agent" backend timers attempts end id [trace/span]`. */
 export const combinedLine: FormatLine = (entry) => {
   const { method, target, version } = entry
   const request = method === null ? "-" : `${escaped(`${method} ${target}`)} ${version}`
   const ms = [entry.dialMs, entry.waitMs, entry.totalMs].map((each) => tenth(each) ?? "-")
+  const trace = entry.traceId === null ? "" : ` ${entry.traceId}/${entry.spanId}`
   return (
     `${entry.client} - - [${clfTime(entry.time)}] "${request}" ${entry.status} ${entry.bytesOut} ` +
     `"${escaped(entry.referer ?? "-")}" "${escaped(entry.userAgent ?? "-")}" ` +
     `${entry.backend ?? "-"} ${ms.join("/")} ${entry.attempts} ${entry.end} ` +
-    `${escaped(entry.requestId ?? "-")}\n`
+    `${escaped(entry.requestId ?? "-")}${trace}\n`
   )
 }
 

@@ -109,6 +109,8 @@ export class AccessLog {
       end: who === "-" ? "--" : who + record.phase,
       error: record.error === "" ? null : record.error,
       requestId: given ?? (record.requestId === 0 ? null : this.#parts.ids.text(record.requestId)),
+      traceId: record.span?.traceId ?? null,
+      spanId: record.span?.spanId ?? null,
       referer: referer === null ? null : this.#redaction.query(referer),
       userAgent: value("user-agent"),
       fields: this.#asked(head.fields),

@@ -7,6 +7,7 @@
  */
 import type { ClientIdentity } from "../http/identity.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, refusals } from "../http/refusal.ts"
+import type { Span } from "../http/trace-context.ts"
 import type { AccessLog } from "./access-log.ts"
 
 /**
@@ -39,6 +40,8 @@ export class ExchangeRecord {
   backend = ""
   /** Of the ids that bunlb gives; 0 when the request was never sent. */
   requestId = 0
+  /** bunlb's part of a trace; null while it takes none. */
+  span: Span | null = null
   who: Who = "-"
   phase: Phase = "R"
   error = ""
@@ -50,7 +53,7 @@ export class ExchangeRecord {
   }
 
   /** The head `bytes[start..end)` has been read, and with it what follows it up to `used`. */
-  begin(bytes: Buffer, start: number, end: number, used: number): void {
+  begin(bytes: Buffer, start: number, end: number, used: number, span: Span | null): void {
     this.#open = true
     this.bytes = bytes
     this.start = start
@@ -64,6 +67,7 @@ export class ExchangeRecord {
     this.reused = false
     this.backend = ""
     this.requestId = 0
+    this.span = span
     this.who = "-"
     this.phase = "R"
     this.error = ""
@@ -123,7 +127,7 @@ export class ExchangeRecord {
 
   /** A refusal of `http/refusal.ts` has been sent, perhaps for a head that could not be read. */
   refused(refusal: number): void {
-    if (!this.#open) this.begin(nothing, 0, 0, 0)
+    if (!this.#open) this.begin(nothing, 0, 0, 0, null)
     const late = refusal === HEAD_TIMEOUT || refusal === BODY_TIMEOUT
     this.blame(late ? "c" : "P", refusals[refusal]?.text ?? "", "R")
     this.finish(this.status || refusals[refusal]?.status)

@@ -59,7 +59,7 @@ export class Exchange implements relay.RelayTerms {
     this.#response.reset()
     gateway.budget.deposit()
     const used = this.#request.begin(bytes, start, end, to)
-    this.#client.record?.begin(bytes, start, end, used)
+    this.#client.record?.begin(bytes, start, end, used, this.#client.plan.span)
     if (gateway.request.maxForwards === 0) {
       // With a body it is the last one, so that how much of that has come makes no difference.
       const keepAlive = used === end && this.minor === 1 && this.mayKeepAlive()

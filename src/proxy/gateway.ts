@@ -18,6 +18,7 @@ import { RequestHead } from "../http/request-head.ts"
 import { RequestIds } from "../http/request-id.ts"
 import { type CookieFilter, type HeadPlan, headRoom } from "../http/request-writer.ts"
 import { ResponseHead } from "../http/response.ts"
+import { Span } from "../http/trace-context.ts"
 import { TrustedProxies } from "../net/cidr.ts"
 import type { Deadlines } from "../net/deadlines.ts"
 import type { EventClock } from "../observe/clock.ts"
@@ -134,7 +135,8 @@ export class Gateway {
     this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
     for (const client of this.clients) {
       client.timeouts = timeouts
-      client.plan = { ...client.plan, cookies: this.cookies }
+      const span = settings.tracing ? (client.plan.span ?? new Span()) : null
+      client.plan = { ...client.plan, cookies: this.cookies, span }
     }
   }
 
@@ -161,7 +163,8 @@ export class Gateway {
     const { trust, settings, cookies, ids } = this
     const trusted = trust.trusts(address)
     const identity = new ClientIdentity(address, trusted, trust, "http", settings.forwarded)
-    return { identity, cookies, ids }
+    const span = settings.tracing ? new Span() : null
+    return { identity, cookies, ids, span }
   }
 
   /** The backend that the request just scanned asks for by its cookie, or `NO_TOKEN`. */

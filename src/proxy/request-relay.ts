@@ -87,6 +87,8 @@ export class RequestRelay {
     this.replayable = true
     this.token = gateway.tokenOf(bytes)
     this.secure = gateway.cookies !== null && this.#client.plan.identity.isSecure(bytes, head)
+    const { span } = this.#client.plan
+    if (span !== null) span.begin(bytes, head.fields)
     const framing = head.chunked ? BY_CHUNKS : head.contentLength > 0 ? BY_LENGTH : NO_BODY
     const body = this.#body
     body.start(framing, head.contentLength, true)

@@ -100,7 +100,8 @@ const hosts = {
 
 function forwarded(bytes: Buffer, { address, trusted, forwardedField }: Peer): string {
   const identity = new ClientIdentity(address, trusted, chain, "http", forwardedField)
-  const length = writeRequestHead(bytes, request, { identity, cookies: null, ids }, hosts, scratch)
+  const plan = { identity, cookies: null, ids, span: null }
+  const length = writeRequestHead(bytes, request, plan, hosts, scratch)
   const head = scratch.toString("latin1", 0, length)
   return normal(head).replace(/^X-Request-Id: 0{20}[0-9a-f]{12}$/m, "X-Request-Id: {id}")
 }

@@ -13,7 +13,7 @@ const chain = { clientAddress: (forwardedFor: string) => forwardedFor.split(",")
 
 function planOf(trusted: boolean, cookies: HeadPlan["cookies"] = null): HeadPlan {
   const identity = new ClientIdentity("10.0.0.1", trusted, chain, "http", false)
-  return { identity, cookies, ids: new RequestIds(new Uint8Array(20)) }
+  return { identity, cookies, ids: new RequestIds(new Uint8Array(20)), span: null }
 }
 
 const ofClient: HostLines = { hostLine: null, defaultHostLine: ascii("Host: default\r\n") }

@@ -22,6 +22,8 @@ const entry: AccessEntry = {
   end: "--",
   error: null,
   requestId: "ab",
+  traceId: null,
+  spanId: null,
   referer: null,
   userAgent: null,
   fields: {},
@@ -51,6 +53,13 @@ test("JSON leaves out an error and fields that are not there", () => {
   expect(plain).not.toHaveProperty("fields")
   const more = JSON.parse(jsonLine({ ...entry, error: "late", fields: { a: "b" } })) as object
   expect(more).toMatchObject({ error: "late", fields: { a: "b" } })
+})
+
+test("a span is at the end, where there is one", () => {
+  const traced = { ...entry, traceId: "0af7", spanId: "b7ad" }
+  expect(JSON.parse(jsonLine(entry))).not.toHaveProperty("trace_id")
+  expect(JSON.parse(jsonLine(traced))).toMatchObject({ trace_id: "0af7", span_id: "b7ad" })
+  expect(combinedLine(traced)).toEndWith(" 1 -- ab 0af7/b7ad\n")
 })
 
 test("one line, whatever is in it", () => {

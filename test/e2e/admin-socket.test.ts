@@ -13,6 +13,15 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
+/** It is not this process's child: nobody else would end it. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch {
+    // Gone, as it should be.
+  }
+}
+
 test("commands reach it by --admin or BUNLB_ADMIN, and a new bunlb follows a killed one", async () => {
   const path = join(folder, "admin.sock")
   const admin = `unix:${path}`
@@ -58,9 +67,11 @@ test("commands reach it by --admin or BUNLB_ADMIN, and a new bunlb follows a kil
   expect((await say(["explain", ...at]))[1]).toContain("draining by hand")
   const [code, upgraded] = await say(["upgrade", ...at])
   expect([code, upgraded]).toEqual([0, expect.stringMatching(/^upgraded: .* PID \d+$/)])
+  const heir = Number(/PID (\d+)/.exec(upgraded)?.[1])
+  using _ = { [Symbol.dispose]: () => killIfThere(heir) }
   await bunlb.line(/drained; nothing was cut$/, 15_000)
   expect((await say(["status", ...at]))[1]).toContain(`by hand, in no file: ${name} draining`)
-  process.kill(Number(/PID (\d+)/.exec(upgraded)?.[1]), "SIGTERM")
+  process.kill(heir, "SIGTERM")
   await until(() => !existsSync(path), 15_000, "the end of the socket")
 }, 60_000)
 

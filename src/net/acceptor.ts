@@ -1,32 +1,28 @@
 /**
- * Accepts connections on a listening descriptor, and can stop and go on without losing one: the descriptor is
- * held here, Bun gets a dup of it, so while Bun does not listen the kernel goes on queueing.
+ * Accepts connections on a listening descriptor, and can stop and go on without losing one: while nobody accepts, the
+ * kernel goes on queueing.
+ *
+ * On Linux the descriptor, which `Bun.listen` has opened, is accepted from directly. Elsewhere Bun listens on a dup of
+ * it and is stopped and started.
  */
 import type { Socket } from "bun"
 import { BunlbError } from "../observe/errors.ts"
 import { isHeld } from "./activation.ts"
+import { DirectListener } from "./direct-listener.ts"
+import { plainAddress } from "./ip.ts"
 import { libc } from "./libc.ts"
 import { ignoreNewcomers, openQueue } from "./listeners.ts"
+import { poller } from "./poller.ts"
+import type { SocketOwner, TcpSocket } from "./socket.ts"
 
-/** What an accepted connection becomes. */
-export interface Accepted {
-  received(bytes: Buffer): void
-  drained(): void
-  /** The peer has sent FIN. */
-  ended(): void
-  /** `reset`: the peer has broken off, or the network has. */
-  closed(reset: boolean): void
-  crashed(error: Error): void
-}
-
-export class Acceptor<T extends Accepted> {
+export class Acceptor<T extends SocketOwner> {
   readonly #fd: number
-  readonly #accept: (socket: Socket<T>) => T
+  readonly #accept: (socket: TcpSocket, address: string) => T
   #listener: { stop(): void } | null = null
   #closed = false
 
-  /** Owns `fd` from now on. `accept` is called for every connection. */
-  constructor(fd: number, accept: (socket: Socket<T>) => T) {
+  /** Owns `fd` from now on. `accept` is called for every connection, with the peer's address. */
+  constructor(fd: number, accept: (socket: TcpSocket, address: string) => T) {
     this.#fd = fd
     this.#accept = accept
   }
@@ -35,18 +31,29 @@ export class Acceptor<T extends Accepted> {
     return this.#listener !== null
   }
 
-  /** Begins or goes on to accept. */
+  /** Begins or goes on to accept. Without descriptors it stops by itself: to be called again after a while. */
   resume(): void {
     if (this.#listener !== null || this.#closed) return
+    const direct = poller()
+    this.#listener =
+      direct === null
+        ? this.#listenWithBun()
+        : new DirectListener(direct, this.#fd, this.#accept, () => this.pause())
+    openQueue(this.#fd)
+  }
+
+  #listenWithBun(): { stop(): void } {
     const fd = libc().dup(this.#fd)
     if (fd < 0) throw new BunlbError("BUNLB_E_LISTEN", "cannot accept: out of file descriptors")
     const options = {
       fd,
       allowHalfOpen: true,
       socket: {
-        open: (socket: Socket<T>) => {
-          if (isGone(socket)) socket.terminate()
-          else socket.data = this.#accept(socket)
+        open: (socket: Socket<T> & TcpSocket) => {
+          const { remoteAddress } = socket
+          // Who resets while waiting in the queue is accepted all the same, and has no address any more.
+          if (remoteAddress === undefined) socket.terminate()
+          else socket.data = this.#accept(socket, plainAddress(remoteAddress))
         },
         data: (socket: Socket<T>, bytes: Buffer) => socket.data?.received(bytes),
         drain: (socket: Socket<T>) => socket.data?.drained(),
@@ -56,8 +63,7 @@ export class Acceptor<T extends Accepted> {
       },
     }
     // `fd` is there, though Bun's types do not say so.
-    this.#listener = Bun.listen<T>(options as unknown as Bun.TCPSocketListenOptions<T>)
-    openQueue(this.#fd)
+    return Bun.listen<T>(options as unknown as Bun.TCPSocketListenOptions<T>)
   }
 
   /** Accepts no more for now; who knocks waits in the kernel. */
@@ -80,9 +86,4 @@ export class Acceptor<T extends Accepted> {
     this.pause()
     libc().close(this.#fd)
   }
-}
-
-/** Who resets while waiting in the queue is accepted all the same, and has no address any more. */
-function isGone(socket: { readonly remoteAddress: string | undefined }): boolean {
-  return socket.remoteAddress === undefined
 }

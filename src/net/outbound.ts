@@ -1,7 +1,8 @@
 /**
  * A connection that bunlb opens, to carry requests or a probe. The dial can be given up at any time and says the
  * true reason when it fails, which `Bun.connect` by name or address does not: on Linux the socket is made and
- * connected by the C library and handed to Bun by its descriptor (BUN.md of this project, trap 3).
+ * connected by the C library. A plain one stays ours, one for TLS is handed to Bun by its descriptor (BUN.md of this
+ * project, trap 3).
  *
  *   DIALING   --connected--> OPEN, or SECURING when TLS
  *   SECURING  --certificate good--> OPEN
@@ -11,7 +12,16 @@
  */
 import type { Socket, SocketHandler, TLSSocket } from "bun"
 import type { Deadlined } from "./deadlines.ts"
+import {
+  type DialFailure,
+  failureOfCode,
+  failureOfErrno,
+  immediateFailure,
+} from "./dial-failure.ts"
+import { type Dialer, DirectSocket } from "./direct-socket.ts"
 import { libc } from "./libc.ts"
+import { poller } from "./poller.ts"
+import type { SocketOwner, TcpSocket } from "./socket.ts"
 import { sockaddr } from "./sockaddr.ts"
 import type { TlsClient } from "./tls-client.ts"
 
@@ -19,16 +29,6 @@ const DIALING = 0
 const SECURING = 1
 const OPEN = 2
 const CLOSED = 3
-
-/** What a failed dial means. */
-export interface DialFailure {
-  /** From a small fixed set: "connect refused". */
-  readonly reason: string
-  /** bunlb itself lacks descriptors or ports: says nothing about the backend. */
-  readonly local: boolean
-  readonly timeout: boolean
-  readonly tls: boolean
-}
 
 export interface DialLimits {
   readonly connect: number
@@ -39,16 +39,16 @@ const SOCK_STREAM = 1
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const EINPROGRESS = 115
-const EAGAIN = 11
-const EADDRNOTAVAIL = 99
 
-export abstract class Outbound implements Deadlined {
+export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
   deadlineAt = Infinity
   deadlineSlot = -1
   phase = DIALING
-  socket: Socket<Outbound> | null = null
+  socket: TcpSocket | null = null
   readonly #tls: TlsClient | null
   readonly #limits: DialLimits
+  /** The socket when it is Bun's. */
+  #bun: Socket<Outbound> | null = null
   #connectBy = Infinity
 
   constructor(tls: TlsClient | null, limits: DialLimits) {
@@ -61,12 +61,11 @@ export abstract class Outbound implements Deadlined {
   protected abstract dialFailed(failure: DialFailure): void
   abstract received(bytes: Buffer): void
   abstract drained(): void
-  /** The peer has sent FIN. */
   abstract ended(): void
-  protected abstract closed(reset: boolean): void
+  /** The open connection is gone. */
+  protected abstract lost(reset: boolean): void
   /** A deadline of the open connection has passed. */
   protected abstract late(now: number): void
-  /** A handler threw: a fault of bunlb's own. */
   abstract crashed(error: Error): void
 
   /** Begins. The outcome comes through `opened` or `dialFailed`, which may be called before this returns. */
@@ -87,7 +86,19 @@ export abstract class Outbound implements Deadlined {
         return this.#fail(immediateFailure(errno))
       }
     }
-    this.#connect({ fd })
+    const direct = this.#tls === null ? poller() : null
+    if (direct === null) return this.#connect({ fd })
+    direct.kernel.noDelay(fd)
+    const socket = new DirectSocket(direct, fd, this)
+    socket.owner = this
+    this.socket = socket
+  }
+
+  /** The connect of a direct socket has ended. */
+  connected(errno: number): void {
+    if (this.phase !== DIALING) return
+    if (errno === 0) this.#open()
+    else this.#fail(failureOfErrno(errno))
   }
 
   #connect(target: { fd: number } | { hostname: string; port: number }): void {
@@ -101,7 +112,7 @@ export abstract class Outbound implements Deadlined {
       socket: Outbound.#handlers,
     }
     Bun.connect<Outbound>(options as unknown as Bun.TCPSocketConnectOptions<Outbound>).catch(
-      (error: unknown) => this.#fail(failureOf(error)),
+      (error: unknown) => this.#fail(failureOfCode(codeOf(error))),
     )
   }
 
@@ -128,7 +139,7 @@ export abstract class Outbound implements Deadlined {
   expired(now: number): void {
     if (this.phase === OPEN) return this.late(now)
     if (this.phase === DIALING && this.#tls !== null) {
-      const connected = this.socket !== null && hasPeer(this.socket)
+      const connected = this.#bun !== null && hasPeer(this.#bun)
       if (connected) {
         this.phase = SECURING
         this.deadlineAt = now + this.#limits.tlsHandshake
@@ -159,12 +170,12 @@ export abstract class Outbound implements Deadlined {
     socket?.terminate()
   }
 
-  #opening(socket: Socket<Outbound>): void {
+  #opening(socket: Socket<Outbound> & TcpSocket): void {
     if (this.phase === CLOSED) {
       socket.terminate()
       return
     }
-    this.socket = socket
+    this.socket = this.#bun = socket
     if (this.#tls !== null) this.#tls.resume(socket as unknown as TLSSocket)
     else if (!DIALS_BY_DESCRIPTOR) this.#open()
   }
@@ -183,16 +194,19 @@ export abstract class Outbound implements Deadlined {
   }
 
   #gone(error: Error | undefined): void {
-    if (this.phase === CLOSED) return
-    if (this.phase !== OPEN) {
-      const tls = this.#tls !== null && codeOf(error) === ""
-      this.#fail(tls ? { ...plain, reason: "TLS: closed in handshake", tls } : failureOf(error))
-      return
-    }
+    if (this.phase === OPEN) return this.closed(error !== undefined)
+    const tls = this.#tls !== null && codeOf(error) === ""
+    this.#fail(
+      tls ? { ...plain, reason: "TLS: closed in handshake", tls } : failureOfCode(codeOf(error)),
+    )
+  }
+
+  closed(reset: boolean): void {
+    if (this.phase !== OPEN) return
     this.phase = CLOSED
     this.deadlineAt = Infinity
     this.socket = null
-    this.closed(error !== undefined)
+    this.lost(reset)
   }
 
   /** TLS found an alert or garbage in the stream: the peer's fault, and no good end of anything. */
@@ -204,7 +218,7 @@ export abstract class Outbound implements Deadlined {
 
   /** What Bun calls. Each is idempotent, because Bun calls some without need (traps 10 and 11). */
   static readonly #handlers: SocketHandler<Outbound> & SessionHandler = {
-    open: (socket) => socket.data.#opening(socket),
+    open: (socket) => socket.data.#opening(socket as Socket<Outbound> & TcpSocket),
     data: (socket, bytes) => {
       if (socket.data.phase === OPEN) socket.data.received(bytes)
     },
@@ -238,24 +252,6 @@ function hasPeer(socket: Socket<Outbound>): boolean {
 }
 
 const plain = { local: false, timeout: false, tls: false } as const
-
-function immediateFailure(errno: number): DialFailure {
-  const local = errno === EAGAIN || errno === EADDRNOTAVAIL
-  return { ...plain, reason: local ? "out of local ports" : "unreachable", local }
-}
-
-const reasons: Record<string, string> = {
-  ECONNREFUSED: "connect refused",
-  ETIMEDOUT: "connect timed out",
-  ECONNRESET: "connection reset",
-  EHOSTUNREACH: "unreachable",
-  ENETUNREACH: "unreachable",
-}
-
-function failureOf(error: unknown): DialFailure {
-  const code = codeOf(error)
-  return { ...plain, reason: reasons[code] ?? `connect failed ${code}`.trim() }
-}
 
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : ""

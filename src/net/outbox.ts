@@ -1,6 +1,5 @@
 /**
- * What a socket has not taken yet. Bun keeps nothing for plain TCP: a short write is ours to finish at the next
- * `drain`. The owner pauses its source while much is waiting, so an outbox holds one read of the source above
+ * What a socket has not taken yet. Nobody keeps it for us: a short write is ours to finish when there is room again. The owner pauses its source while much is waiting, so an outbox holds one read of the source above
  * the high-water mark and never more.
  *
  * Cost: while the socket takes everything, one write and one compare. Small pieces are put together, so a flood
@@ -27,18 +26,17 @@ export class Outbox {
   #blockLength = 0
 
   /**
-   * Writes `bytes[from..to)` or keeps what the socket does not take. `owned` says that the bytes stay as they are,
-   * so that they need no copy. Returns false when the socket is gone.
+   * Writes `bytes[from..to)` or keeps a copy of what the socket does not take. Returns false when the socket is gone.
    */
-  send(socket: TcpSocket, bytes: Buffer, from: number, to: number, owned: boolean): boolean {
+  send(socket: TcpSocket, bytes: Buffer, from: number, to: number): boolean {
     if (this.size > 0) {
-      this.#keep(bytes, from, to, owned)
+      this.keep(bytes, from, to)
       return true
     }
     const taken = socket.write(bytes, from, to - from)
     if (taken === to - from) return true
     if (taken < 0) return false
-    this.#keep(bytes, from + taken, to, owned)
+    this.keep(bytes, from + taken, to)
     return true
   }
 
@@ -75,7 +73,8 @@ export class Outbox {
     this.#blockLength = 0
   }
 
-  #keep(bytes: Buffer, from: number, to: number, owned: boolean): void {
+  /** Has `bytes[from..to)`, of which a copy is made, wait behind what waits already. */
+  keep(bytes: Buffer, from: number, to: number): void {
     const length = to - from
     this.size += length
     if (length < SMALL) {
@@ -83,8 +82,7 @@ export class Outbox {
       return
     }
     this.#sealBlock()
-    const piece = bytes.subarray(from, to)
-    this.#pieces.push(owned ? piece : Buffer.from(piece))
+    this.#pieces.push(Buffer.from(bytes.subarray(from, to)))
   }
 
   #append(bytes: Buffer, from: number, to: number): void {

@@ -1,9 +1,10 @@
 /**
- * What the rooms above need of a Bun socket, plain or TLS, so that a connection does not depend on what its
- * owner is. BUN.md of this project, "Plain sockets", says what each call really does.
+ * What the rooms above need of a socket, Bun's own or a direct one, plain or TLS, so that a connection does not
+ * depend on what carries it. BUN.md of this project, "Plain sockets", says what each call really does on Bun's.
  */
 export interface TcpSocket {
-  readonly remoteAddress: string | undefined
+  /** The descriptor, or -1 once it is closed. */
+  readonly fd: number
   /** Bytes taken: maybe fewer than given, 0 when full, -1 when the socket is gone. Copies at once. */
   write(bytes: Uint8Array, from: number, length: number): number
   pause(): void
@@ -14,4 +15,18 @@ export interface TcpSocket {
   end(): void
   /** Resets the connection. */
   terminate(): void
+}
+
+/** Who hears what happens on a socket. */
+export interface SocketOwner {
+  /** `bytes` may be changed, and are the owner's until this returns: what is to stay must be copied. */
+  received(bytes: Buffer): void
+  /** There is room again after a short write. May be called without need. */
+  drained(): void
+  /** The peer has sent FIN. */
+  ended(): void
+  /** `reset`: the peer has broken off, or the network has. */
+  closed(reset: boolean): void
+  /** A handler threw: a fault of bunlb's own. */
+  crashed(error: Error): void
 }

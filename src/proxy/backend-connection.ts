@@ -2,7 +2,8 @@
  * A connection to a backend: at work for one exchange, or idle in its pool. What the backend says is handed to
  * the exchange; what it says while idle destroys the connection.
  */
-import { Outbound, type DialFailure } from "../net/outbound.ts"
+import type { DialFailure } from "../net/dial-failure.ts"
+import { Outbound } from "../net/outbound.ts"
 import { Outbox } from "../net/outbox.ts"
 import { libc } from "../net/libc.ts"
 import type { Exchange } from "./exchange.ts"
@@ -49,13 +50,13 @@ export class BackendConnection extends Outbound {
   }
 
   /**
-   * Sends or keeps `bytes[from..to)`; `owned` as in `Outbox`. A socket that is already gone reports through
+   * Sends or keeps `bytes[from..to)`. A socket that is already gone reports through
    * `closed`, so there is nothing to return.
    */
-  send(bytes: Buffer, from: number, to: number, owned: boolean): void {
+  send(bytes: Buffer, from: number, to: number): void {
     if (this.socket === null || from === to) return
     this.#gateway.figures.toBackend += to - from
-    if (!this.outbox.send(this.socket, bytes, from, to, owned)) this.#broken = true
+    if (!this.outbox.send(this.socket, bytes, from, to)) this.#broken = true
   }
 
   pause(): void {
@@ -93,8 +94,8 @@ export class BackendConnection extends Outbound {
    * ticket: then a fresh connection is a small price.
    */
   isStale(): boolean {
-    const fd = this.socket !== null && "fd" in this.socket ? this.socket.fd : -1
-    if (typeof fd !== "number" || fd < 0) return false
+    const fd = this.socket?.fd ?? -1
+    if (fd < 0) return false
     if (libc().recv(fd, peeked, 1, MSG_PEEK_DONTWAIT) >= 0) return true
     return libc().errno() !== EAGAIN
   }
@@ -139,7 +140,7 @@ export class BackendConnection extends Outbound {
     else this.retire()
   }
 
-  protected closed(reset: boolean): void {
+  protected lost(reset: boolean): void {
     this.#gateway.clock.tick()
     const { exchange, tunnel } = this
     this.#leave()

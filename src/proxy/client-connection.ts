@@ -9,7 +9,6 @@
  *   LINGER     answered; what still comes is read and thrown away, so that no reset eats the answer
  *   CLOSED
  */
-import type { Socket } from "bun"
 import type { Milliseconds, TimeoutSettings } from "../config/settings.ts"
 import { CR } from "../http/bytes.ts"
 import { PartialHead } from "../http/partial-head.ts"
@@ -17,8 +16,8 @@ import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength, ownAnswer } from "../http/refus
 import type { HeadPlan } from "../http/request-writer.ts"
 import { scanRequest } from "../http/request.ts"
 import type { Deadlined } from "../net/deadlines.ts"
-import { plainAddress } from "../net/ip.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
+import type { SocketOwner, TcpSocket } from "../net/socket.ts"
 import { Exchange } from "./exchange.ts"
 import type { ExchangeRecord, Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
@@ -40,7 +39,7 @@ const LINGER_MS = 2000
 
 let connections = 0
 
-export class ClientConnection implements Deadlined {
+export class ClientConnection implements Deadlined, SocketOwner {
   deadlineAt: number
   deadlineSlot = -1
   /** Counts connections of this process; names this one in traces. */
@@ -53,7 +52,7 @@ export class ClientConnection implements Deadlined {
   record: ExchangeRecord | null = null
   readonly #gateway: Gateway
   readonly #exchange: Exchange
-  #socket: Socket<ClientConnection> | null
+  #socket: TcpSocket | null
   #phase = IDLE
   #partial: PartialHead | null = null
   #held: Buffer | null = null
@@ -63,12 +62,12 @@ export class ClientConnection implements Deadlined {
   #ended = false
   #lingered = 0
 
-  constructor(gateway: Gateway, socket: Socket<ClientConnection>) {
+  constructor(gateway: Gateway, socket: TcpSocket, address: string) {
     this.#gateway = gateway
     this.timeouts = gateway.settings.timeouts
     this.#socket = socket
     gateway.clock.tick()
-    this.plan = gateway.planFor(plainAddress(socket.remoteAddress))
+    this.plan = gateway.planFor(address)
     this.#exchange = new Exchange(this, gateway)
     this.logAccess()
     this.deadlineAt = gateway.clock.now() + this.timeouts.clientHead
@@ -164,7 +163,7 @@ export class ClientConnection implements Deadlined {
   /** Keeps what belongs to later requests, or to a protocol not yet agreed on. */
   #hold(bytes: Buffer, from: number, to: number): void {
     const rest = bytes.subarray(from, to)
-    this.#held = this.#held === null ? rest : Buffer.concat([this.#held, rest])
+    this.#held = Buffer.concat(this.#held === null ? [rest] : [this.#held, rest])
     if (this.#held.length > HELD_LIMIT) this.#pause()
   }
 
@@ -178,13 +177,13 @@ export class ClientConnection implements Deadlined {
     if (this.#ended && this.#held === null) this.ended()
   }
 
-  /** Sends or keeps `bytes[from..to)`; `owned` as in `Outbox`. */
-  send(bytes: Buffer, from: number, to: number, owned: boolean): void {
+  /** Sends or keeps `bytes[from..to)`. */
+  send(bytes: Buffer, from: number, to: number): void {
     if (this.#socket === null || from === to) return
     this.#gateway.figures.toClient += to - from
     this.record?.sentOn(to - from)
     const before = this.outbox.size
-    this.outbox.send(this.#socket, bytes, from, to, owned)
+    this.outbox.send(this.#socket, bytes, from, to)
     if (before === 0 && this.outbox.size > 0) this.#within(this.timeouts.clientBody)
   }
 
@@ -260,7 +259,7 @@ export class ClientConnection implements Deadlined {
   answer(status: number, text: string, keepAlive: boolean, bodiless: boolean): void {
     const retryAfter = status === 503 ? "Retry-After: 1\r\n" : ""
     const bytes = Buffer.from(ownAnswer(status, text, !keepAlive, retryAfter))
-    this.send(bytes, 0, bodiless ? headLength(bytes) : bytes.length, true)
+    this.send(bytes, 0, bodiless ? headLength(bytes) : bytes.length)
     this.record?.finish(status)
     this.exchangeDone(keepAlive)
   }
@@ -268,7 +267,7 @@ export class ClientConnection implements Deadlined {
   /** Answers with a refusal of `http/refusal.ts` and closes. */
   refuse(refusal: number): void {
     const bytes = this.#gateway.refusalFor(this.plan.identity.address, refusal)
-    this.send(bytes, 0, bytes.length, true)
+    this.send(bytes, 0, bytes.length)
     this.record?.refused(refusal)
     this.linger()
   }

@@ -55,9 +55,10 @@ export class ExchangeRecord {
   /** The head `bytes[start..end)` has been read, and with it what follows it up to `used`. */
   begin(bytes: Buffer, start: number, end: number, used: number, span: Span | null): void {
     this.#open = true
-    this.bytes = bytes
-    this.start = start
-    this.end = end
+    // A copy: what was received is gone when this event is over.
+    this.bytes = end > start ? Buffer.from(bytes.subarray(start, end)) : nothing
+    this.start = 0
+    this.end = end - start
     this.began = this.#log.now()
     this.fromClient = used - start
     this.toClient = 0

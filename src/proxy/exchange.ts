@@ -7,7 +7,7 @@
  *
  * Nothing is sent twice after a byte of a response, nor when it is not idempotent (RFC 9110 section 9.2.2).
  */
-import type { DialFailure } from "../net/outbound.ts"
+import type { DialFailure } from "../net/dial-failure.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
 import { Attempts } from "./attempts.ts"
 import type { BackendConnection } from "./backend-connection.ts"
@@ -78,6 +78,7 @@ export class Exchange implements relay.RelayTerms {
     }
     if (gateway.roster.panicking) gateway.figures.panicPicks++
     this.#attempt(gateway.upstreams[candidate.index], false)
+    if (this.active) this.#request.retain()
     return used
   }
 

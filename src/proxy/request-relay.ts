@@ -10,6 +10,7 @@ import { scanRequest } from "../http/request.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Gateway } from "./gateway.ts"
+import { keepBytes, letGo } from "./kept-bytes.ts"
 
 const nothing = Buffer.alloc(0)
 const noPieces: Buffer[] = []
@@ -19,6 +20,8 @@ export class RequestRelay {
   readonly #gateway: Gateway
   /** The head as received, and after it what of the body came with it. */
   #bytes: Buffer = nothing
+  /** `#bytes` when they are ours, from `keepBytes`. */
+  #block: Buffer | null = null
   #start = 0
   #end = 0
   #bodyEnd = 0
@@ -112,15 +115,38 @@ export class RequestRelay {
     const body = this.#bodyEnd - this.#end
     if (body <= scratch.length - length) {
       if (body > 0) bytes.copy(scratch, length, this.#end, this.#bodyEnd)
-      connection.send(scratch, 0, length + body, false)
+      connection.send(scratch, 0, length + body)
     } else {
-      connection.send(scratch, 0, length, false)
-      connection.send(bytes, this.#end, this.#bodyEnd, true)
+      connection.send(scratch, 0, length)
+      connection.send(bytes, this.#end, this.#bodyEnd)
     }
     for (let i = 0; i < this.#pieces.length; i++) {
-      connection.send(this.#pieces[i], 0, this.#pieces[i].length, true)
+      connection.send(this.#pieces[i], 0, this.#pieces[i].length)
     }
-    if (body + this.#kept > 0) this.#limitReplay()
+    if (!this.idempotent && !this.upgrades) this.#forgetAll()
+    else if (body + this.#kept > 0) this.#limitReplay()
+  }
+
+  /** Keeps what may be needed after the event that brought the head. */
+  retain(): void {
+    if (this.#bytes === nothing) return
+    const block = keepBytes(this.#bytes, this.#start, this.#bodyEnd)
+    this.#own(block, this.#end - this.#start, this.#bodyEnd - this.#start)
+  }
+
+  /** `block` takes the place of the bytes received, with a head that ends at `end` and some body. */
+  #own(block: Buffer, end: number, bodyEnd: number): void {
+    if (this.#block !== null) letGo(this.#block)
+    this.#block = this.#bytes = block
+    this.#start = 0
+    this.#end = end
+    this.#bodyEnd = bodyEnd
+  }
+
+  /** What has left and must not be sent again need not be kept. */
+  #forgetAll(): void {
+    this.replayable = false
+    this.end()
   }
 
   #readAgain(): RequestHead {
@@ -152,28 +178,28 @@ export class RequestRelay {
     if (to === 0) return
     if (backend === null || this.replayable) this.#keep(bytes.subarray(0, to))
     if (backend === null) return
-    backend.send(bytes, 0, to, true)
+    backend.send(bytes, 0, to)
     this.#limitReplay()
   }
 
+  /** A copy, because the memory of what is received serves again for the next event. */
   #keep(piece: Buffer): void {
     if (this.#pieces === noPieces) this.#pieces = []
-    this.#pieces.push(piece)
+    this.#pieces.push(Buffer.from(piece))
     this.#kept += piece.length
   }
 
   /** Beyond the replay limit nothing is kept, and the request cannot be sent again. */
   #limitReplay(): void {
     const size = this.#kept + this.#bodyEnd - this.#end
-    if (size <= this.#gateway.settings.retries.replayBytes) return
+    if (!this.replayable || size <= this.#gateway.settings.retries.replayBytes) return
     this.replayable = false
     this.#pieces = noPieces
     this.#kept = 0
     // What of the body came with the head has been sent, and is as long as one read.
     if (this.#bodyEnd === this.#end) return
-    this.#bytes = Buffer.from(this.#bytes.subarray(this.#start, this.#end))
-    this.#start = 0
-    this.#end = this.#bodyEnd = this.#bytes.length
+    const length = this.#end - this.#start
+    this.#own(keepBytes(this.#bytes, this.#start, this.#end), length, length)
   }
 
   /** The protocols that the client offered to switch to, as it wrote them. */
@@ -187,6 +213,8 @@ export class RequestRelay {
 
   /** Lets go of the bytes. */
   end(): void {
+    if (this.#block !== null) letGo(this.#block)
+    this.#block = null
     this.#bytes = nothing
     this.#pieces = noPieces
     this.#kept = 0

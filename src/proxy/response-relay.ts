@@ -123,7 +123,7 @@ export class ResponseRelay {
       gateway.trace?.response(this.#client.id, bytes, from, end)
       // HTTP/1.0 knows no interim response (RFC 9110 section 15.2).
       if (terms.minor === 1) {
-        this.#client.send(bytes, cutResponseHead(bytes, from, head, false), end, true)
+        this.#client.send(bytes, cutResponseHead(bytes, from, head, false), end)
       }
       this.#partial = null
       from = end
@@ -164,18 +164,18 @@ export class ResponseRelay {
     // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
     const dechunk = terms.minor === 0
     if (says === SILENT && cookie === null) {
-      client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd, true)
+      client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd)
     } else {
       const length = writeResponseHead(bytes, response, dechunk, says, cookie, scratch)
       if (outEnd - end <= scratch.length - length) {
         bytes.copy(scratch, length, end, outEnd)
-        client.send(scratch, 0, length + outEnd - end, false)
+        client.send(scratch, 0, length + outEnd - end)
       } else {
-        client.send(scratch, 0, length, false)
-        client.send(bytes, end, outEnd, true)
+        client.send(scratch, 0, length)
+        client.send(bytes, end, outEnd)
       }
     }
-    if (tail.length > 0) client.send(tail, 0, tail.length, true)
+    if (tail.length > 0) client.send(tail, 0, tail.length)
   }
 
   #relayBody(bytes: Buffer, from: number): number {
@@ -183,8 +183,8 @@ export class ResponseRelay {
     const used = body.feed(bytes, from, bytes.length)
     if (body.refusal !== 0) return BROKEN
     this.#gateway.trace?.body("<", this.#client.id, bytes, from, body.outEnd)
-    this.#client.send(bytes, from, body.outEnd, true)
-    if (body.tail.length > 0) this.#client.send(body.tail, 0, body.tail.length, true)
+    this.#client.send(bytes, from, body.outEnd)
+    if (body.tail.length > 0) this.#client.send(body.tail, 0, body.tail.length)
     if (!body.done) return MORE
     if (used < bytes.length) this.reusable = false
     return COMPLETE

@@ -48,8 +48,8 @@ export class Tunnel {
     this.#backend.deadlineAt = Infinity
     deadlines.remove(this.#backend)
     const length = writeResponseHead(bytes, response, false, SAYS_UPGRADE, null, scratch)
-    this.#client.send(scratch, 0, length, false)
-    if (headEnd < bytes.length) this.#client.send(bytes, headEnd, bytes.length, true)
+    this.#client.send(scratch, 0, length)
+    if (headEnd < bytes.length) this.#client.send(bytes, headEnd, bytes.length)
     this.#client.enterTunnel(this)
     this.#touch()
   }
@@ -58,13 +58,13 @@ export class Tunnel {
     if (!this.#open) return
     this.#touch()
     this.#client.record?.received(bytes.length)
-    this.#backend.send(bytes, 0, bytes.length, true)
+    this.#backend.send(bytes, 0, bytes.length)
     if (this.#backend.outbox.size > HIGH_WATER) this.#client.waitForBackend()
   }
 
   fromBackend(bytes: Buffer): void {
     this.#touch()
-    this.#client.send(bytes, 0, bytes.length, true)
+    this.#client.send(bytes, 0, bytes.length)
     if (this.#client.outbox.size > HIGH_WATER) this.#backend.pause()
   }
 

@@ -7,7 +7,8 @@ import type { ProbeHandle, ProbeTransport } from "../health/prober.ts"
 import { PartialHead } from "../http/partial-head.ts"
 import { ResponseHead, scanResponse } from "../http/response.ts"
 import type { Deadlines } from "../net/deadlines.ts"
-import { Outbound, type DialFailure } from "../net/outbound.ts"
+import type { DialFailure } from "../net/dial-failure.ts"
+import { Outbound } from "../net/outbound.ts"
 import type { Resolver } from "../net/resolver.ts"
 import type { TlsClient } from "../net/tls-client.ts"
 import type { Clock } from "../observe/clock.ts"
@@ -126,7 +127,7 @@ class ProbeConnection extends Outbound {
     this.#judge(false, "closed before a response")
   }
 
-  protected closed(reset: boolean): void {
+  protected lost(reset: boolean): void {
     this.#parts.deadlines.remove(this)
     this.#done(false, reset ? "connection reset" : "closed before a response", true)
   }

@@ -12,8 +12,13 @@ import { CROWD, refusals } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
 import { Deadlines, SWEEP_MS } from "../net/deadlines.ts"
 import { openListeners } from "../net/listeners.ts"
-import { nameService } from "../net/name-service.ts"
-import { Resolver } from "../net/resolver.ts"
+    this.#acceptor = new Acceptor(this.#listenFd(), (socket, address) =>
+      this.#accept(socket, address),
+    )
+    this.#gateway.onClientGone = (client) => {
+      this.#crowds.leave(client.plan.identity.address)
+      this.#clientGone()
+    }
 import { EventClock, processClock } from "../observe/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { WorkerReport } from "../observe/snapshot.ts"
@@ -83,11 +88,12 @@ class Balancer implements Worker {
       strategy,
     )
     this.port = settings.port
-    this.#acceptor = new Acceptor(this.#listenFd(), (socket) => this.#accept(socket))
-    this.#gateway.onClientGone = (client) => {
-      this.#crowds.leave(client.plan.identity.address)
-      this.#clientGone()
-    }
+  #accept(socket: TcpSocket, address: string): ClientConnection {
+    const client = new ClientConnection(this.#gateway, socket, address)
+    const { trusted } = client.plan.identity
+    const limit = this.#gateway.settings.limits.connectionsPerClient
+    const crowded = this.#crowds.enter(address) > limit && limit > 0 && !trusted
+    if (crowded) client.refuse(CROWD)
   }
 
   #listenFd(): number {
@@ -198,16 +204,22 @@ class Balancer implements Worker {
     this.#resolver.tick(now)
     if (this.#gateway.clients.size < this.#clientLimit * ROOMY) this.#toldFull = false
     this.#membership.sweep()
+    this.#clientGone()
     this.#access.flush()
     if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
   }
 
+<<<<<<< HEAD
   #accept(socket: Bun.Socket<ClientConnection>): ClientConnection {
     const client = new ClientConnection(this.#gateway, socket)
     const { address, trusted } = client.plan.identity
     const limit = this.#gateway.settings.limits.connectionsPerClient
     const crowded = this.#crowds.enter(address) > limit && limit > 0 && !trusted
     if (crowded) client.refuse(CROWD)
+=======
+  #accept(socket: TcpSocket, address: string): ClientConnection {
+    const client = new ClientConnection(this.#gateway, socket, address)
+>>>>>>> 8040934 (Read and write plain sockets without Bun in between)
     if (this.#gateway.clients.size >= this.#clientLimit) this.#full()
     return client
   }

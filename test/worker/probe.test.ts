@@ -103,7 +103,14 @@ describe("a backend becomes unhealthy, with its reason, when it", () => {
         }
       },
     ],
-    ["closes at once", "closed before a response", (connection) => connection.close()],
+    [
+      "closes without an answer",
+      "closed before a response",
+      async (connection) => {
+        await connection.receiveRequest()
+        connection.close()
+      },
+    ],
     [
       "resets",
       "connection reset",

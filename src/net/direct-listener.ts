@@ -1,0 +1,61 @@
+/**
+ * Accepts from a listening descriptor itself: no dup, no second backlog, and the true reason when it cannot.
+ */
+import { DirectSocket } from "./direct-socket.ts"
+import { READABLE } from "./kernel.ts"
+import { libc } from "./libc.ts"
+import type { Pollable, Poller } from "./poller.ts"
+import type { SocketOwner, TcpSocket } from "./socket.ts"
+
+/** Connections accepted before others have their turn. */
+const BATCH = 16
+const ENFILE = 23
+const EMFILE = 24
+
+export class DirectListener<T extends SocketOwner> implements Pollable {
+  readonly fd: number
+  readonly #poller: Poller
+  readonly #accept: (socket: TcpSocket, address: string) => T
+  readonly #exhausted: () => void
+  #stopped = false
+
+  /** Accepts from now on. `exhausted` is called when no descriptor is left: stop, and try again later. */
+  constructor(
+    poller: Poller,
+    fd: number,
+    accept: (socket: TcpSocket, address: string) => T,
+    exhausted: () => void,
+  ) {
+    this.#poller = poller
+    this.fd = fd
+    this.#accept = accept
+    this.#exhausted = exhausted
+    poller.kernel.neverBlock(fd)
+    poller.kernel.noDelay(fd)
+    poller.watch(this, READABLE)
+  }
+
+  ready(): void {
+    const { kernel } = this.#poller
+    for (let i = 0; i < BATCH && !this.#stopped; i++) {
+      const fd = kernel.accept(this.fd)
+      if (fd < 0) return this.#acceptedNone()
+      const socket = new DirectSocket(this.#poller, fd, null)
+      socket.owner = this.#accept(socket, kernel.peerAddress())
+    }
+  }
+
+  /** Whatever else failed concerned the one connection (accept(2), "Error handling"). */
+  #acceptedNone(): void {
+    const errno = libc().errno()
+    if (errno === EMFILE || errno === ENFILE) this.#exhausted()
+  }
+
+  crashed(): void {}
+
+  stop(): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#poller.ignore(this.fd, true)
+  }
+}

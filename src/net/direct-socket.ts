@@ -1,0 +1,193 @@
+/**
+ * A TCP socket without Bun between it and the kernel: what is received lies in memory that all sockets share, so it
+ * is the owner's only until `received` returns, and nothing is allocated for it.
+ *
+ *   CONNECTING --writable--> open --FIN received--> ended      reading: open, not paused, not ended
+ *   any --end, terminate, lost--> closed (fd -1)
+ *
+ * Cost: one recv(2) for what has come, one send(2) for what goes; epoll_ctl(2) only when a write was short, or at
+ * pause and resume.
+ */
+import type { Kernel } from "./kernel.ts"
+import { EAGAIN, EINTR, FAILED, HUNG_UP, READABLE, WRITABLE } from "./kernel.ts"
+import { libc } from "./libc.ts"
+import type { Pollable, Poller } from "./poller.ts"
+import { receivedBytes, RECEIVE_ADDRESS, RECEIVE_SIZE } from "./receive-memory.ts"
+import type { SocketOwner, TcpSocket } from "./socket.ts"
+
+/** Full reads of one socket before others have their turn. */
+const READS = 4
+const SHUT_WR = 1
+
+/** Hears whether a connect has succeeded: errno, 0 when it has. */
+export interface Dialer {
+  connected(errno: number): void
+}
+
+export class DirectSocket implements TcpSocket, Pollable {
+  fd: number
+  readonly #poller: Poller
+  readonly #kernel: Kernel
+  /** Set before the first event. */
+  owner: SocketOwner | null = null
+  #dialer: Dialer | null
+  #interest: number
+  #paused = false
+  /** The peer's FIN has been read. */
+  #ended = false
+  /** Our FIN has been sent. */
+  #shut = false
+  /** A write was short: told when there is room again. */
+  #full = false
+  /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
+  #broken = false
+  /** Out of the poller while paused, because the kernel would tell of the hang-up again and again. */
+  #parked = false
+
+  /** Owns `fd`, which must not block. With a `dialer` it is still connecting. */
+  constructor(poller: Poller, fd: number, dialer: Dialer | null) {
+    this.#poller = poller
+    this.#kernel = poller.kernel
+    this.fd = fd
+    this.#dialer = dialer
+    this.#interest = dialer === null ? READABLE : WRITABLE
+    poller.watch(this, this.#interest)
+  }
+
+  ready(events: number): void {
+    if (this.#dialer !== null) return this.#connected(this.#dialer)
+    if ((events & WRITABLE) !== 0 && this.#full) {
+      this.#full = false
+      this.owner?.drained()
+      this.#update()
+    }
+    if (this.fd < 0 || (events & ~WRITABLE) === 0) return
+    if ((this.#interest & READABLE) !== 0) this.#receive()
+    else if ((events & (FAILED | HUNG_UP)) !== 0) this.#hangUp((events & FAILED) !== 0)
+  }
+
+  crashed(error: Error): void {
+    this.owner?.crashed(error)
+  }
+
+  write(bytes: Uint8Array, from: number, length: number): number {
+    if (this.fd < 0 || this.#shut || this.#broken) return -1
+    const taken = this.#kernel.send(this.fd, bytes, from, length)
+    if (taken === length) return taken
+    if (taken < 0) {
+      const errno = libc().errno()
+      if (errno !== EAGAIN && errno !== EINTR) {
+        this.#broken = true
+        return -1
+      }
+    }
+    this.#full = true
+    this.#update()
+    return Math.max(0, taken)
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#update()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#update()
+  }
+
+  shutdown(): void {
+    if (this.fd < 0 || this.#shut) return
+    this.#shut = true
+    libc().shutdown(this.fd, SHUT_WR)
+    this.#update()
+  }
+
+  end(): void {
+    const fd = this.#leave()
+    if (fd >= 0) this.#kernel.close(fd)
+  }
+
+  terminate(): void {
+    const fd = this.#leave()
+    if (fd >= 0) this.#kernel.reset(fd)
+  }
+
+  #connected(dialer: Dialer): void {
+    this.#dialer = null
+    dialer.connected(this.#kernel.connectFault(this.fd))
+    this.#update()
+  }
+
+  #receive(): void {
+    const kernel = this.#kernel
+    for (let reads = 0; reads < READS; reads++) {
+      const length = kernel.receive(this.fd, RECEIVE_ADDRESS, RECEIVE_SIZE)
+      if (length <= 0) return this.#receivedNothing(length)
+      this.owner?.received(receivedBytes(length))
+      if (length < RECEIVE_SIZE || this.#paused || this.fd < 0) return
+    }
+  }
+
+  #receivedNothing(length: number): void {
+    if (length === 0) return this.#end()
+    const errno = libc().errno()
+    if (errno !== EAGAIN && errno !== EINTR) this.#lost(true)
+  }
+
+  /** After our own FIN the peer's is the close in good order. */
+  #end(): void {
+    if (this.#broken || this.#shut) return this.#lost(this.#broken)
+    this.#ended = true
+    this.#update()
+    this.owner?.ended()
+  }
+
+  /** Nobody reads, and the kernel says that it is over. */
+  #hangUp(failed: boolean): void {
+    if (this.#ended) return this.#lost(failed)
+    if (!failed) {
+      this.#parked = true
+      this.#poller.ignore(this.fd, true)
+      return
+    }
+    // What came before the reset is still there, and the owner is told of the reset at once.
+    this.#receiveRest()
+    if (this.fd >= 0) this.#lost(true)
+  }
+
+  #receiveRest(): void {
+    let length = RECEIVE_SIZE
+    while (length > 0 && this.fd >= 0) {
+      length = this.#kernel.receive(this.fd, RECEIVE_ADDRESS, RECEIVE_SIZE)
+      if (length > 0) this.owner?.received(receivedBytes(length))
+    }
+  }
+
+  #lost(reset: boolean): void {
+    this.end()
+    this.owner?.closed(reset)
+  }
+
+  #update(): void {
+    if (this.fd < 0 || this.#dialer !== null) return
+    const reads = !this.#paused && !this.#ended
+    const interest = (reads ? READABLE : 0) | (this.#full ? WRITABLE : 0)
+    if (this.#parked && reads) {
+      this.#parked = false
+      this.#interest = interest
+      this.#poller.watch(this, interest)
+    } else if (interest !== this.#interest) {
+      this.#interest = interest
+      if (!this.#parked) this.#poller.change(this, interest)
+    }
+  }
+
+  /** Returns the descriptor, which is the caller's to close now; -1 when that has been done. */
+  #leave(): number {
+    const { fd } = this
+    if (fd >= 0 && !this.#parked) this.#poller.ignore(fd, false)
+    this.fd = -1
+    return fd
+  }
+}

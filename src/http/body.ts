@@ -32,6 +32,17 @@ export class Body {
     this.#chunks.start(framed)
   }
 
+  /** Bytes that are still to come of a body whose length is known; else 0. */
+  get left(): number {
+    return this.#framing === BY_LENGTH ? this.#left : 0
+  }
+
+  /** `count` bytes of a body of known length have passed by another way. */
+  skip(count: number): void {
+    this.#left -= count
+    this.done = this.#left === 0
+  }
+
   /** The peer's FIN is a proper end of this body. */
   get endsByClose(): boolean {
     return this.#framing === BY_CLOSE && !this.done

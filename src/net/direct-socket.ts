@@ -24,12 +24,21 @@ export interface Dialer {
   connected(errno: number): void
 }
 
+/** Takes over what would be received, so that the kernel can move it. */
+export interface Mover {
+  /** Returns how many bytes have left `from`, 0 at FIN, -1 with errno; null when they are to be received after all. */
+  move(from: number): number | null
+}
+
 export class DirectSocket implements TcpSocket, Pollable {
   fd: number
   readonly #poller: Poller
   readonly #kernel: Kernel
   /** Set before the first event. */
   owner: SocketOwner | null = null
+  /** Bytes that one read brings at most. */
+  readSize = RECEIVE_SIZE
+  mover: Mover | null = null
   #dialer: Dialer | null
   #interest: number
   #paused = false
@@ -120,12 +129,13 @@ export class DirectSocket implements TcpSocket, Pollable {
   }
 
   #receive(): void {
-    const kernel = this.#kernel
     for (let reads = 0; reads < READS; reads++) {
-      const length = kernel.receive(this.fd, RECEIVE_ADDRESS, RECEIVE_SIZE)
+      const size = this.readSize
+      const moved = this.mover === null ? null : this.mover.move(this.fd)
+      const length = moved ?? this.#kernel.receive(this.fd, RECEIVE_ADDRESS, size)
       if (length <= 0) return this.#receivedNothing(length)
-      this.owner?.received(receivedBytes(length))
-      if (length < RECEIVE_SIZE || this.#paused || this.fd < 0) return
+      if (moved === null) this.owner?.received(receivedBytes(length))
+      if (this.#paused || this.fd < 0 || length < (moved === null ? size : RECEIVE_SIZE)) return
     }
   }
 

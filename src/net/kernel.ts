@@ -3,7 +3,7 @@
  * once and take numbers: descriptors and addresses. The rarer calls are in `libc.ts`.
  *
  * Cost: 5 to 20 ns a call over the kernel's own time. Each answers -1 on failure, with the reason in `errno()`.
- * Sources: epoll(7), recv(2), send(2), accept4(2), socket(7), ip(7).
+ * Sources: epoll(7), recv(2), send(2), accept4(2), splice(2), socket(7), ip(7).
  */
 import { dlopen, ptr, type Pointer } from "bun:ffi"
 import { firstThatLoads, libc, libraryNames } from "./libc.ts"
@@ -32,6 +32,10 @@ const TCP_NODELAY = 1
 const F_GETFL = 3
 const F_SETFL = 4
 
+const F_SETPIPE_SZ = 1031
+const SPLICE_MOVE = 1
+const SPLICE_NONBLOCK = 2
+
 /** Events that one wait can bring. */
 const EVENTS = 512
 /** In 32-bit words. struct epoll_event is packed on x64 alone: events, then 64 bits of data. */
@@ -59,6 +63,9 @@ function load() {
       getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
       fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
       close: { args: ["i32"], returns: "i32" },
+      pipe2: { args: ["ptr", "i32"], returns: "i32" },
+      splice: { args: ["i32", "ptr", "i32", "ptr", "usize", "u32"], returns: "i32" },
+      read: { args: ["i32", "ptr", "usize"], returns: "i32" },
     }),
   )
   return symbols
@@ -67,6 +74,11 @@ function load() {
 /** A place in memory, which Bun's types keep apart from numbers. */
 function at(address: number): Pointer {
   return address as Pointer
+}
+
+export interface Pipe {
+  readonly into: number
+  readonly out: number
 }
 
 export class Kernel {
@@ -150,6 +162,23 @@ export class Kernel {
   neverBlock(fd: number): void {
     const flags = this.#calls.fcntl(fd, F_GETFL, 0)
     if (flags >= 0) this.#calls.fcntl(fd, F_SETFL, flags | NONBLOCK)
+  }
+
+  /** A pipe for `splice`, of `size` bytes where the system allows. Null when there are no descriptors. */
+  pipe(size: number): Pipe | null {
+    if (this.#calls.pipe2(this.#option, NONBLOCK | CLOEXEC) < 0) return null
+    const [out, into] = option
+    this.#calls.fcntl(into, F_SETPIPE_SZ, size)
+    return { into, out }
+  }
+
+  /** Moves bytes from a socket into a pipe or out of one, without a copy. */
+  splice(from: number, to: number, length: number): number {
+    return this.#calls.splice(from, null, to, null, length, SPLICE_MOVE | SPLICE_NONBLOCK)
+  }
+
+  read(fd: number, address: number, length: number): number {
+    return this.#calls.read(fd, at(address), length)
   }
 
   close(fd: number): void {

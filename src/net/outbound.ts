@@ -45,6 +45,8 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
   deadlineSlot = -1
   phase = DIALING
   socket: TcpSocket | null = null
+  /** `socket` when it is a direct one. */
+  protected direct: DirectSocket | null = null
   readonly #tls: TlsClient | null
   readonly #limits: DialLimits
   /** The socket when it is Bun's. */
@@ -89,9 +91,8 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     const direct = this.#tls === null ? poller() : null
     if (direct === null) return this.#connect({ fd })
     direct.kernel.noDelay(fd)
-    const socket = new DirectSocket(direct, fd, this)
-    socket.owner = this
-    this.socket = socket
+    this.socket = this.direct = new DirectSocket(direct, fd, this)
+    this.direct.owner = this
   }
 
   /** The connect of a direct socket has ended. */

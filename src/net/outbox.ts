@@ -1,6 +1,7 @@
 /**
- * What a socket has not taken yet. Nobody keeps it for us: a short write is ours to finish when there is room again. The owner pauses its source while much is waiting, so an outbox holds one read of the source above
- * the high-water mark and never more.
+ * What a socket has not taken yet. Nobody keeps it for us: a short write is ours to finish when there is room again.
+ * The owner pauses its source while much is waiting, so an outbox holds one read of the source above the high-water
+ * mark and never more.
  *
  * Cost: while the socket takes everything, one write and one compare. Small pieces are put together, so a flood
  * of one-byte chunks does not become a flood of objects.

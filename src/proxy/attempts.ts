@@ -4,6 +4,7 @@
  */
 import type { Candidate } from "../balance/strategy.ts"
 import { HealthBitmap } from "../health/bitmap.ts"
+import type { DialFailure } from "../net/dial-failure.ts"
 import type { Gateway } from "./gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
 
@@ -53,4 +54,10 @@ export class Attempts {
     if (timeout) this.#timeouts++
     return this.#timeouts <= this.#gateway.settings.retries.max
   }
+}
+
+/** When nobody could be reached: 502 for a bad certificate, 503 when all are known to be down, else 502 or 504. */
+export function dialStatus(failure: DialFailure, down: boolean): number {
+  if (down && !failure.tls) return 503
+  return failure.timeout ? 504 : 502
 }

@@ -3,9 +3,11 @@
  * the exchange; what it says while idle destroys the connection.
  */
 import type { DialFailure } from "../net/dial-failure.ts"
+import type { Mover } from "../net/direct-socket.ts"
 import { Outbound } from "../net/outbound.ts"
 import { Outbox } from "../net/outbox.ts"
 import { libc } from "../net/libc.ts"
+import { RECEIVE_SIZE } from "../net/receive-memory.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Gateway } from "./gateway.ts"
 import type { Tunnel } from "./tunnel.ts"
@@ -15,7 +17,10 @@ const MSG_PEEK_DONTWAIT = 0x2 | 0x40
 const EAGAIN = 11
 const peeked = new Uint8Array(1)
 
-export class BackendConnection extends Outbound {
+/** Enough for a head and a small body; the rest of a large one is moved, or received in larger pieces. */
+const FIRST_READ = 32 * 1024
+
+export class BackendConnection extends Outbound implements Mover {
   readonly upstream: Upstream
   /** The address dialled. */
   readonly ip: string
@@ -72,8 +77,29 @@ export class BackendConnection extends Outbound {
     this.socket?.resume()
   }
 
+  /** More of a response is to come. `moves`: the kernel may move it, as `move` says. */
+  stream(moves: boolean): void {
+    if (this.direct === null) return
+    this.direct.readSize = RECEIVE_SIZE
+    this.direct.mover = moves ? this : null
+  }
+
+  /** One response is at its end, or none has begun. */
+  #awaitHead(): void {
+    if (this.direct === null) return
+    this.direct.readSize = FIRST_READ
+    this.direct.mover = null
+  }
+
+  /** `Mover`: called when something has come. */
+  move(from: number): number | null {
+    this.#gateway.clock.tick()
+    return this.exchange === null ? null : this.exchange.moveResponse(from)
+  }
+
   /** Gives the connection back to its pool after a complete exchange. */
   release(now: number): void {
+    this.#awaitHead()
     this.exchange = null
     this.deadlineAt = now + this.#gateway.settings.timeouts.poolIdle
     this.upstream.pool.put(this)
@@ -104,6 +130,7 @@ export class BackendConnection extends Outbound {
     this.#gateway.clock.tick()
     this.#dialed()
     this.upstream.figures.dials++
+    this.#awaitHead()
     this.exchange?.connected(this)
   }
 

@@ -71,10 +71,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#exchange = new Exchange(this, gateway)
     this.logAccess()
     this.deadlineAt = gateway.clock.now() + this.timeouts.clientHead
-    gateway.deadlines.add(this)
-    gateway.clients.add(this)
-    gateway.figures.clients++
-    gateway.figures.accepted++
+    gateway.admit(this)
   }
 
   /** Follows the gateway when it begins or ceases to write an access log. */
@@ -185,6 +182,11 @@ export class ClientConnection implements Deadlined, SocketOwner {
     const before = this.outbox.size
     this.outbox.send(this.#socket, bytes, from, to)
     if (before === 0 && this.outbox.size > 0) this.#within(this.timeouts.clientBody)
+  }
+
+  /** The socket's descriptor, or -1. */
+  get fd(): number {
+    return this.#socket?.fd ?? -1
   }
 
   drained(): void {
@@ -388,9 +390,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#partial = null
     this.deadlineAt = Infinity
     this.outbox.clear()
-    this.#gateway.deadlines.remove(this)
-    this.#gateway.clients.delete(this)
-    this.#gateway.figures.clients--
+    this.#gateway.dismiss(this)
     this.#exchange.clientGone()
     tunnel?.clientGone()
     this.#gateway.onClientGone(this)

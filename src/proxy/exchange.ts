@@ -9,7 +9,7 @@
  */
 import type { DialFailure } from "../net/dial-failure.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
-import { Attempts } from "./attempts.ts"
+import { Attempts, dialStatus } from "./attempts.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Who } from "./exchange-record.ts"
@@ -160,8 +160,19 @@ export class Exchange implements relay.RelayTerms {
     if (!waiting && !this.#request.done) this.#client.backendReady()
   }
 
+  /** Has the kernel move body bytes from the backend's socket, as `Mover` says. */
+  moveResponse(from: number): number | null {
+    const moved = this.#response.move(from)
+    if (moved !== null && moved > 0)
+      this.#conclude(this.#response.done ? relay.COMPLETE : relay.MORE)
+    return moved
+  }
+
   receiveResponse(bytes: Buffer): void {
-    const outcome = this.#response.receive(bytes, this)
+    this.#conclude(this.#response.receive(bytes, this))
+  }
+
+  #conclude(outcome: number): void {
     this.#client.record?.heard(this.#response.started, this.#response.status)
     if (outcome === relay.COMPLETE) this.#complete()
     else if (outcome === relay.MORE) this.#expectMore()
@@ -175,6 +186,7 @@ export class Exchange implements relay.RelayTerms {
     if (backend === null || !this.#response.started) return
     const { clock, settings } = this.#gateway
     backend.deadlineAt = clock.now() + settings.timeouts.backendBody
+    backend.stream(this.#response.movable)
     if (this.#client.outbox.size > HIGH_WATER) backend.pause()
   }
 
@@ -329,10 +341,8 @@ export class Exchange implements relay.RelayTerms {
     this.#attempt(upstreams[other.index], false)
   }
 
-  /** Nobody could be reached: 502 for a bad certificate, 503 when all are known to be down, else 502 or 504. */
   #failDial(failure: DialFailure): void {
-    const down = !failure.tls && this.#gateway.roster.panicking
-    const status = down ? 503 : failure.timeout ? 504 : 502
+    const status = dialStatus(failure, this.#gateway.roster.panicking)
     const who = failure.timeout ? "s" : "S"
     this.#fail(who, status, `no backend could be reached, last: ${failure.reason}`)
   }

@@ -21,6 +21,7 @@ import { ResponseHead } from "../http/response.ts"
 import { Span } from "../http/trace-context.ts"
 import { TrustedProxies } from "../net/cidr.ts"
 import type { Deadlines } from "../net/deadlines.ts"
+import { type Splicer, theSplicer } from "../net/splicer.ts"
 import type { EventClock } from "../observe/clock.ts"
 import type { Figures } from "../observe/figures.ts"
 import type { Log } from "../observe/log.ts"
@@ -70,6 +71,8 @@ export class Gateway {
   readonly clients = new Set<ClientConnection>()
   /** Where heads are composed: used and done with inside one event. */
   scratch: Buffer
+  /** Null where sockets are not direct. */
+  readonly splicer: Splicer | null
   /** The facts of the head scanned last. */
   request: RequestHead
   response: ResponseHead
@@ -100,6 +103,7 @@ export class Gateway {
     this.trace = trace ? new Trace(parts.log) : null
     this.widest = limits
     this.scratch = Buffer.allocUnsafeSlow(scratchSize(limits))
+    this.splicer = theSplicer()
     this.request = new RequestHead(limits)
     this.response = new ResponseHead(limits.fields)
     this.again = new RequestHead(limits)
@@ -117,6 +121,19 @@ export class Gateway {
       if (richest === null || upstream.pool.size > richest.pool.size) richest = upstream
     }
     if (open >= this.backendLimit) richest?.pool.retireOldest()
+  }
+
+  admit(client: ClientConnection): void {
+    this.deadlines.add(client)
+    this.clients.add(client)
+    this.figures.clients++
+    this.figures.accepted++
+  }
+
+  dismiss(client: ClientConnection): void {
+    this.deadlines.remove(client)
+    this.clients.delete(client)
+    this.figures.clients--
   }
 
   /**

@@ -14,6 +14,7 @@ import {
   writeResponseHead,
 } from "../http/response-writer.ts"
 import { responseFaults, scanResponse } from "../http/response.ts"
+import { WORTH_MOVING } from "../net/splicer.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Gateway } from "./gateway.ts"
 
@@ -89,6 +90,33 @@ export class ResponseRelay {
       bytes = this.#partial.bytes
     }
     return this.#receiveHead(bytes, terms)
+  }
+
+  /** All of the response has come. */
+  get done(): boolean {
+    return this.#body.done
+  }
+
+  /** What is left of the body need not be looked at, and is so much that moving it is worth while. */
+  get movable(): boolean {
+    const { splicer, trace } = this.#gateway
+    return splicer !== null && trace === null && this.#body.left >= WORTH_MOVING
+  }
+
+  /** As `Mover`: has the kernel move body bytes on to the client, unless bytes before them wait there. */
+  move(from: number): number | null {
+    const { splicer, figures } = this.#gateway
+    const client = this.#client
+    if (splicer === null || client.outbox.size > 0) return null
+    const moved = splicer.move(from, client.fd, this.#body.left)
+    if (moved <= 0) return moved
+    figures.fromBackend += moved
+    this.#body.skip(moved)
+    const { rest } = splicer
+    figures.toClient += moved - rest.length
+    client.record?.sentOn(moved - rest.length)
+    client.send(rest, 0, rest.length)
+    return moved
   }
 
   /** The backend's connection has ended in good order. */

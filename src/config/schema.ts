@@ -8,7 +8,7 @@ import { hostField, listenHost, nameServer, network } from "./address.ts"
 import { backendList } from "./backend.ts"
 import { flagName } from "./flag-names.ts"
 import type { Setting, SettingGroup, SettingKey, SettingValues, ValueType } from "./setting.ts"
-import type { LogFormat, LogLevel, Mode, StrategyName } from "./settings.ts"
+import type { LogFormat, LogLevel, Mode, SocketKind, StrategyName } from "./settings.ts"
 import {
   boolean,
   duration,
@@ -105,6 +105,11 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     default: ({ cpus }) => Math.min(Math.max(cpus, 1), 256),
   },
   pin: processes(boolean, true, "Bind each worker to one CPU"),
+  sockets: processes(
+    oneOf<SocketKind>(["direct", "bun"]),
+    "direct",
+    "Plain connections by the kernel's own calls (direct, on Linux) or through Bun (bun)",
+  ),
 
   strategy: balancing(
     oneOf<StrategyName>(["round_robin", "random", "weighted", "sticky"]),

@@ -10,6 +10,7 @@ export type Milliseconds = number
 export type Bytes = number
 
 export type StrategyName = "round_robin" | "random" | "weighted" | "sticky"
+export type SocketKind = "direct" | "bun"
 export type Mode = "mp" | "sp"
 export type LogLevel = "err" | "warn" | "info" | "debug"
 export type LogFormat = "auto" | "text" | "json"
@@ -153,6 +154,8 @@ export interface Settings {
   readonly mode: Mode
   readonly workers: number
   readonly pin: boolean
+  /** Of the whole process. Direct ones exist on Linux only. */
+  readonly sockets: SocketKind
   readonly strategy: StrategyName
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat

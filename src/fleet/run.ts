@@ -8,6 +8,7 @@
 import { startAdmin, type AdminListener } from "../admin/server.ts"
 import { formatAdmin } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
+import { takeTime } from "../net/poller.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
 import type { StartWorker } from "../worker/types.ts"
@@ -110,6 +111,7 @@ export async function startFleet(
 /** Runs until a signal ends it; resolves with the exit code. Throws as `startFleet` does. */
 export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks): Promise<number> {
   const wishes = listenForSignals()
+  takeTime()
   const triggers = new ReloadTriggers(settings.watch ? (hooks?.file ?? null) : null)
   const manager = ServiceManager.find(process.env)
   const succession = new Succession(log, { ...fleetLimits, ...hooks?.limits }, manager)

@@ -5,6 +5,7 @@
  * and by the end of the channel.
  */
 import { allowedCpus, pinToCpu } from "../net/affinity.ts"
+import { takeTime } from "../net/poller.ts"
 import type { StartWorker } from "../worker/types.ts"
 import { WORKER_ENV, WORKER_LISTEN_FD } from "./process-link.ts"
 import type { FromWorker, ToWorker } from "./protocol.ts"
@@ -21,6 +22,7 @@ export function runWorkerProcess(start: StartWorker = startRealWorker): void {
     process.on(signal, () => {})
   process.on("disconnect", () => process.exit(1))
   const index = Number(process.env[WORKER_ENV])
+  takeTime()
   const service = new WorkerService({
     index,
     listenFd: WORKER_LISTEN_FD,

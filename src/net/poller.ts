@@ -5,7 +5,7 @@
  *
  * Bun's event loop waits on an epoll descriptor, which can itself be waited for. So the thread waits here, for our
  * sockets and for Bun's loop together, and lets Bun's loop turn when that has something to do, at the latest after
- * `patience`: a timer may be that late, nothing else changes. With no socket of ours nothing here runs.
+ * `patienceMs`: a timer may be that late, nothing else changes. With no socket of ours nothing here runs.
  *
  * Linux only, and only where Bun's epoll descriptor is found; else `poller()` is null and Bun's sockets serve.
  */
@@ -22,8 +22,6 @@ export interface Pollable {
 
 export class Poller {
   readonly kernel: Kernel
-  /** How late a timer of Bun may be while sockets are open, in milliseconds. */
-  patience = 1
   readonly #epoll: number
   readonly #bun: number
   /** By descriptor. */
@@ -64,8 +62,8 @@ export class Poller {
   /** Waits and tells until Bun has something to do or its time has come, and then lets Bun's loop turn once. */
   #run(): void {
     try {
-      const until = performance.now() + this.patience
-      let left = this.patience
+      const until = performance.now() + patienceMs
+      let left = patienceMs
       while (left > 0 && this.#round(Math.ceil(left))) left = until - performance.now()
     } finally {
       this.#turning = this.#count > 0
@@ -98,9 +96,23 @@ export class Poller {
 }
 
 let found: Poller | null | undefined
+let wanted = true
+/** How late a timer of Bun may be while sockets are open, in milliseconds. */
+let patienceMs = 1
+
+/** Whether connections that are made from now on are to be direct, where they can be. */
+export function useDirectSockets(direct: boolean): void {
+  wanted = direct
+}
+
+/** This process does nothing but balance: nobody minds a timer that is some milliseconds late. */
+export function takeTime(): void {
+  patienceMs = 20
+}
 
 /** The poller of this thread, or null where sockets have to be Bun's. */
 export function poller(): Poller | null {
+  if (!wanted) return null
   if (found === undefined) found = process.platform === "linux" ? create() : null
   return found
 }

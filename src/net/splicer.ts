@@ -16,7 +16,7 @@ const nothing = Buffer.alloc(0)
 
 export class Splicer {
   readonly #kernel: Kernel
-  readonly #pipe: Pipe
+  #pipe: Pipe
   /** What `move` could not hand over, until the next event. */
   rest: Buffer = nothing
 
@@ -43,22 +43,28 @@ export class Splicer {
     return moved
   }
 
-  /** A pipe gives all it has at once (pipe(7)). */
+  /**
+   * A pipe gives all it has at once (pipe(7)). Should it ever not, nobody else must get what it keeps: the pipe goes,
+   * and with it the exchange.
+   */
   #readOut(length: number): Buffer {
-    return receivedBytes(this.#kernel.read(this.#pipe.out, RECEIVE_ADDRESS, length))
+    const read = this.#kernel.read(this.#pipe.out, RECEIVE_ADDRESS, length)
+    if (read === length) return receivedBytes(length)
+    this.#kernel.close(this.#pipe.into)
+    this.#kernel.close(this.#pipe.out)
+    this.#pipe = this.#kernel.pipe(RECEIVE_SIZE) ?? { into: -1, out: -1 }
+    throw new Error(`a pipe of ${length} bytes gave ${read}`)
   }
 }
 
-let made: Splicer | null | undefined
+let made: Splicer | null = null
 
 /** The one of this process; null where sockets are Bun's, or when there are no descriptors for it. */
 export function theSplicer(): Splicer | null {
-  if (made === undefined) made = create()
-  return made
-}
-
-function create(): Splicer | null {
   const kernel = poller()?.kernel
-  const pipe = kernel?.pipe(RECEIVE_SIZE)
-  return kernel && pipe ? new Splicer(kernel, pipe) : null
+  if (kernel === undefined) return null
+  if (made !== null) return made
+  const pipe = kernel.pipe(RECEIVE_SIZE)
+  if (pipe !== null) made = new Splicer(kernel, pipe)
+  return made
 }

@@ -15,7 +15,7 @@ export function answerAsLastHop(
 ): void {
   const answer = lastHopAnswer(bytes, gateway.request, !keepAlive)
   gateway.figures.own.answered(200, 0)
-  client.send(answer, 0, answer.length, true)
+  client.send(answer, 0, answer.length)
   client.record?.finish(200)
   client.exchangeDone(keepAlive)
 }

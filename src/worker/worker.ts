@@ -12,13 +12,10 @@ import { CROWD, refusals } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
 import { Deadlines, SWEEP_MS } from "../net/deadlines.ts"
 import { openListeners } from "../net/listeners.ts"
-    this.#acceptor = new Acceptor(this.#listenFd(), (socket, address) =>
-      this.#accept(socket, address),
-    )
-    this.#gateway.onClientGone = (client) => {
-      this.#crowds.leave(client.plan.identity.address)
-      this.#clientGone()
-    }
+import { useDirectSockets } from "../net/poller.ts"
+import { nameService } from "../net/name-service.ts"
+import { Resolver } from "../net/resolver.ts"
+import type { TcpSocket } from "../net/socket.ts"
 import { EventClock, processClock } from "../observe/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { WorkerReport } from "../observe/snapshot.ts"
@@ -71,6 +68,7 @@ class Balancer implements Worker {
 
   constructor(options: WorkerOptions) {
     const { settings } = options
+    useDirectSockets(settings.sockets === "direct")
     const strategy = createStrategy(settings.strategy)
     this.#options = options
     this.#holding = options.hold === true
@@ -88,12 +86,13 @@ class Balancer implements Worker {
       strategy,
     )
     this.port = settings.port
-  #accept(socket: TcpSocket, address: string): ClientConnection {
-    const client = new ClientConnection(this.#gateway, socket, address)
-    const { trusted } = client.plan.identity
-    const limit = this.#gateway.settings.limits.connectionsPerClient
-    const crowded = this.#crowds.enter(address) > limit && limit > 0 && !trusted
-    if (crowded) client.refuse(CROWD)
+    this.#acceptor = new Acceptor(this.#listenFd(), (socket, address) =>
+      this.#accept(socket, address),
+    )
+    this.#gateway.onClientGone = (client) => {
+      this.#crowds.leave(client.plan.identity.address)
+      this.#clientGone()
+    }
   }
 
   #listenFd(): number {
@@ -209,17 +208,12 @@ class Balancer implements Worker {
     if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
   }
 
-<<<<<<< HEAD
-  #accept(socket: Bun.Socket<ClientConnection>): ClientConnection {
-    const client = new ClientConnection(this.#gateway, socket)
-    const { address, trusted } = client.plan.identity
+  #accept(socket: TcpSocket, address: string): ClientConnection {
+    const client = new ClientConnection(this.#gateway, socket, address)
+    const { trusted } = client.plan.identity
     const limit = this.#gateway.settings.limits.connectionsPerClient
     const crowded = this.#crowds.enter(address) > limit && limit > 0 && !trusted
     if (crowded) client.refuse(CROWD)
-=======
-  #accept(socket: TcpSocket, address: string): ClientConnection {
-    const client = new ClientConnection(this.#gateway, socket, address)
->>>>>>> 8040934 (Read and write plain sockets without Bun in between)
     if (this.#gateway.clients.size >= this.#clientLimit) this.#full()
     return client
   }

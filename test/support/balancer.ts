@@ -98,6 +98,8 @@ function settingsOf(backends: readonly BackendPart[], part: SettingsPart): Setti
     host: "127.0.0.1",
     port: 0,
     admin: null,
+    // A run of the same tests through Bun's sockets: see test/proxy/sockets.test.ts.
+    sockets: process.env.BUNLB_TEST_SOCKETS ?? defaults.sockets,
     health: { ...defaults.health, type: "none" },
     backends: backends.map(backendOf),
   }

@@ -41,7 +41,12 @@ export class DirectListener<T extends SocketOwner> implements Pollable {
       const fd = kernel.accept(this.fd)
       if (fd < 0) return this.#acceptedNone()
       const socket = new DirectSocket(this.#poller, fd, null)
-      socket.owner = this.#accept(socket, kernel.peerAddress())
+      try {
+        socket.owner = this.#accept(socket, kernel.peerAddress())
+      } finally {
+        // It threw: nobody will ever hear of this connection.
+        if (socket.owner === null) socket.terminate()
+      }
     }
   }
 
@@ -51,7 +56,12 @@ export class DirectListener<T extends SocketOwner> implements Pollable {
     if (errno === EMFILE || errno === ENFILE) this.#exhausted()
   }
 
-  crashed(): void {}
+  /** Goes where every uncaught error goes, as it does from a handler of Bun's. */
+  crashed(error: Error): void {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
 
   stop(): void {
     if (this.#stopped) return

@@ -41,7 +41,7 @@ export class Exchange implements relay.RelayTerms {
     this.#client = client
     this.#gateway = gateway
     this.#request = new RequestRelay(client, gateway)
-    this.#response = new relay.ResponseRelay(client, gateway)
+    this.#response = new relay.ResponseRelay(client, gateway, this.#request)
     this.#attempts = new Attempts(gateway)
   }
 
@@ -62,7 +62,7 @@ export class Exchange implements relay.RelayTerms {
     this.#client.record?.begin(bytes, start, end, used, this.#client.plan.span)
     if (gateway.request.maxForwards === 0) {
       // With a body it is the last one, so that how much of that has come makes no difference.
-      const keepAlive = used === end && this.minor === 1 && this.mayKeepAlive()
+      const keepAlive = used === end && this.#request.minor === 1 && this.#request.mayKeepAlive
       this.#end()
       answerAsLastHop(gateway, this.#client, bytes, keepAlive)
       return used
@@ -196,18 +196,6 @@ export class Exchange implements relay.RelayTerms {
     if (backend === null || !backend.paused) return
     backend.resume()
     this.backendDrained(backend)
-  }
-
-  get bodiless(): boolean {
-    return this.#request.bodiless
-  }
-
-  get minor(): number {
-    return this.#request.minor
-  }
-
-  mayKeepAlive(): boolean {
-    return this.#request.keepAlive && this.#request.done && !this.#gateway.draining
   }
 
   cookieLine(): Uint8Array | null {
@@ -379,7 +367,7 @@ export class Exchange implements relay.RelayTerms {
   #fail(who: Who, status: number, text: string): void {
     this.#client.record?.blame(who, text)
     // HTTP/1.0 would have to be told that the connection stays.
-    const keepAlive = this.minor === 1 && this.mayKeepAlive()
+    const keepAlive = this.#request.minor === 1 && this.#request.mayKeepAlive
     this.#gateway.figures.own.answered(status, this.#gateway.clock.now() - this.#began)
     this.#end()
     this.#client.answer(status, text, keepAlive, this.#request.bodiless)

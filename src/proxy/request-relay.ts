@@ -63,6 +63,11 @@ export class RequestRelay {
     return this.idempotent && this.done && size <= this.#gateway.settings.retries.replayBytes
   }
 
+  /** The client's connection may go on after the response. */
+  get mayKeepAlive(): boolean {
+    return this.keepAlive && this.done && !this.#gateway.draining
+  }
+
   /** The refusal of a malformed body, or 0. */
   get refusal(): number {
     return this.#body.refusal

@@ -17,6 +17,7 @@ import { responseFaults, scanResponse } from "../http/response.ts"
 import { WORTH_MOVING } from "../net/splicer.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Gateway } from "./gateway.ts"
+import type { RequestRelay } from "./request-relay.ts"
 
 /** What a piece of response has led to. */
 export const MORE = 0
@@ -30,12 +31,6 @@ export const SWITCHES = 4
 
 /** What the exchange knows and the relay needs. */
 export interface RelayTerms {
-  /** The request was HEAD. */
-  readonly bodiless: boolean
-  /** Minor version of the client. */
-  readonly minor: number
-  /** The client's connection may go on after this response. */
-  mayKeepAlive(): boolean
   /** A Set-Cookie line to add, or null. */
   cookieLine(): Uint8Array | null
 }
@@ -44,6 +39,7 @@ export interface RelayTerms {
 const INTERIM_LIMIT = 16
 
 export class ResponseRelay {
+  readonly #request: RequestRelay
   readonly #client: ClientConnection
   readonly #gateway: Gateway
   readonly #body = new Body()
@@ -65,7 +61,8 @@ export class ResponseRelay {
   switchStart = 0
   switchEnd = 0
 
-  constructor(client: ClientConnection, gateway: Gateway) {
+  constructor(client: ClientConnection, gateway: Gateway, request: RequestRelay) {
+    this.#request = request
     this.#client = client
     this.#gateway = gateway
   }
@@ -132,7 +129,7 @@ export class ResponseRelay {
     const to = bytes.length
     let from = 0
     while (from < to) {
-      const end = scanResponse(bytes, from, to, limit, terms.bodiless, head)
+      const end = scanResponse(bytes, from, to, limit, this.#request.bodiless, head)
       if (end === 0) {
         if (this.#partial === null || from > 0) {
           this.#partial = new PartialHead(bytes, from, to, limit)
@@ -150,7 +147,7 @@ export class ResponseRelay {
       if (++this.#interims > INTERIM_LIMIT) return this.#bad("too many interim responses")
       gateway.trace?.response(this.#client.id, bytes, from, end)
       // HTTP/1.0 knows no interim response (RFC 9110 section 15.2).
-      if (terms.minor === 1) {
+      if (this.#request.minor === 1) {
         this.#client.send(bytes, cutResponseHead(bytes, from, head, false), end)
       }
       this.#partial = null
@@ -167,7 +164,7 @@ export class ResponseRelay {
   #start(bytes: Buffer, from: number, end: number, terms: RelayTerms): number {
     const gateway = this.#gateway
     const head = gateway.response
-    const dechunk = terms.minor === 0 && head.framing === BY_CHUNKS
+    const dechunk = this.#request.minor === 0 && head.framing === BY_CHUNKS
     gateway.trace?.response(this.#client.id, bytes, from, end)
     this.#body.start(head.framing, head.contentLength, !dechunk)
     const used = this.#body.feed(bytes, end, bytes.length)
@@ -175,7 +172,7 @@ export class ResponseRelay {
     this.#partial = null
     this.started = true
     this.status = head.status
-    this.keepAlive = head.framing !== BY_CLOSE && !dechunk && terms.mayKeepAlive()
+    this.keepAlive = head.framing !== BY_CLOSE && !dechunk && this.#request.mayKeepAlive
     this.reusable =
       head.keepAlive && !head.bindsConnection && head.framing !== BY_CLOSE && used === bytes.length
     if (this.#body.outEnd > end) gateway.trace?.body("<", this.#client.id, bytes, end, used)
@@ -187,10 +184,14 @@ export class ResponseRelay {
     const client = this.#client
     const { response, scratch } = this.#gateway
     const cookie = terms.cookieLine()
-    const says = this.keepAlive ? (terms.minor === 0 ? SAYS_KEEP_ALIVE : SILENT) : SAYS_CLOSE
+    const says = this.keepAlive
+      ? this.#request.minor === 0
+        ? SAYS_KEEP_ALIVE
+        : SILENT
+      : SAYS_CLOSE
     const { outEnd, tail } = this.#body
     // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
-    const dechunk = terms.minor === 0
+    const dechunk = this.#request.minor === 0
     if (says === SILENT && cookie === null) {
       client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd)
     } else {

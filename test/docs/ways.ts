@@ -22,7 +22,10 @@ const rules: readonly (readonly [pattern: RegExp, way: Way])[] = [
   [/^bunlb status --watch/, { reason: "needs a terminal: test/cli/watch.test.ts has one" }],
   [/^bunlb demo/, { reason: "runs until it is stopped: test/e2e/demo.test.ts does that" }],
   [/^bunlb \w+/, { reason: "has a test of its own" }],
-  [/^(npx --yes bun@\S+|bun) (run|scripts\/|test\b)/, { reason: "takes minutes" }],
+  [
+    /^([A-Z_]+=\S+ )*(npx --yes bun@\S+|bun) (run|scripts\/|test|check|fmt)\b/,
+    { reason: "takes long: .ci/run does it" },
+  ],
   [
     /^(docker|podman|buildah) /,
     { reason: "an engine: test/deploy/container.test.ts has the image" },

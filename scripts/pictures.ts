@@ -18,7 +18,7 @@ import { until } from "../test/support/until.ts"
 
 const folder = join(import.meta.dir, "../docs/pictures")
 const WIDTH = 1280
-const HEIGHT = 1000
+const HEIGHT = 400
 const DOWN_MS = 25_000
 
 const tones: Readonly<Record<Tone, string>> = {

@@ -98,3 +98,13 @@ test("the example file is accepted", async () => {
     "ok: 3 backends, sticky, single process, port 0.0.0.0:8080, admin 127.0.0.1:9900",
   ])
 })
+
+test("the demo says what the page shows", () => {
+  const demo = read("src/demo/demo.ts") + read("src/demo/backend-process.ts")
+  const [, shown = ""] = /\nTry:\n([^]*?)```/.exec(readme) ?? []
+  const texts = [...shown.matchAll(/^ {2}\S.*? {2,}(\S.*)$/gm)].map(([, text = ""]) => text)
+  expect(texts.length).toBeGreaterThan(6)
+  const plain = (text: string): string => text.replace(/\d+/g, "N")
+  const said = demo.replace(/\$\{[^}]*\}/g, "N")
+  expect(texts.filter((text) => !plain(said).includes(plain(text)))).toEqual([])
+})

@@ -90,7 +90,7 @@ async function invitation(fleet: Fleet, backends: readonly BackendProcess[]): Pr
     answers.push(`  GET / -> ${(await (await fetch(`${url}/`)).text()).trim()}`)
   }
   const toType: readonly (readonly [string, string])[] = [
-    [`curl ${url}/`, "the backends take turns"],
+    [`curl ${url}/`, "the backends take turns, in each worker"],
     [`curl ${url}/echo`, "what a backend receives"],
     [`curl -N ${url}/stream`, "events as they happen"],
     [`kill -9 ${victim}`, `kill a backend: nobody notices; back after ${RETURN_MS / 1000} s`],

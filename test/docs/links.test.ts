@@ -26,3 +26,10 @@ test.each(pages().map((page) => [page.path, page] as const))("%s", (_path, page)
   })
   expect(lost).toEqual([])
 })
+
+test("README.md leads to every page", () => {
+  const all = pages()
+  const readme = all.find(({ path }) => path === "README.md")?.text ?? ""
+  const unknown = all.filter(({ path }) => path !== "README.md" && !readme.includes(`(${path})`))
+  expect(unknown.map(({ path }) => path)).toEqual([])
+})

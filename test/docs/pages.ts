@@ -90,7 +90,10 @@ function joined(text: string): [line: string, offset: number][] {
   return lines
 }
 
-/** Nothing that we write has a `#` after a blank within quotes. */
+/** Nor the `&` that puts it into the background. Nothing that we write has a `#` after a blank within quotes. */
 function withoutComment(line: string): string {
-  return line.replace(/(^|\s+)#.*$/, "").trim()
+  return line
+    .replace(/(^|\s+)#.*$/, "")
+    .replace(/&\s*$/, "")
+    .trim()
 }

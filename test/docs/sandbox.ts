@@ -30,7 +30,13 @@ export class Sandbox implements AsyncDisposable {
     chmodSync(program, 0o755)
     writeFileSync(join(folder, "etc/ca.pem"), testCertificate)
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
-    const flags = [...backends.flatMap((each) => ["-b", each]), "--health-type", "none"]
+    const flags = [
+      ...backends.flatMap((each) => ["-b", each]),
+      "--health-type",
+      "none",
+      "--connect-timeout",
+      "50ms",
+    ]
     const bunlb = spawnBunlb([...serving, ...flags], { cwd: folder })
     const [, port, admin] = await bunlb.line(/:(\d+) -> .* admin http:\S+:(\d+)$/)
     return new Sandbox(folder, bunlb, Number(port), Number(admin))

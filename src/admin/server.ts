@@ -5,6 +5,7 @@
  *     GET /                the dashboard
  *     GET /metrics         Prometheus text, merged over all workers
  *     GET /health          200 `ok`, or 503 and why, one line
+ *     GET /health/ready    200 while requests are taken, though none may find a backend
  *     GET /api/v1/status   JSON, see fleet/status.ts
  *     GET /api/v1/live     JSON, the status with rates and latencies, see fleet/live.ts
  *     GET /api/v1/events   the same once a second, as server-sent events
@@ -23,6 +24,8 @@ import { Viewers } from "./viewers.ts"
 /** What the listener shows. */
 export interface AdminSource {
   health(): { ok: boolean; reason: string }
+  /** Whether requests are taken. */
+  ready(): { ok: boolean; reason: string }
   metrics(): Promise<string>
   status(): Promise<FleetStatus>
   live(): Live
@@ -39,6 +42,7 @@ const pages = new Map<string, Page>([
   ["/", showDashboard],
   ["/metrics", showMetrics],
   ["/health", showHealth],
+  ["/health/ready", showReady],
   ["/api/v1/status", showStatus],
   ["/api/v1/live", showLive],
   ["/api/v1/events", showEvents],
@@ -102,7 +106,14 @@ async function showMetrics(source: AdminSource): Promise<Response> {
 }
 
 function showHealth(source: AdminSource): Response {
-  const { ok, reason } = source.health()
+  return word(source.health())
+}
+
+function showReady(source: AdminSource): Response {
+  return word(source.ready())
+}
+
+function word({ ok, reason }: { ok: boolean; reason: string }): Response {
   const headers = { ...noStore, "content-type": "text/plain; charset=utf-8" }
   return new Response(`${reason}\n`, { status: ok ? 200 : 503, headers })
 }

@@ -186,11 +186,22 @@ export class Fleet {
     this.#close()
   }
 
-  /** Whether a request that came now would find a worker and a backend. */
-  health(): { ok: boolean; reason: string } {
-    const serving = this.#serving()
+  /**
+   * Whether a request that came now would find a worker, and a backend to try. For orchestrators: a bunlb that has lost
+   * all its backends is not mended by a restart, and still tries them.
+   */
+  ready(): { ok: boolean; reason: string } {
     if (this.#draining) return { ok: false, reason: "draining" }
-    if (serving.length === 0) return { ok: false, reason: "no worker serves" }
+    if (this.#serving().length === 0) return { ok: false, reason: "no worker serves" }
+    const known = this.#options.settings.backends.length > 0
+    return known ? { ok: true, reason: "ok" } : { ok: false, reason: "no backend is known yet" }
+  }
+
+  /** Whether a request that came now would find a worker and a healthy backend. */
+  health(): { ok: boolean; reason: string } {
+    const ready = this.ready()
+    if (!ready.ok) return ready
+    const serving = this.#serving()
     const workers = serving.map((slot) => slot.index)
     const drained = (name: string): boolean =>
       serving.every((slot) =>

@@ -19,6 +19,7 @@ const live: Live = {
 }
 const source: AdminSource = {
   health: () => ({ ok: true, reason: "ok" }),
+  ready: () => ({ ok: true, reason: "ok" }),
   metrics: async () => "bunlb_workers 2\n",
   status: async () => status,
   live: () => live,
@@ -48,6 +49,8 @@ test("/health is 503 with the reason when nothing can be served", async () => {
   await using admin = await listen({ health: () => ({ ok: false, reason: "no worker serves" }) })
   const health = await admin.ask("/health")
   expect([health.status, await health.text()]).toEqual([503, "no worker serves\n"])
+  const ready = await admin.ask("/health/ready")
+  expect([ready.status, await ready.text()]).toEqual([200, "ok\n"])
 })
 
 test("/api/v1/live, and /api/v1/events with what was and what is", async () => {

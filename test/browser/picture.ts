@@ -51,6 +51,7 @@ export function sourceOf(picture: Picture): AdminSource {
   })
   return {
     health: () => ({ ok: true, reason: "ok" }),
+    ready: () => ({ ok: true, reason: "ok" }),
     metrics: async () => "",
     status: async () => status(),
     live: () => ({

@@ -173,6 +173,8 @@ dnsTest(
     await using bunlb = await bunlbBy(names, "-b", `dns+http://web.test:${two.port}`)
     const ask = async (): Promise<number> => (await fetch(`http://127.0.0.1:${bunlb.port}/`)).status
     expect(await ask()).toBe(503)
+    const ready = await fetch(`http://127.0.0.1:${bunlb.adminPort}/health/ready`)
+    expect([ready.status, await ready.text()]).toEqual([503, "no backend is known yet\n"])
     await names.serve()
     await until(async () => (await ask()) === 200, 2 * PATIENCE_MS, "an answer")
     expect(bunlb.process.lines.join("\n")).toContain("no backend, trying on")

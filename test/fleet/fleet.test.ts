@@ -133,6 +133,8 @@ test("/health is 503 while no worker finds a backend that it would use", async (
   expect(await health()).toBe("200 ok\n")
   await fleet.ask("/sick")
   await until(async () => (await health()).startsWith("503 no backend"), PATIENCE_MS, "503")
+  const ready = await fetch(`http://127.0.0.1:${fleet.adminPort}/health/ready`)
+  expect([ready.status, await ready.text()]).toEqual([200, "ok\n"])
   await fleet.ask("/well")
   await until(async () => (await health()) === "200 ok\n", PATIENCE_MS, "200")
 })

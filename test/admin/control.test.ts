@@ -12,7 +12,14 @@ const nothing = (): never => {
   throw new Error("nobody asked for this")
 }
 const source: AdminSource = {
-  ...{ health: nothing, metrics: nothing, status: nothing, live: nothing, past: nothing },
+  ...{
+    health: nothing,
+    ready: nothing,
+    metrics: nothing,
+    status: nothing,
+    live: nothing,
+    past: nothing,
+  },
 }
 
 /** Answers with what it was asked for. */

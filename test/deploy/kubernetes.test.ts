@@ -1,0 +1,225 @@
+/**
+ * The Kubernetes manifests, without a cluster: every field is one that Kubernetes has, they fit each other, they fit
+ * bunlb, and they keep the rules of the restricted Pod Security Standard.
+ */
+import { readFileSync, readdirSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, test } from "bun:test"
+import manifest from "../../package.json" with { type: "json" }
+import { parseConfig } from "../../src/config/config-tree.ts"
+import { resolveSettings } from "../../src/config/resolve.ts"
+import { warningsAbout } from "../../src/config/warnings.ts"
+import { RunningBunlb, RunningBackend } from "../e2e/running-bunlb.ts"
+import { faultsOf } from "../support/json-schema.ts"
+import { root } from "../support/source.ts"
+import { kinds } from "./kubernetes-kinds.ts"
+
+type Fields = Readonly<Record<string, unknown>>
+
+interface Container {
+  readonly image: string
+  readonly args: readonly string[]
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[]
+  readonly readinessProbe: Probe
+  readonly livenessProbe?: Probe
+  readonly lifecycle: { readonly preStop: { readonly sleep: { readonly seconds: number } } }
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[]
+  readonly securityContext: Fields
+}
+
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: string }
+}
+
+interface Manifest {
+  readonly file: string
+  readonly kind: string
+  readonly metadata: { readonly name: string; readonly labels: Fields }
+  readonly data: Readonly<Record<string, string>>
+  readonly spec: {
+    readonly selector: { readonly matchLabels?: Fields } & Fields
+    readonly clusterIP?: string
+    readonly ports: readonly { readonly port: number; readonly targetPort: string }[]
+    readonly scaleTargetRef: Fields
+    readonly template: {
+      readonly metadata: { readonly labels: Fields; readonly annotations: Fields }
+      readonly spec: {
+        readonly terminationGracePeriodSeconds: number
+        readonly automountServiceAccountToken: boolean
+        readonly enableServiceLinks: boolean
+        readonly securityContext: Fields
+        readonly containers: readonly [Container]
+        readonly volumes?: readonly { readonly name: string; readonly configMap: Fields }[]
+      }
+    }
+  }
+}
+
+const folder = join(root, "scripts", "deploy", "kubernetes")
+const read = (file: string): string => readFileSync(join(folder, file), "utf8")
+const files = readdirSync(folder).filter((file) => file !== "kustomization.yaml")
+const all = files.flatMap((file): Manifest[] =>
+  [Bun.YAML.parse(read(file))].flat().map((each) => ({ ...(each as Manifest), file })),
+)
+
+function only(kind: string, name = "bunlb"): Manifest {
+  const found = all.filter((each) => each.kind === kind && each.metadata.name === name)
+  if (found.length !== 1 || found[0] === undefined) throw new Error(`no one ${kind} ${name}`)
+  return found[0]
+}
+
+const deployments = all.filter(({ kind }) => kind === "Deployment")
+const pod = only("Deployment").spec.template.spec
+const [container] = pod.containers
+const settings = resolveSettings({
+  file: parseConfig("bunlb.yaml", only("ConfigMap").data["bunlb.yaml"] ?? "", "yaml"),
+  flags: new Map(),
+  environment: {},
+  machine: { cpus: 8, platform: "linux" },
+})
+
+describe("every field is one that Kubernetes has", () => {
+  test.each(all.map(({ file, kind, metadata }) => [`${file} ${kind} ${metadata.name}`] as const))(
+    "%s",
+    (title) => {
+      const each = all.find(
+        ({ file, kind, metadata }) => `${file} ${kind} ${metadata.name}` === title,
+      )
+      const { file: _, ...fields } = each ?? only("")
+      expect(faultsOf(kinds[fields.kind] ?? { enum: [] }, fields)).toEqual([])
+    },
+  )
+
+  test("what is misspelt or in the wrong place is refused", () => {
+    const { file: _, ...good } = only("Deployment")
+    const text = JSON.stringify(good)
+    for (const [from, to] of [
+      ['"periodSeconds"', '"periodSecond"'],
+      ['"replicas":2', '"replicas":"2"'],
+      ['"lifecycle"', '"terminationGracePeriodSeconds":60,"lifecycle"'],
+      ['"RollingUpdate"', '"Rolling"'],
+      ['"512Mi"', '"512MB"'],
+      ['"apps/v1"', '"apps/v1beta1"'],
+    ] as const) {
+      expect(text).toContain(from)
+      const bad: unknown = JSON.parse(text.replace(from, to))
+      expect(faultsOf(kinds["Deployment"] ?? {}, bad)).toHaveLength(1)
+    }
+  })
+
+  test("and kustomization.yaml names files that there are", () => {
+    const named = [...read("kustomization.yaml").matchAll(/^ +(?:# )?- (\S+\.yaml)$/gm)]
+    expect(named.map(([, file]) => file).toSorted()).toEqual(files.toSorted())
+  })
+})
+
+describe("they fit each other", () => {
+  test("selectors find their pods, ports and probes their names", () => {
+    for (const { spec, metadata } of deployments) {
+      const { labels } = spec.template.metadata
+      expect(spec.selector.matchLabels).toEqual(labels)
+      expect(only("Service", metadata.name).spec.selector as Fields).toEqual(labels)
+      const [{ ports, readinessProbe, livenessProbe }] = spec.template.spec.containers
+      const names = ports.map(({ name }) => name)
+      for (const { targetPort } of only("Service", metadata.name).spec.ports) {
+        expect(names).toContain(targetPort)
+      }
+      for (const probe of [readinessProbe, livenessProbe ?? readinessProbe]) {
+        expect(names).toContain(probe.httpGet.port)
+      }
+    }
+    expect(only("PodDisruptionBudget").spec.selector.matchLabels).toEqual(
+      only("Deployment").spec.selector.matchLabels,
+    )
+    const { metadata } = only("Deployment")
+    expect(only("HorizontalPodAutoscaler").spec.scaleTargetRef).toMatchObject({
+      kind: "Deployment",
+      name: metadata.name,
+    })
+  })
+
+  test("the ConfigMap is mounted where bunlb reads it, whole, so that changes come through", () => {
+    expect(container.args).toEqual(["-c", "/etc/bunlb/bunlb.yaml"])
+    expect(container.volumeMounts).toEqual([
+      { name: "config", mountPath: "/etc/bunlb", readOnly: true },
+    ] as never)
+    expect(pod.volumes).toEqual([
+      { name: "config", configMap: { name: only("ConfigMap").metadata.name } },
+    ])
+    expect(settings.watch).toBe(true)
+  })
+})
+
+describe("they fit bunlb", () => {
+  test("image and ports", () => {
+    for (const { spec } of deployments) {
+      expect(spec.template.spec.containers[0].image).toBe(`bunlb:${manifest.version}`)
+    }
+    const ports = Object.fromEntries(container.ports.map((each) => [each.name, each.containerPort]))
+    expect(ports).toEqual({ http: settings.port, admin: settings.admin?.port ?? 0 })
+    const { annotations } = only("Deployment").spec.template.metadata
+    expect(annotations["prometheus.io/port"]).toBe(String(ports["admin"]))
+  })
+
+  test("the configuration is sound, and warns of the open figures alone", () => {
+    const warnings = warningsAbout(settings, { cpus: 8, platform: "linux", privileged: false })
+    expect(warnings.map(({ line }) => line)).toEqual([
+      expect.stringContaining("admin: 0.0.0.0 is not a loopback address"),
+    ])
+    expect([settings.pin, settings.adminToken]).toEqual([false, null])
+  })
+
+  test("the name that it discovers is that of the headless Service", () => {
+    const { spec, metadata } = only("Service", "web")
+    const port = spec.ports[0]?.port
+    expect(spec.clusterIP).toBe("None")
+    expect(settings.backends.map(({ name }) => name)).toEqual([
+      `dns+http://${metadata.name}:${port}`,
+    ])
+  })
+
+  test("there is time to drain", () => {
+    const { seconds } = container.lifecycle.preStop.sleep
+    const drain = settings.timeouts.drain / 1000
+    expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(seconds + drain + 5)
+    for (const { spec } of deployments) {
+      const each = spec.template.spec
+      const { sleep } = each.containers[0].lifecycle.preStop
+      expect(each.terminationGracePeriodSeconds).toBeGreaterThan(sleep.seconds)
+    }
+  })
+
+  test("the probes ask for pages that there are", async () => {
+    await using backend = await RunningBackend.start("one")
+    await using bunlb = await RunningBunlb.start([backend], ["-w", "1"])
+    for (const { httpGet } of [container.readinessProbe, container.livenessProbe ?? never()]) {
+      const response = await fetch(`http://127.0.0.1:${bunlb.adminPort}${httpGet.path}`)
+      expect([httpGet.path, response.status]).toEqual([httpGet.path, 200])
+    }
+  })
+})
+
+function never(): never {
+  throw new Error("there is no such probe")
+}
+
+test.each(deployments.map(({ metadata }) => metadata.name))(
+  "%s keeps the rules of the restricted Pod Security Standard, and more",
+  (name) => {
+    const { spec } = only("Deployment", name).spec.template
+    expect(spec).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false })
+    expect(spec.securityContext).toEqual({
+      runAsNonRoot: true,
+      runAsUser: 65_532,
+      runAsGroup: 65_532,
+      seccompProfile: { type: "RuntimeDefault" },
+    })
+    for (const { securityContext } of spec.containers) {
+      expect(securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      })
+    }
+  },
+)

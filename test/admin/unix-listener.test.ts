@@ -12,7 +12,7 @@ const nothing = (): never => {
   throw new Error("nobody asked for this")
 }
 const source: AdminSource = {
-  ...{ metrics: nothing, status: nothing, live: nothing, past: nothing },
+  ...{ ready: nothing, metrics: nothing, status: nothing, live: nothing, past: nothing },
   health: () => ({ ok: true, reason: "ok" }),
 }
 

@@ -156,7 +156,8 @@ describe("they fit bunlb", () => {
       expect(spec.template.spec.containers[0].image).toBe(`bunlb:${manifest.version}`)
     }
     const ports = Object.fromEntries(container.ports.map((each) => [each.name, each.containerPort]))
-    expect(ports).toEqual({ http: settings.port, admin: settings.admin?.port ?? 0 })
+    expect({ host: "0.0.0.0", port: ports["admin"] }).toEqual(settings.admin as never)
+    expect(ports["http"]).toBe(settings.port)
     const { annotations } = only("Deployment").spec.template.metadata
     expect(annotations["prometheus.io/port"]).toBe(String(ports["admin"]))
   })

@@ -157,6 +157,12 @@ function readObject(
   object: Readonly<Record<string, unknown>>,
   refuse: Refuse,
 ): BackendSettings | undefined {
+  // As the files of other balancers have it; to ask for host and port besides would lead astray.
+  const url = ["url", "address", "addr", "target", "server"].find((key) => key in object)
+  if (url !== undefined && object.host === undefined) {
+    const line = typeof object[url] === "string" ? object[url] : "http://10.0.0.1:8080"
+    return refuse(`unknown key, write the entry as one line: ${shown(line)}`, `.${url}`)
+  }
   let clean = true
   const mark: Refuse = (message, at) => {
     clean = false
@@ -240,7 +246,10 @@ export const backendList: ValueType<readonly BackendSettings[]> = {
   placeholder: backend.placeholder,
   expects: `a list of at most ${MAX_BACKENDS} backends: ${backend.expects}`,
   read(input, refuse) {
-    if (!Array.isArray(input)) return refuse(`expected a list of backends, got ${shown(input)}`)
+    if (!Array.isArray(input)) {
+      const advice = typeof input === "string" ? `, write [${shown(input)}]` : ""
+      return refuse(`expected a list of backends, got ${shown(input)}${advice}`)
+    }
     if (input.length > MAX_BACKENDS) {
       return refuse(`expected at most ${MAX_BACKENDS} backends, got ${input.length}`)
     }

@@ -123,6 +123,12 @@ describe("an object", () => {
     )
   })
 
+  test("an entry of another balancer is led to a line, and asked for nothing else", () => {
+    const advice = "unknown key, write the entry as one line"
+    expect(reading(backend, { url: "http://a:80" })).toBe(`.url: ${advice}: "http://a:80"`)
+    expect(reading(backend, { address: 5, weight: 2 })).toStartWith(`.address: ${advice}`)
+  })
+
   test("is refused with every fault and its place", () => {
     const bad = { host: "a b", port: 0, wieght: 2, ca: 5, tls: "maybe" }
     expect(reading(backend, bad)).toBe(
@@ -159,7 +165,9 @@ describe("a list", () => {
     expect(reading(backendList, ["a:80", "b", { host: "c", port: 80, pot: 1 }])).toBe(
       '[1]: "b" has no port, write b:80\n[2].pot: unknown key, did you mean "port"?',
     )
-    expect(reading(backendList, "a:80")).toBe('expected a list of backends, got "a:80"')
+    expect(reading(backendList, "a:80")).toBe(
+      'expected a list of backends, got "a:80", write ["a:80"]',
+    )
   })
 
   test("holds a name once, however it is spelled", () => {

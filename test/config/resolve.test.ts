@@ -156,7 +156,7 @@ timeouts:
   })
 
   test.each<[string, string]>([
-    ["backends: a:80", '1:1: backends: expected a list of backends, got "a:80"'],
+    ["backends: a:80", '1:1: backends: expected a list of backends, got "a:80", write ["a:80"]'],
     ["health: 5s", '1:1: health: expected keys under it, got "5s"'],
     [
       "health:\n  path:\n    x: 1",

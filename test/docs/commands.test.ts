@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readFileSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { bunlb as checked } from "../cli/fake-terminal.ts"
 import { settingRows } from "../../src/config/schema.ts"
 import { root } from "../support/source.ts"
 import { spawnBunlb } from "../support/processes.ts"
@@ -44,13 +44,13 @@ function once<T extends { readonly text: string }>(all: readonly T[]): T[] {
   return [...new Map(all.map((each) => [each.text, each] as const)).values()]
 }
 
-describe("commands of the pages", () => {
-  let sandbox: Sandbox
-  beforeAll(async () => {
-    sandbox = await Sandbox.open({ "bunlb.yaml": example("yaml") })
-  })
-  afterAll(() => sandbox[Symbol.asyncDispose]())
+let sandbox: Sandbox
+beforeAll(async () => {
+  sandbox = await Sandbox.open({ "bunlb.yaml": example("yaml") })
+})
+afterAll(() => sandbox[Symbol.asyncDispose]())
 
+describe("commands of the pages", () => {
   test("are found", () => {
     expect(commands.length).toBeGreaterThan(20)
     expect(ofWay("start").length).toBeGreaterThan(5)
@@ -164,15 +164,13 @@ describe("files of the pages", () => {
   test.each(files.map((file) => [`${file.page}:${file.line}`, file] as const))(
     "%s is taken",
     async (_place, { language, text }: Block) => {
-      const file = join(tmpdir(), `bunlb-docs-${process.pid}.${language}`)
+      const file = join(sandbox.folder, `shown.${language}`)
       await Bun.write(file, text)
       const backend = /^backends\b/m.test(text) ? [] : ["-b", "10.0.0.1:8080"]
       const more = { BUNLB_ACCESS_LOG_PATH: "stdout", PORT: "8080" }
-      await using check = spawnBunlb(["check", "-c", file, ...backend], { env: more })
-      expect([await check.exited(), check.stderr.filter((line) => !/^warning/.test(line))]).toEqual(
-        [0, []],
-      )
-      await Bun.file(file).delete()
+      const { code, complaints } = await checked(["check", "-c", file, ...backend], more)
+      const faults = complaints.split("\n").filter((line) => !/^(warning: .*)?$/.test(line))
+      expect([code, faults]).toEqual([0, []])
     },
   )
 })

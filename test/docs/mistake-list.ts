@@ -62,6 +62,8 @@ export const still: readonly MistakeGroup[] = [
         "prot: 80\nbackends:\n  - 10.0.0.1\nhealth:\n  interval: 5\n",
       ),
       written("A key of another balancer", "upstreams:\n  - 10.0.0.1:8080\n"),
+      written("A backend that is no list", "backends: 10.0.0.1:8080\n"),
+      written("A backend of another balancer", "backends:\n  - url: http://10.0.0.1:8080\n"),
       written(
         "Lines of a list that are not in one column",
         "backends:\n  - 10.0.0.1:8080\n   - 10.0.0.2:8080\n",

@@ -33,6 +33,12 @@ const rules: readonly (readonly [pattern: RegExp, way: Way])[] = [
   [/^(kubectl|helm) /, { reason: "needs a cluster" }],
   [/^(sudo )?(systemctl|systemd-\w+|journalctl) /, { reason: "needs systemd as PID 1" }],
   [/^(sudo )?(apt-get|install|ip|keepalived|setcap|useradd) /, { reason: "changes the machine" }],
+  [/^(\.\/)?scripts\/\S+\.sh\b/, { reason: "takes long, or needs an engine" }],
+  [/^curl /, { reason: "asks an address that the reader has" }],
+  [
+    /^(sudo )?(dig|ping|tcpdump|ssh|ss|ps|cat|ls|tail|jq|openssl|dnsmasq|birdc|export) /,
+    { reason: "looks at what the reader has" },
+  ],
   [/^kill /, { reason: "names a process that the reader has" }],
   [
     /^(git clone|git switch|cd|mkdir|cp|mv|bun add|bun install|npm) ?/,

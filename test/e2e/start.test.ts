@@ -54,7 +54,17 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
 
   test("a CA file that is not there: one line, not one a worker", async () => {
     const backend = ["-b", "https://localhost:9,ca=none.pem"]
-    await using bunlb = spawnBunlb([...backend, "-p", "0", "-w", "2", "--mode", mode])
+    await using bunlb = spawnBunlb([
+      ...backend,
+      "-p",
+      "0",
+      "-w",
+      "2",
+      "--mode",
+      mode,
+      "--admin",
+      "off",
+    ])
     expect(await bunlb.exited()).toBe(2)
     expect(bunlb.lines).toEqual([expect.stringMatching(/^bunlb: CA file none\.pem cannot be read/)])
   })

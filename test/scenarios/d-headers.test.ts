@@ -1,8 +1,10 @@
 /** Scenarios 27 to 29: fields for one hop, fields that say who the client is, and names that look like them. */
 import { describe, expect, test } from "bun:test"
-import type { SettingsPart } from "../support/balancer.ts"
+import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { fieldOf, valuesOf } from "../support/messages.ts"
+import { RawClient } from "../support/raw-client.ts"
 import { answer } from "../support/scripted-backend.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
 import { Stage, someCutsOf, type Seen } from "./driver.ts"
 
 const get = (...lines: string[]): string =>
@@ -261,4 +263,26 @@ describe("29: names that a careless backend takes for those of bunlb are dropped
       expect(seen.head).not.toMatch(evil)
     })
   })
+})
+
+test("27: a request that goes round is answered with 508 after 9 times, and nothing is left of it", async () => {
+  const one = await TestBalancer.start([1])
+  const two = await TestBalancer.start([one.port])
+  await one.apply([two.port])
+  for (const method of ["GET", "POST"]) {
+    const client = await RawClient.connect(one.port)
+    const text = `${method} / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nround`
+    const response = await client.exchange(text)
+    expect([response.status, response.field("connection")]).toEqual([508, null])
+    await client.close()
+  }
+  // What is left are idle connections from the one to the other.
+  const busy = (): number =>
+    one.figure("bunlb_backend_connections", 'state="active"') +
+    two.figure("bunlb_backend_connections", 'state="active"')
+  await until(() => busy() === 0, PATIENCE_MS, "rest")
+  const refused = [one, two].map((each) =>
+    each.figure("bunlb_rejected_requests_total", 'reason="loop"'),
+  )
+  expect(refused).toEqual([0, 2])
 })

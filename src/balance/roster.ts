@@ -9,6 +9,7 @@
  * is told only if the list has really changed.
  */
 import { HealthBitmap } from "../health/bitmap.ts"
+import type { SlowStart } from "./slow-start.ts"
 import type { Candidate, Strategy } from "./strategy.ts"
 
 /** The backends that one request has been sent to; a `HealthBitmap` will do. */
@@ -44,13 +45,16 @@ export class Roster {
   #serving: readonly Candidate[] = []
   #lingering: readonly Candidate[] = []
   #turn = 0
+  readonly #slowStart: SlowStart | null
 
-  /** `candidates[i].index` is `i`. All begin healthy and not draining. */
+  /** `candidates[i].index` is `i`. All begin healthy, not draining, and warm. */
   constructor(
     candidates: readonly Candidate[],
     strategy: Strategy,
     whenAllUnhealthy: "try" | "fail",
+    slowStart: SlowStart | null = null,
   ) {
+    this.#slowStart = slowStart
     this.#candidates = candidates
     this.#strategy = strategy
     this.#whenAllUnhealthy = whenAllUnhealthy
@@ -63,7 +67,18 @@ export class Roster {
 
   /** The backend for the next request, or null when nobody may serve. */
   pick(token: number): Candidate | null {
-    return this.#strategy.pick(token)
+    const candidate = this.#strategy.pick(token)
+    if (this.#slowStart === null || !this.#slowStart.active || candidate === null) return candidate
+    return this.#sparing(candidate, token, this.#slowStart)
+  }
+
+  /** `candidate`, or a warm one in its place while it has yet to warm up. */
+  #sparing(candidate: Candidate, token: number, slowStart: SlowStart): Candidate {
+    if (candidate.token === token || !slowStart.passesOver(candidate.index)) return candidate
+    const warm = this.#serving.filter(({ index }) => slowStart.isWarm(index))
+    if (warm.length === 0) return candidate
+    this.#turn = (this.#turn + 1) >>> 0
+    return warm[this.#turn % warm.length]
   }
 
   /**
@@ -100,12 +115,15 @@ export class Roster {
   /** A new backend takes the place `index`, healthy. `change` follows. */
   admit(index: number): void {
     this.#healthy.set(index)
+    this.#slowStart?.end(index)
   }
 
   setHealthy(index: number, healthy: boolean): void {
     if (healthy === this.#healthy.has(index)) return
     if (healthy) this.#healthy.set(index)
     else this.#healthy.clear(index)
+    if (healthy) this.#slowStart?.begin(index)
+    else this.#slowStart?.end(index)
     this.#recompute()
   }
 

@@ -173,6 +173,16 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
   "health.host": health(optional(hostField, "the backend's own"), null, "Host field of the probe"),
   "health.failures": health(integer(1, 100), 3, "Failures in a row that take a backend out"),
   "health.successes": health(integer(1, 100), 2, "Successes in a row that bring it back"),
+  "health.backoff": health(
+    integer(1, 64),
+    1,
+    "Times as many successes, doubling, for one that fails again within a minute; 1: never more",
+  ),
+  "health.slow_start": health(
+    duration(0, HOUR),
+    0,
+    "Time in which the share of a backend that has come back grows; 0: all at once",
+  ),
 
   "sticky.cookie": sticky(text(token, "a cookie name", "NAME"), "bunlb", "Name of the cookie"),
   "sticky.secure": sticky(

@@ -71,6 +71,10 @@ export interface HealthSettings {
   readonly failures: number
   /** Consecutive successes that close it. */
   readonly successes: number
+  /** How many times as many it may come to be, by doubling, for one that fails again soon; 1 for never more. */
+  readonly backoff: number
+  /** For so long the share of one that has come back grows; 0 gives it all at once. */
+  readonly slowStart: Milliseconds
 }
 
 export interface StickySettings {

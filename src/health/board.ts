@@ -20,23 +20,27 @@ type OnHealthChange = (index: number, healthy: boolean, reason: string) => void
  */
 const REASON_LIMIT = 32
 
+/** Who fails again so soon after coming back has to show more successes each time. */
+const RELAPSE_MS = 60_000
+
+type Thresholds = Pick<HealthSettings, "failures" | "successes" | "backoff">
+
 export class HealthBoard {
   readonly healthy: HealthBitmap
-  #settings: Pick<HealthSettings, "failures" | "successes">
+  #settings: Thresholds
   readonly #wallClock: Clock
   readonly #onChange: OnHealthChange
   readonly #breakers: CircuitBreaker[] = []
   readonly #since: number[] = []
   readonly #reasons: string[] = []
   readonly #failures: Map<string, number>[] = []
+  /** When a backend came back last; -Infinity for never. */
+  readonly #cameBack: number[] = []
+  /** How many times the successes of the settings it has to show. */
+  readonly #factors: number[] = []
 
   /** All begin healthy. `wallClock` is in milliseconds since 1970: what `since` shows to people. */
-  constructor(
-    size: number,
-    settings: Pick<HealthSettings, "failures" | "successes">,
-    wallClock: Clock,
-    onChange: OnHealthChange,
-  ) {
+  constructor(size: number, settings: Thresholds, wallClock: Clock, onChange: OnHealthChange) {
     this.healthy = new HealthBitmap(size)
     this.#settings = settings
     this.#wallClock = wallClock
@@ -54,6 +58,8 @@ export class HealthBoard {
     this.#breakers[index] = new CircuitBreaker(failures, successes)
     this.#since[index] = this.#wallClock.now()
     this.#reasons[index] = ""
+    this.#cameBack[index] = -Infinity
+    this.#factors[index] = 1
     this.#failures[index] = new Map(this.#failures[heirOf])
   }
 
@@ -66,15 +72,20 @@ export class HealthBoard {
   }
 
   /** Other thresholds from now on. What is unhealthy stays so until it has earned the new ones. */
-  configure(settings: Pick<HealthSettings, "failures" | "successes">): void {
+  configure(settings: Thresholds): void {
     this.#settings = settings
-    for (const breaker of this.#breakers) breaker.configure(settings.failures, settings.successes)
+    const { failures, successes, backoff } = settings
+    this.#breakers.forEach((breaker, index) => {
+      this.#factors[index] = Math.min(this.#factors[index], backoff)
+      breaker.configure(failures, successes * this.#factors[index])
+    })
   }
 
   /** `reason` names one failure: `connect refused`. It should come from a small fixed set. */
   fail(index: number, reason: string): void {
     this.#countFailure(this.#failures[index], reason)
     if (!this.#breakers[index].fail()) return
+    this.#demand(index)
     this.healthy.clear(index)
     this.#change(index, `${plural(this.#settings.failures, "failure")}, last: ${reason}`)
   }
@@ -82,8 +93,17 @@ export class HealthBoard {
   succeed(index: number): void {
     if (!this.#breakers[index].succeed()) return
     this.healthy.set(index)
-    const { successes } = this.#settings
-    this.#change(index, plural(successes, "success"))
+    this.#cameBack[index] = this.#wallClock.now()
+    this.#change(index, plural(this.#settings.successes * this.#factors[index], "success"))
+  }
+
+  /** What the breaker that has just opened takes to close. */
+  #demand(index: number): void {
+    const { failures, successes, backoff } = this.#settings
+    const relapse = this.#wallClock.now() - this.#cameBack[index] < RELAPSE_MS
+    this.#factors[index] = relapse ? Math.min(2 * this.#factors[index], backoff) : 1
+    this.#breakers[index].configure(failures, successes * this.#factors[index])
+    this.#breakers[index].open()
   }
 
   /** When the backend's health last changed, or the board was made, in milliseconds since 1970. */

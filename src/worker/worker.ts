@@ -4,6 +4,7 @@
  */
 import { createStrategy } from "../balance/create.ts"
 import { Roster } from "../balance/roster.ts"
+import { SlowStart } from "../balance/slow-start.ts"
 import type { Strategy } from "../balance/strategy.ts"
 import type { Settings } from "../config/settings.ts"
 import { HealthBoard } from "../health/board.ts"
@@ -57,6 +58,8 @@ class Balancer implements Worker {
   readonly #acceptor: Acceptor<ClientConnection>
   readonly #membership: Membership
   readonly #crowds = new Crowds()
+  readonly #clock = new EventClock()
+  readonly #slowStart = new SlowStart(this.#clock, Math.random)
   #clientLimit = 0
   readonly #access: AccessLogging
   readonly #began = processClock.now()
@@ -108,10 +111,10 @@ class Balancer implements Worker {
     const wallClock = { now: () => Date.now() }
     return new Gateway({
       settings,
-      clock: new EventClock(),
+      clock: this.#clock,
       log,
       figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
-      roster: new Roster([], strategy, settings.whenAllUnhealthy),
+      roster: new Roster([], strategy, settings.whenAllUnhealthy, this.#slowStart),
       board: new HealthBoard(0, settings.health, wallClock, (index, healthy, reason) =>
         this.#healthChanged(index, healthy, reason),
       ),
@@ -143,6 +146,7 @@ class Balancer implements Worker {
     this.#access.configure(settings.accessLog)
     gateway.configure(settings)
     gateway.board.configure(health)
+    this.#slowStart.configure(health.slowStart)
     const probed = health.type !== "none"
     const transport = probed ? this.#createProbes(settings) : noProbes
     const verdicts = probed ? gateway.board : readmissions(gateway.board)

@@ -43,6 +43,8 @@ test("the defaults are the documented ones", () => {
       host: null,
       failures: 3,
       successes: 2,
+      backoff: 1,
+      slowStart: 0,
     },
     sticky: { cookie: "bunlb", secure: "auto", sameSite: "lax", maxAge: 0 },
     timeouts: {
@@ -144,6 +146,8 @@ const samples: Readonly<Record<SettingKey, string>> = {
   "health.host": "probe.example.com",
   "health.failures": "7",
   "health.successes": "7",
+  "health.backoff": "7",
+  "health.slow_start": "7s",
   "sticky.cookie": "sid",
   "sticky.secure": "on",
   "sticky.same_site": "strict",

@@ -1,7 +1,7 @@
 /**
  * Slow start: a backend that has come back gets a share of its turns that grows with time to all of them, so that cold
- * caches and pools are not met by its full load at once. What it does not get goes to the others; sticky clients are not
- * kept from theirs, and with nobody else it gets everything.
+ * caches and pools are not met by its full load at once. What it does not get goes to the others; sticky clients are
+ * not kept from theirs, and with nobody else it gets everything.
  *
  * Cost: while nobody warms up, one compare a pick; else a random number for those who do.
  */

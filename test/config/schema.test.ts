@@ -11,6 +11,19 @@ import type { Settings } from "../../src/config/settings.ts"
 
 const machine = { cpus: 4, platform: "linux" }
 
+const healthDefaults: Settings["health"] = {
+  type: "http",
+  path: "/",
+  interval: 5_000,
+  timeout: 2_000,
+  expect: [[200, 200]],
+  host: null,
+  failures: 3,
+  successes: 2,
+  backoff: 1,
+  slowStart: 0,
+}
+
 test("the defaults are the documented ones", () => {
   const expected: Settings = {
     host: "0.0.0.0",
@@ -34,18 +47,7 @@ test("the defaults are the documented ones", () => {
     trustedProxies: [],
     forwarded: false,
     whenAllUnhealthy: "try",
-    health: {
-      type: "http",
-      path: "/",
-      interval: 5_000,
-      timeout: 2_000,
-      expect: [[200, 200]],
-      host: null,
-      failures: 3,
-      successes: 2,
-      backoff: 1,
-      slowStart: 0,
-    },
+    health: healthDefaults,
     sticky: { cookie: "bunlb", secure: "auto", sameSite: "lax", maxAge: 0 },
     timeouts: {
       connect: 3_000,

@@ -21,6 +21,7 @@ const others = [
   "dry-run",
   "wait",
   "grace",
+  "save",
   "cookie",
   "delay",
   "fail-rate",

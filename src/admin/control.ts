@@ -10,12 +10,14 @@
  *     POST /api/v1/backends/NAME/disable    at once, and without probes
  *     POST /api/v1/backends/NAME/weight     { "weight": 3 }
  *     POST /api/v1/backends/NAME/remove
+ *                                           { "save": true } in these: into the configuration file as well
  *     GET  /api/v1/explain?cookie=VALUE     who would get a request
  */
 import type { AdminAddress } from "../config/admin-address.ts"
 import { integer } from "../config/value-types.ts"
 import type { Explanation } from "../fleet/explain.ts"
-import { Refused, type Outcome } from "../fleet/steering.ts"
+import { Refused } from "../fleet/refused.ts"
+import type { Outcome } from "../fleet/outcome.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { guard, type Lock } from "./guard.ts"
 
@@ -24,12 +26,13 @@ export interface AdminControl {
   readonly token: string | null
   reload(dry: boolean): Promise<Outcome>
   upgrade(): Promise<Outcome>
-  drain(name: string, graceMs: number): Promise<Outcome>
-  enable(name: string): Promise<Outcome>
-  disable(name: string): Promise<Outcome>
-  setWeight(name: string, weight: number): Promise<Outcome>
-  add(line: string): Promise<Outcome>
-  remove(name: string): Promise<Outcome>
+  /** `save`: keeps it in the configuration file. */
+  drain(name: string, graceMs: number, save: boolean): Promise<Outcome>
+  enable(name: string, save: boolean): Promise<Outcome>
+  disable(name: string, save: boolean): Promise<Outcome>
+  setWeight(name: string, weight: number, save: boolean): Promise<Outcome>
+  add(line: string, save: boolean): Promise<Outcome>
+  remove(name: string, save: boolean): Promise<Outcome>
   explain(cookie: string | null): Promise<Explanation>
 }
 
@@ -39,11 +42,13 @@ type Action = (control: AdminControl, name: string, body: Body) => Promise<Outco
 const LONGEST_GRACE_MS = 24 * 3_600_000
 
 const actions: Readonly<Record<string, Action>> = {
-  drain: (control, name, { grace = 0 }) => control.drain(name, number(grace, 0, LONGEST_GRACE_MS)),
-  enable: (control, name) => control.enable(name),
-  disable: (control, name) => control.disable(name),
-  remove: (control, name) => control.remove(name),
-  weight: (control, name, { weight }) => control.setWeight(name, number(weight, 1, 1000)),
+  drain: (control, name, body) =>
+    control.drain(name, number(body["grace"] ?? 0, 0, LONGEST_GRACE_MS), isSaved(body)),
+  enable: (control, name, body) => control.enable(name, isSaved(body)),
+  disable: (control, name, body) => control.disable(name, isSaved(body)),
+  remove: (control, name, body) => control.remove(name, isSaved(body)),
+  weight: (control, name, body) =>
+    control.setWeight(name, number(body["weight"], 1, 1000), isSaved(body)),
 }
 
 const noStore = { "cache-control": "no-store" }
@@ -65,7 +70,9 @@ type Work = (control: AdminControl, body: Body) => Promise<Outcome>
 function workFor(path: string): Work | null {
   if (path === "/api/v1/reload") return (control, body) => control.reload(body["dry_run"] === true)
   if (path === "/api/v1/upgrade") return (control) => control.upgrade()
-  if (path === "/api/v1/backends") return (control, { backend }) => control.add(String(backend))
+  if (path === "/api/v1/backends") {
+    return (control, body) => control.add(String(body["backend"]), isSaved(body))
+  }
   const [, encoded, verb = ""] = /^\/api\/v1\/backends\/([^/]+)\/([a-z]+)$/.exec(path) ?? []
   if (encoded === undefined || !Object.hasOwn(actions, verb)) return null
   const action = actions[verb]
@@ -107,6 +114,11 @@ async function readBody(request: Request): Promise<Body> {
   throw new Refused("bad_body", "the body must be a JSON object, or empty")
 }
 
+function isSaved({ save = false }: Body): boolean {
+  if (typeof save === "boolean") return save
+  throw new Refused("bad_value", "save must be true or false")
+}
+
 function decoded(name: string): string {
   try {
     return decodeURIComponent(name).toLowerCase()
@@ -126,6 +138,8 @@ const statuses: Readonly<Record<string, number>> = {
   unknown_backend: 404,
   exists: 409,
   last: 409,
+  not_saved: 409,
+  not_in_file: 409,
   too_many: 409,
   not_applied: 500,
   no_upgrade: 409,

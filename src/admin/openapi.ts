@@ -44,6 +44,7 @@ function change(summary: string, body: Json | null, parameters: readonly Json[] 
 
 const name: Json = { name: "name", in: "path", required: true, schema: text }
 const cookie: Json = { name: "cookie", in: "query", schema: text }
+const save: Json = { type: "boolean", description: "Keep it in the configuration file as well" }
 const at = "/api/v1/backends/{name}"
 
 const paths: Readonly<Record<string, Json>> = {
@@ -57,27 +58,27 @@ const paths: Readonly<Record<string, Json>> = {
   "/api/v1/explain": read("Who would get a request", content(schemaRef("Explanation")), [cookie]),
   "/api/v1/reload": change("Read the configuration again", { dry_run: { type: "boolean" } }),
   "/api/v1/upgrade": change("Have the program now on disk take over", null),
-  "/api/v1/backends": change("Add a backend", { backend: text }),
+  "/api/v1/backends": change("Add a backend", { backend: text, save }),
   [`${at}/drain`]: change(
     "No new requests; `grace` in milliseconds for holders of its cookie",
-    { grace: { type: "integer", minimum: 0 } },
+    { grace: { type: "integer", minimum: 0 }, save },
     [name],
   ),
-  [`${at}/enable`]: change("Back to work", null, [name]),
-  [`${at}/disable`]: change("Out at once, and not probed", null, [name]),
+  [`${at}/enable`]: change("Back to work", { save }, [name]),
+  [`${at}/disable`]: change("Out at once, and not probed", { save }, [name]),
   [`${at}/weight`]: change(
     "Another weight",
-    { weight: { type: "integer", minimum: 1, maximum: 1000 } },
+    { weight: { type: "integer", minimum: 1, maximum: 1000 }, save },
     [name],
   ),
-  [`${at}/remove`]: change("Remove a backend", null, [name]),
+  [`${at}/remove`]: change("Remove a backend", { save }, [name]),
 }
 
 const schemas: Readonly<Record<string, Json>> = {
   Outcome: {
     type: "object",
     required: ["changes", "restart", "byHand"],
-    properties: { changes: lines, restart: lines, byHand: lines },
+    properties: { changes: lines, restart: lines, byHand: lines, saved: text },
   },
   Explanation: {
     type: "object",

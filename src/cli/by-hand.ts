@@ -1,14 +1,14 @@
 /** `bunlb enable`, `disable`, `set`, `add` and `remove`: one backend of a running bunlb, changed by hand. */
-import { backendPath, changeByHand, changeFlags } from "./change.ts"
+import { backendFlags, backendPath, changeByHand } from "./change.ts"
 import { command } from "./command.ts"
 import { usageError } from "./flags.ts"
 
-const flags = changeFlags
+const flags = backendFlags
 
 export const enable = command({
   name: "enable",
   description: "Put a backend back to work after drain or disable",
-  usage: "enable BACKEND [--admin ADDRESS]",
+  usage: "enable BACKEND [--save] [--admin ADDRESS]",
   words: ["BACKEND"],
   flags,
   run: (typed, terminal) => changeByHand(typed, terminal, backendPath(typed.words[0], "enable")),
@@ -17,7 +17,7 @@ export const enable = command({
 export const disable = command({
   name: "disable",
   description: "Take a backend out at once and probe it no more; what is in flight ends",
-  usage: "disable BACKEND [--admin ADDRESS]",
+  usage: "disable BACKEND [--save] [--admin ADDRESS]",
   words: ["BACKEND"],
   flags,
   run: (typed, terminal) => changeByHand(typed, terminal, backendPath(typed.words[0], "disable")),
@@ -26,7 +26,7 @@ export const disable = command({
 export const set = command({
   name: "set",
   description: "Change the weight of a backend",
-  usage: "set weight BACKEND N [--admin ADDRESS]",
+  usage: "set weight BACKEND N [--save] [--admin ADDRESS]",
   words: ["weight", "BACKEND", "N"],
   flags,
   run: (typed, terminal) => {
@@ -39,7 +39,7 @@ export const set = command({
 export const add = command({
   name: "add",
   description: "Add a backend to a running bunlb",
-  usage: "add HOST:PORT[,weight=N][,backup] [--admin ADDRESS]",
+  usage: "add HOST:PORT[,weight=N][,backup] [--save] [--admin ADDRESS]",
   words: ["HOST:PORT"],
   flags,
   run: (typed, terminal) => {
@@ -50,7 +50,7 @@ export const add = command({
 export const remove = command({
   name: "remove",
   description: "Remove a backend from a running bunlb; what is in flight ends",
-  usage: "remove BACKEND [--admin ADDRESS]",
+  usage: "remove BACKEND [--save] [--admin ADDRESS]",
   words: ["BACKEND"],
   flags,
   run: (typed, terminal) => changeByHand(typed, terminal, backendPath(typed.words[0], "remove")),

@@ -1,9 +1,10 @@
 /** What the commands that change a running bunlb share: ask for it, show what was done, say where it is not kept. */
+import { boolean } from "../config/value-types.ts"
 import type { Settings } from "../config/settings.ts"
-import type { Outcome } from "../fleet/steering.ts"
+import type { Outcome } from "../fleet/outcome.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { adminOption, askAdmin, tokenOption } from "./admin-client.ts"
-import { readOptions, type OptionsOf, type Typed } from "./flags.ts"
+import { readOptions, type Option, type OptionsOf, type Typed } from "./flags.ts"
 import type { Terminal } from "./terminal.ts"
 
 interface ChangeOptions {
@@ -13,8 +14,22 @@ interface ChangeOptions {
 
 const options: OptionsOf<ChangeOptions> = { admin: adminOption, token: tokenOption }
 
+const saveOption: Option<boolean> = {
+  name: "save",
+  type: boolean,
+  group: "Flags",
+  help: "Write it into the configuration file of that bunlb as well",
+  default: false,
+  defaultText: "false",
+}
+
+const NOT_KEPT = "not kept: a restart begins with the configuration again; --save writes it there"
+
 /** Every such command has these. */
 export const changeFlags = Object.values(options)
+
+/** Those of one backend have these. */
+export const backendFlags = [...changeFlags, saveOption]
 
 /** Throws `BunlbError` with the reason when bunlb refuses. */
 export async function askForChange(
@@ -47,9 +62,10 @@ export async function changeByHand(
   path: string,
   body: object = {},
 ): Promise<number> {
-  const { changes } = await askForChange(typed, terminal, path, body)
+  const { save } = readOptions(typed, { save: saveOption })
+  const { changes, saved } = await askForChange(typed, terminal, path, { ...body, save })
   for (const line of changes) terminal.out(line)
-  terminal.out("not kept: a restart begins with the configuration again")
+  terminal.out(saved === undefined ? NOT_KEPT : `saved in ${saved}`)
   return 0
 }
 

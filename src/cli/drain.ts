@@ -4,7 +4,7 @@ import { boolean, duration } from "../config/value-types.ts"
 import { LINGERING, type BackendStatus, type FleetStatus } from "../fleet/status.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
-import { backendPath, changeByHand, changeFlags } from "./change.ts"
+import { backendFlags, backendPath, changeByHand } from "./change.ts"
 import { command } from "./command.ts"
 import { readOptions, type OptionsOf } from "./flags.ts"
 
@@ -38,9 +38,9 @@ const TELL_MS: Milliseconds = 5_000
 export const drain = command({
   name: "drain",
   description: "Send a backend no new requests; what is in flight ends",
-  usage: "drain BACKEND [--wait] [--grace DURATION] [--admin ADDRESS]",
+  usage: "drain BACKEND [--wait] [--grace DURATION] [--save] [--admin ADDRESS]",
   words: ["BACKEND"],
-  flags: [...Object.values(options), ...changeFlags],
+  flags: [...Object.values(options), ...backendFlags],
   examples: ["bunlb drain 10.0.0.1:8080 --wait", "bunlb enable 10.0.0.1:8080"],
   async run(typed, terminal) {
     const { wait, grace } = readOptions(typed, options)

@@ -4,6 +4,7 @@ import type { Settings } from "../config/settings.ts"
 import { createLog } from "../observe/console-log.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { command } from "./command.ts"
+import { keeper } from "./keep.ts"
 import { askedSettings, settingFlags } from "./setting-flags.ts"
 
 /** A file without backends is a fault of the file, a line without them one of the line. */
@@ -36,6 +37,7 @@ export const run = command({
     if (settings.watch && file === null) log.warn("watch: no configuration file was named")
     const load = async (): Promise<Settings> => (await askedSettings(typed, terminal)).settings
     const predecessor = await Predecessor.find()
-    return await runFleet(settings, log, { load, file, predecessor })
+    const keep = keeper(typed, terminal)
+    return await runFleet(settings, log, { load, keep, file, predecessor })
   },
 })

@@ -1,4 +1,5 @@
 /** The flags that settings have, for the commands that take all of them: `run` and `check`. */
+import type { ConfigTree } from "../config/config-tree.ts"
 import { CONFIG_VARIABLE } from "../config/environment-values.ts"
 import { readConfigFile } from "../config/read-file.ts"
 import { resolve, type Resolved } from "../config/resolve.ts"
@@ -31,14 +32,23 @@ export interface Asked extends Resolved {
 
 /** Throws `BunlbError` with every fault of file, environment and flags. */
 export async function askedSettings(typed: Typed, terminal: Terminal): Promise<Asked> {
-  const { environment, machine } = terminal
+  const { environment } = terminal
   const named = typed.values.get("config")
   const file = Array.isArray(named) ? String(named[0]) : environment[CONFIG_VARIABLE] || null
   const tree = file === null ? null : await readConfigFile(file)
+  return { ...settingsFrom(typed, terminal, tree), file }
+}
+
+/** As `askedSettings`, with the file as it is given. */
+export function settingsFrom(
+  typed: Typed,
+  { environment, machine }: Terminal,
+  tree: ConfigTree | null,
+): Resolved {
   const flags = new Map<SettingKey, readonly string[] | boolean>()
   for (const { key, flag } of settingRows) {
     const value = typed.values.get(flag)
     if (value !== undefined) flags.set(key, value)
   }
-  return { ...resolve({ file: tree, flags, environment, machine }), file }
+  return resolve({ file: tree, flags, environment, machine })
 }

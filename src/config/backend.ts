@@ -22,7 +22,7 @@ const port = integer(1, 65_535, "PORT")
 const weight = integer(1, HEAVIEST)
 const discovery = oneOf<Discovery>(["dns", "srv"])
 
-const optionNames = ["weight", "backup", "tls", "ca"]
+const optionNames = ["weight", "backup", "tls", "ca", "drain", "disabled"]
 const PORT_OF_SRV = "has a port, which its SRV records tell"
 const objectKeys = ["host", "port", ...optionNames, "discover"]
 
@@ -31,6 +31,8 @@ interface Options {
   backup?: boolean | undefined
   tls?: boolean | undefined
   ca?: string | undefined
+  drain?: boolean | undefined
+  disabled?: boolean | undefined
 }
 
 /** What is written before the host: `srv+https://` is `srv` and `https`. */
@@ -80,6 +82,8 @@ export const backend: ValueType<BackendSettings> = {
           tls: boolean.json,
           ca: { type: ["string", "null"] },
           discover: discovery.json,
+          drain: boolean.json,
+          disabled: boolean.json,
         },
       },
     ],
@@ -94,6 +98,7 @@ function formatLine(value: BackendSettings): string {
   if (value.weight !== 1) words.push(`weight=${value.weight}`)
   if (value.backup) words.push("backup")
   if (value.ca !== null) words.push(`ca=${value.ca}`)
+  if (value.duty !== undefined) words.push(value.duty === "off" ? "disabled" : "drain")
   return words.join(",")
 }
 
@@ -142,6 +147,8 @@ function readOptions(words: readonly string[], say: Refuse): Options | undefined
     if (name === "weight") options.weight = weight.read(value ?? "", say1)
     else if (name === "backup") options.backup = boolean.read(value ?? true, say1)
     else if (name === "tls") options.tls = boolean.read(value ?? true, say1)
+    else if (name === "drain") options.drain = boolean.read(value ?? true, say1)
+    else if (name === "disabled") options.disabled = boolean.read(value ?? true, say1)
     else if (name === "ca" && value) options.ca = value
     else if (name === "ca") say1("name a file, ca=FILE")
     else {
@@ -189,6 +196,8 @@ function readObject(
     weight: given("weight", weight),
     backup: given("backup", boolean),
     tls: given("tls", boolean),
+    drain: given("drain", boolean),
+    disabled: given("disabled", boolean),
   }
   if (typeof object.ca === "string" && object.ca !== "") options.ca = object.ca
   else if (object.ca !== undefined && object.ca !== null) {
@@ -223,6 +232,8 @@ function assemble(
     return say("has a weight, which its SRV records tell")
   }
   const tls = scheme === null ? (options.tls ?? number === 443) : scheme === "https"
+  if (options.drain && options.disabled) return say("says drain and disabled, choose one")
+  const duty = options.disabled ? "off" : options.drain ? "drain" : undefined
   const ca = options.ca ?? null
   if (ca !== null && !tls) return say("has a ca but no TLS, add tls or use https://")
   const place = number === 0 ? host : formatHostPort(host, number)
@@ -235,6 +246,7 @@ function assemble(
     backup: options.backup ?? false,
     ca,
     ...(discover === null ? {} : { discover }),
+    ...(duty === undefined ? {} : { duty }),
   }
 }
 

@@ -6,13 +6,13 @@
 import { endOfString, join, locateFlow, unquoted, type Found } from "./flow-locator.ts"
 
 /** Offset of the first character of the line after `at`. */
-function nextLine(text: string, at: number): number {
+export function nextLine(text: string, at: number): number {
   const newline = text.indexOf("\n", at)
   return newline === -1 ? text.length : newline + 1
 }
 
 /** Offset of the separator behind the key at `start`, or -1 when there is no key on this line. */
-function endOfKey(text: string, start: number, separator: ":" | "="): number {
+export function endOfKey(text: string, start: number, separator: ":" | "="): number {
   let at = start
   const lineEnd = nextLine(text, start)
   while (at < lineEnd) {

@@ -73,19 +73,31 @@ function parse(text: string, format: FileFormat): unknown {
   }
 }
 
-/** Throws `ConfigSyntaxError`. An empty file is an empty tree. */
-export function parseConfig(name: string, source: string, format: FileFormat): ConfigTree {
-  const text = source.replace(/^\uFEFF/, "")
-  const root = (text.trim() === "" && format === "json" ? null : parse(text, format)) ?? {}
+/** Where each key and list entry of a text that parses begins; `again` hears of a path that has been seen before. */
+export function locate(
+  text: string,
+  format: FileFormat,
+  again: (path: string) => void = () => {},
+): ReadonlyMap<string, number> {
   const offsets = new Map<string, number>()
-  const duplicates: string[] = []
   const found = (path: string, offset: number): void => {
-    if (offsets.has(path) && format !== "toml") duplicates.push(path)
+    if (offsets.has(path)) again(path)
     offsets.set(path, offset)
   }
   if (format === "yaml") locateYaml(text, found)
   else if (format === "toml") locateToml(text, found)
   else locateFlow(text, 0, "", found)
+  return offsets
+}
+
+/** Throws `ConfigSyntaxError`. An empty file is an empty tree. */
+export function parseConfig(name: string, source: string, format: FileFormat): ConfigTree {
+  const text = source.replace(/^\uFEFF/, "")
+  const root = (text.trim() === "" && format === "json" ? null : parse(text, format)) ?? {}
+  const duplicates: string[] = []
+  const offsets = locate(text, format, (path) => {
+    if (format !== "toml") duplicates.push(path)
+  })
   return {
     name,
     root,

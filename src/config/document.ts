@@ -84,6 +84,8 @@ ${table([
   ["`backup`", "Serves only while no other backend can"],
   ["`tls`", "Speak TLS on a port other than 443"],
   ["`ca=FILE`", "PEM file instead of the system's CAs, relative to the working directory"],
+  ["`drain`", "Gets no new request, and is probed: as after `bunlb drain`"],
+  ["`disabled`", "Gets no new request and is not probed: as after `bunlb disable`"],
 ])}
 
 \`dns+http://NAME[:PORT]\` and \`srv+http://_http._tcp.NAME\` (\`dns+https\`, \`srv+https\`; as an object

@@ -31,7 +31,7 @@ export function endOfString(text: string, start: number): number {
   return Math.min(at + 1, text.length)
 }
 
-function skipBlank(text: string, start: number): number {
+export function skipBlank(text: string, start: number): number {
   let at = start
   for (;;) {
     while (at < text.length && /\s/.test(text[at] ?? "")) at++
@@ -42,7 +42,7 @@ function skipBlank(text: string, start: number): number {
 }
 
 /** Offset behind a key, a number or a plain word. */
-function endOfWord(text: string, start: number, role: "key" | "value"): number {
+export function endOfWord(text: string, start: number, role: "key" | "value"): number {
   const first = text[start]
   if (first === '"' || first === "'") return endOfString(text, start)
   let at = start

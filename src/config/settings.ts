@@ -29,7 +29,7 @@ export interface BackendSettings {
   readonly backup: boolean
   /** A PEM file that replaces the system's CAs for this backend, or null. */
   readonly ca: string | null
-  /** Why it gets no new request, by an operator's word at run time; absent while it serves. */
+  /** Why it gets no new request, by an operator's word, at run time or in the file; absent while it serves. */
   readonly duty?: Duty
   /**
    * It stands for as many backends as DNS says (`host` is what is looked up, `port` 0 when the records tell it): the

@@ -12,13 +12,21 @@ import type { Found } from "./members.ts"
 /** Puts members in the place of discovered backends. */
 export type Expand = (backends: readonly BackendSettings[]) => readonly BackendSettings[]
 
-type Known = Pick<BackendSettings, "name" | "weight">
+/** What the configuration says of a backend, as far as it matters here. */
+interface Known {
+  readonly name: string
+  readonly weight: number
+  readonly duty?: Duty | null
+}
+
+/** `serve`: it gets requests, although the configuration says otherwise. */
+export type Word = Duty | "serve"
 
 /** All of it as one bunlb tells the next: plain data. */
 export interface ByHand {
   /** What the configuration said of backends meanwhile. */
   readonly configured: readonly Known[]
-  readonly duties: readonly (readonly [name: string, duty: Duty])[]
+  readonly duties: readonly (readonly [name: string, word: Word])[]
   readonly weights: readonly (readonly [name: string, weight: number])[]
   /** As `--backend` takes them. */
   readonly added: readonly string[]
@@ -30,32 +38,34 @@ export interface ByHand {
 }
 
 export class Control {
-  readonly #duties = new Map<string, Duty>()
+  readonly #duties = new Map<string, Word>()
   readonly #weights = new Map<string, number>()
   readonly #added = new Map<string, BackendSettings>()
   readonly #removed = new Set<string>()
 
-  /** `undefined` puts it back to work. */
-  setDuty(name: string, duty: Duty | undefined): void {
-    if (duty === undefined) this.#duties.delete(name)
-    else this.#duties.set(name, duty)
+  /** `undefined`: as the configuration has it. */
+  setDuty(name: string, word: Word | undefined): void {
+    if (word === undefined) this.#duties.delete(name)
+    else this.#duties.set(name, word)
   }
 
-  dutyOf(name: string): Duty | undefined {
+  dutyOf(name: string): Word | undefined {
     return this.#duties.get(name)
   }
 
-  setWeight(name: string, weight: number): void {
-    this.#weights.set(name, weight)
+  /** `undefined`: as the configuration has it. */
+  setWeight(name: string, weight: number | undefined): void {
+    if (weight === undefined) this.#weights.delete(name)
+    else this.#weights.set(name, weight)
   }
 
   add(backend: BackendSettings): void {
-    this.#forget(backend.name)
+    this.forget(backend.name)
     this.#added.set(backend.name, backend)
   }
 
   remove(name: string): void {
-    this.#forget(name)
+    this.forget(name)
     this.#removed.add(name)
   }
 
@@ -74,18 +84,20 @@ export class Control {
   over(settings: Settings, expand: Expand = (backends) => backends): Settings {
     const present = expand(this.named(settings)).filter(({ name }) => !this.#removed.has(name))
     const backends = present.map((backend) => {
+      const { duty: configured, ...plain } = backend
       const { name, member } = backend
       const of = member?.of ?? name
-      const duty = this.#duties.get(name) ?? this.#duties.get(of)
+      const word = this.#duties.get(name) ?? this.#duties.get(of) ?? configured
       const weight = this.#weights.get(name) ?? this.#weights.get(of) ?? backend.weight
-      return duty === undefined ? { ...backend, weight } : { ...backend, weight, duty }
+      const serves = word === undefined || word === "serve"
+      return serves ? { ...plain, weight } : { ...plain, weight, duty: word }
     })
     return { ...settings, backends }
   }
 
   /** A member has left by itself: whoever comes back under its address is another. */
   forgetMember(name: string): void {
-    if (!this.#added.has(name)) this.#forget(name)
+    if (!this.#added.has(name)) this.forget(name)
   }
 
   /**
@@ -108,7 +120,10 @@ export class Control {
       const unchanged = old.get(name)?.weight === fresh.get(name)?.weight
       if (!unchanged || !isThere(name)) this.#weights.delete(name)
     }
-    for (const name of this.#duties.keys()) if (!isThere(name)) this.#duties.delete(name)
+    for (const name of this.#duties.keys()) {
+      const unchanged = (old.get(name)?.duty ?? null) === (fresh.get(name)?.duty ?? null)
+      if (!unchanged || !isThere(name)) this.#duties.delete(name)
+    }
   }
 
   bequeath(): Pick<ByHand, "duties" | "weights" | "added" | "removed"> {
@@ -140,7 +155,8 @@ export class Control {
     ]
   }
 
-  #forget(name: string): void {
+  /** All that was said of it. */
+  forget(name: string): void {
     this.#duties.delete(name)
     this.#weights.delete(name)
     this.#added.delete(name)
@@ -148,7 +164,8 @@ export class Control {
   }
 }
 
-const words: Readonly<Record<Duty, string>> = {
+const words: Readonly<Record<Word, string>> = {
+  serve: "enabled",
   linger: "draining, clients with its cookie still come",
   drain: "draining",
   off: "disabled",

@@ -79,7 +79,7 @@ function whyServing(row: BackendStatus, strategy: string, panics: boolean): stri
 }
 
 function whyNot(row: BackendStatus): string {
-  if (row.state === "disabled") return "disabled by hand"
+  if (row.state === "disabled") return `disabled ${row.reason}`
   if (row.state === "draining") return `draining ${row.reason}`
   if (row.healthyWorkers === 0) {
     const since = row.since === null ? "" : ` since ${new Date(row.since).toISOString()}`

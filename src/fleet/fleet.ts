@@ -3,7 +3,7 @@
  * seen from outside as one. The master handles no request; whatever it does costs no client anything.
  */
 import { isPrivateAdmin } from "../config/admin-address.ts"
-import type { Settings } from "../config/settings.ts"
+import type { BackendSettings, Settings } from "../config/settings.ts"
 import { takeHanded } from "../net/activation.ts"
 import { openListeners, type Listeners } from "../net/listeners.ts"
 import { processClock } from "../observe/clock.ts"
@@ -15,6 +15,7 @@ import { fleetSamples } from "./figures.ts"
 import type { FleetHealthChange } from "./health-view.ts"
 import { HealthView, healthLine } from "./health-view.ts"
 import { Ledger } from "./ledger.ts"
+import type { KeepBackends } from "./kept.ts"
 import type { FleetLimits } from "./limits.ts"
 import type { OpenLink } from "./link.ts"
 import { Recorder } from "./live.ts"
@@ -25,7 +26,7 @@ import { Slot } from "./slot.ts"
 import type { Death } from "./slot.ts"
 import { Steering, type LoadSettings, type Upgrade } from "./steering.ts"
 import type { Predecessor } from "./predecessor.ts"
-import type { FleetStatus } from "./status.ts"
+import type { BackendPast, FleetStatus } from "./status.ts"
 import { backendRows } from "./status.ts"
 import { version } from "./version.ts"
 import type { Will } from "./will.ts"
@@ -38,6 +39,7 @@ export interface FleetOptions {
   /** Reads the configuration again. */
   readonly load: LoadSettings
   readonly upgrade: Upgrade
+  readonly keep: KeepBackends
   /** The bunlb that this one follows, or null. */
   readonly predecessor: Predecessor | null
   readonly onHealthChange: (change: FleetHealthChange) => void
@@ -249,6 +251,10 @@ export class Fleet {
   #statusBy(reports: readonly WorkerReport[]): FleetStatus {
     const { settings } = this.#options
     const { byHand, discovered } = this.control
+    const pastOf = (each: BackendSettings): BackendPast => ({
+      ...this.#ledger.past(each),
+      byHand: this.control.isHeldByHand(each),
+    })
     return {
       ...(discovered.length === 0 ? {} : { discovered }),
       ...(byHand.length === 0 ? {} : { byHand }),
@@ -268,7 +274,7 @@ export class Fleet {
         inFlight: slot.lastReport?.inFlight ?? 0,
         restarts: slot.restarts,
       })),
-      backends: backendRows(settings.backends, (each) => this.#ledger.past(each), reports),
+      backends: backendRows(settings.backends, pastOf, reports),
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { BunlbError } from "../observe/errors.ts"
 import { HEIR_ENV } from "./predecessor.ts"
-import { Refused } from "./steering.ts"
+import { Refused } from "./refused.ts"
 import type { FromHeir, ToHeir, Will } from "./will.ts"
 
 export interface HeirOptions {

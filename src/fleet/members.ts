@@ -59,6 +59,7 @@ export function membersOf(
       weight: backend.discover === "srv" ? scaled(weight, heaviest) : backend.weight,
       backup: backend.backup || priority > first,
       ca,
+      ...(backend.duty === undefined ? {} : { duty: backend.duty }),
       member: { of: backend.name, host: knownAs(backend) },
     }
   })

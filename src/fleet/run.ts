@@ -14,12 +14,14 @@ import type { Log } from "../observe/log.ts"
 import type { StartWorker } from "../worker/types.ts"
 import { Fleet } from "./fleet.ts"
 import type { FleetHealthChange } from "./health-view.ts"
+import type { KeepBackends } from "./kept.ts"
 import type { FleetLimits } from "./limits.ts"
 import { fleetLimits } from "./limits.ts"
 import { localLinks } from "./local-link.ts"
 import { openProcessLink } from "./process-link.ts"
 import type { Predecessor } from "./predecessor.ts"
-import { Refused, type LoadSettings } from "./steering.ts"
+import { Refused } from "./refused.ts"
+import type { LoadSettings } from "./steering.ts"
 import { Succession } from "./succession.ts"
 import { ReloadTriggers } from "./triggers.ts"
 import { version } from "./version.ts"
@@ -31,6 +33,8 @@ export interface FleetHooks {
   readonly limits?: Partial<FleetLimits>
   /** Reads the configuration again; without it a reload finds nothing new. */
   readonly load?: LoadSettings
+  /** Writes backends into the configuration file; without it nothing can be kept. */
+  readonly keep?: KeepBackends
   /** The configuration file, for `watch`. */
   readonly file?: string | null
   /** The worker of single-process mode. */
@@ -57,6 +61,10 @@ export interface RunningFleet {
   stop(): Promise<void>
 }
 
+const keepNothing: KeepBackends = async () => {
+  throw new Refused("not_saved", "not saved and not done: this bunlb belongs to another program")
+}
+
 /** A signal that reaches both a launcher and us, and that it passes on, is one wish and not two. */
 const SAME_WISH_MS = 50
 
@@ -74,6 +82,7 @@ export async function startFleet(
     openLink:
       settings.mode === "sp" ? localLinks(hooks.startWorker ?? startRealWorker) : openProcessLink,
     load: hooks.load ?? (async () => settings),
+    keep: hooks.keep ?? keepNothing,
     upgrade: async (configured) => {
       if (hooks.succession !== undefined) return await hooks.succession.upgrade(configured)
       throw new Refused("no_upgrade", "this bunlb belongs to another program, which decides")

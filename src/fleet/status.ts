@@ -71,6 +71,8 @@ export interface BackendPast {
   readonly requests: number
   readonly failures: number
   readonly duty?: Duty
+  /** The duty is by hand and not by the configuration. */
+  readonly byHand?: boolean
   readonly of?: string
 }
 
@@ -121,9 +123,10 @@ export function mergeBackend(past: BackendPast, workers: readonly WorkerReport[]
 /** The reason of a draining backend that is not yet without clients. */
 export const LINGERING = "by hand; clients with its cookie still come"
 
-function reasonOfDuty({ duty }: BackendPast): string | null {
+function reasonOfDuty({ duty, byHand }: BackendPast): string | null {
   if (duty === "linger") return LINGERING
-  return duty === undefined ? null : "by hand"
+  if (duty === undefined) return null
+  return byHand === false ? "by the configuration" : "by hand"
 }
 
 function stateOf(

@@ -6,25 +6,26 @@
 import { backend as backendType } from "../config/backend.ts"
 import { MAX_BACKENDS } from "../config/backend.ts"
 import { differenceOf, withoutRestart } from "../config/difference.ts"
-import type { BackendSettings, Duty, Milliseconds, Settings } from "../config/settings.ts"
+import type { BackendSettings, Milliseconds, Settings } from "../config/settings.ts"
 import { nameService } from "../net/name-service.ts"
 import { TlsClient, forgetCas } from "../net/tls-client.ts"
 import { processClock } from "../observe/clock.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
-import { type ByHand, Control } from "./control.ts"
+import { type ByHand, Control, type Word } from "./control.ts"
 import { type Discovered, Discovery } from "./discovery.ts"
 import { type Explanation, explain } from "./explain.ts"
 import type { Fleet } from "./fleet.ts"
-
-/** What was done, or what would be. */
-export interface Outcome {
-  readonly changes: readonly string[]
-  /** Lines that name a setting which waits for a restart. */
-  readonly restart: readonly string[]
-  /** All that is changed by hand and in no file. */
-  readonly byHand: readonly string[]
-}
+import {
+  type Change,
+  type KeepBackends,
+  withBackend,
+  withDuty,
+  withWeight,
+  withoutBackend,
+} from "./kept.ts"
+import type { Outcome } from "./outcome.ts"
+import { Refused } from "./refused.ts"
 
 /** DNS is asked this soon after a TTL has run out. */
 const LOOK_MS = 100
@@ -39,22 +40,13 @@ export interface SteeringParts {
   readonly load: LoadSettings
   readonly log: Log
   readonly upgrade: Upgrade
+  readonly keep: KeepBackends
 }
 
 /** How long clients with its cookie may still come to a backend that drains. */
 interface Grace {
   readonly timer: Timer
   readonly endsAt: Milliseconds
-}
-
-/** Why something that was asked cannot be done; `code` is for programs. */
-export class Refused extends Error {
-  readonly code: string
-
-  constructor(code: string, message: string) {
-    super(message)
-    this.code = code
-  }
 }
 
 export class Steering {
@@ -67,18 +59,20 @@ export class Steering {
   #turn: Promise<unknown> = Promise.resolve()
   readonly #graces = new Map<string, Grace>()
   readonly #upgrade: Upgrade
+  readonly #keep: KeepBackends
   #upgrading = false
   readonly #discovery: Discovery
   #lookups: Timer | null = null
   /** The names of those that were discovered. */
   #members: ReadonlySet<string> = new Set()
 
-  constructor(fleet: Fleet, configured: Settings, { load, log, upgrade }: SteeringParts) {
+  constructor(fleet: Fleet, configured: Settings, { load, log, upgrade, keep }: SteeringParts) {
     this.#fleet = fleet
     this.#configured = configured
     this.#load = load
     this.#log = log
     this.#upgrade = upgrade
+    this.#keep = keep
     this.#discovery = new Discovery(
       {
         names: nameService(configured.dns.servers),
@@ -121,71 +115,88 @@ export class Steering {
   }
 
   /** Drains: no new requests, except, for `graceMs`, from clients whose sticky cookie names it. */
-  drain(name: string, graceMs: Milliseconds): Promise<Outcome> {
+  drain(name: string, graceMs: Milliseconds, save: boolean): Promise<Outcome> {
     const lingers = graceMs > 0 && this.#configured.strategy === "sticky"
-    return this.#inTurn(() => {
-      this.#find(name)
-      this.#setDuty(name, lingers ? "linger" : "drain")
+    const say = (word: Word | undefined): void => {
+      this.#setDuty(name, lingers ? "linger" : word)
       if (lingers) this.#allow(name, graceMs)
-      return this.#applyByHand(`backend ${name}: draining`)
+    }
+    return this.#change(save, `backend ${name}: draining`, {
+      judge: () => this.#find(name),
+      rewrite: withDuty(name, "drain"),
+      say: () => say("drain"),
+      kept: () => say(undefined),
     })
   }
 
   /** Takes it out at once and probes it no more; what is in flight ends. */
-  disable(name: string): Promise<Outcome> {
-    return this.#inTurn(() => {
-      this.#find(name)
-      this.#setDuty(name, "off")
-      return this.#applyByHand(`backend ${name}: disabled`)
+  disable(name: string, save: boolean): Promise<Outcome> {
+    return this.#change(save, `backend ${name}: disabled`, {
+      judge: () => this.#find(name),
+      rewrite: withDuty(name, "off"),
+      say: () => this.#setDuty(name, "off"),
+      kept: () => this.#setDuty(name, undefined),
     })
   }
 
   /** Back to work after `drain` or `disable`. */
-  enable(name: string): Promise<Outcome> {
-    return this.#inTurn(() => {
-      this.#find(name)
-      this.#setDuty(name, undefined)
-      return this.#applyByHand(`backend ${name}: enabled`)
+  enable(name: string, save: boolean): Promise<Outcome> {
+    return this.#change(save, `backend ${name}: enabled`, {
+      judge: () => this.#find(name),
+      rewrite: withDuty(name, undefined),
+      say: () => this.#setDuty(name, this.#isHeldBack(name) ? "serve" : undefined),
+      kept: () => this.#setDuty(name, undefined),
     })
   }
 
-  setWeight(name: string, weight: number): Promise<Outcome> {
-    return this.#inTurn(() => {
-      this.#find(name)
-      this.#control.setWeight(name, weight)
-      return this.#applyByHand(`backend ${name}: weight ${weight}`)
+  setWeight(name: string, weight: number, save: boolean): Promise<Outcome> {
+    return this.#change(save, `backend ${name}: weight ${weight}`, {
+      judge: () => this.#find(name),
+      rewrite: withWeight(name, weight),
+      say: () => this.#control.setWeight(name, weight),
+      kept: () => this.#control.setWeight(name, undefined),
     })
   }
 
   /** `line` is as `--backend` takes it. */
-  add(line: string): Promise<Outcome> {
-    return this.#inTurn(() => {
-      const faults: string[] = []
-      const backend = backendType.read(line, (fault) => void faults.push(fault))
-      if (backend === undefined) throw new Refused("bad_backend", faults.join("; "))
-      const { backends } = this.effective
-      if (this.#isThere(backend.name)) {
-        throw new Refused("exists", `backend ${backend.name} is there already`)
-      }
-      if (backends.length >= MAX_BACKENDS) {
-        throw new Refused("too_many", `there are ${MAX_BACKENDS} backends already`)
-      }
-      judgeCas([backend], this.#configured)
-      this.#control.add(backend)
-      return this.#applyByHand(`backend ${backend.name}: added`)
+  add(line: string, save: boolean): Promise<Outcome> {
+    const faults: string[] = []
+    const backend = backendType.read(line, (fault) => void faults.push(fault))
+    if (backend === undefined) {
+      return Promise.reject(new Refused("bad_backend", faults.join("; ")))
+    }
+    const { name } = backend
+    const isKept = (): boolean => this.#configured.backends.some((each) => each.name === name)
+    return this.#change(save, `backend ${name}: added`, {
+      judge: () => {
+        // One that was added by hand may be kept now.
+        if (this.#isThere(name) && (!save || isKept())) {
+          throw new Refused("exists", `backend ${name} is there already`)
+        }
+        if (this.effective.backends.length >= MAX_BACKENDS) {
+          throw new Refused("too_many", `there are ${MAX_BACKENDS} backends already`)
+        }
+        judgeCas([backend], this.#configured)
+      },
+      rewrite: withBackend(backend),
+      say: () => this.#control.add(backend),
+      kept: () => this.#control.forget(name),
     })
   }
 
-  remove(name: string): Promise<Outcome> {
-    return this.#inTurn(() => {
-      this.#find(name)
-      const names = this.#control.named(this.#configured).map((backend) => backend.name)
-      if (this.effective.backends.length === 1 || names.every((each) => each === name)) {
-        throw new Refused("last", `backend ${name} is the last one; add another first`)
-      }
-      this.#setDuty(name, undefined)
-      this.#control.remove(name)
-      return this.#applyByHand(`backend ${name}: removed`)
+  remove(name: string, save: boolean): Promise<Outcome> {
+    const leave = (): void => this.#setDuty(name, undefined)
+    return this.#change(save, `backend ${name}: removed`, {
+      judge: () => {
+        this.#find(name)
+        const names = this.#control.named(this.#configured).map((backend) => backend.name)
+        if (this.effective.backends.length === 1 || names.every((each) => each === name)) {
+          throw new Refused("last", `backend ${name} is the last one; add another first`)
+        }
+      },
+      rewrite: withoutBackend(name),
+      say: () => (leave(), this.#control.remove(name)),
+      kept: () => (leave(), this.#control.forget(name)),
     })
   }
 
@@ -200,7 +211,7 @@ export class Steering {
     const now = processClock.now()
     return {
       ...this.#control.bequeath(),
-      configured: backends.map(({ name, weight }) => ({ name, weight })),
+      configured: backends.map(({ name, weight, duty = null }) => ({ name, weight, duty })),
       found: this.#discovery.bequeath(),
       graces: [...this.#graces].map(([name, { endsAt }]) => [name, Math.max(0, endsAt - now)]),
     }
@@ -220,6 +231,11 @@ export class Steering {
   /** What whoever changes something must show. */
   get token(): string | null {
     return this.#configured.adminToken
+  }
+
+  /** It is by hand that it gets no request, not by the configuration. */
+  isHeldByHand({ name, member }: BackendSettings): boolean {
+    return (this.#control.dutyOf(name) ?? this.#control.dutyOf(member?.of ?? name)) !== undefined
   }
 
   /** All that is changed by hand, one line each. */
@@ -264,11 +280,26 @@ export class Steering {
     return { ...outcome, byHand: this.byHand }
   }
 
-  async #applyByHand(line: string): Promise<Outcome> {
-    this.#log.info(`${line}, by hand`)
-    this.#fleet.note("note", `${line}, by hand`)
-    await this.#apply()
-    return { changes: [line], restart: [], byHand: this.byHand }
+  /** The file is written first: where that fails nothing has changed. */
+  #change(save: boolean, line: string, change: Change): Promise<Outcome> {
+    return this.#inTurn(async () => {
+      change.judge()
+      const before = this.#configured.backends
+      const after = save ? change.rewrite(before) : before
+      const saved = save ? await this.#keep(this.#configured, after) : null
+      if (saved === null) change.say()
+      else {
+        this.#control.settle(before, after, this.#members)
+        this.#configured = { ...this.#configured, backends: after }
+        change.kept()
+      }
+      if (saved === null) this.#log.info(`${line}, by hand`)
+      else this.#log.info(`${line}, by hand and in ${saved}`)
+      this.#fleet.note("note", `${line}, by hand`)
+      await this.#apply()
+      const outcome = { changes: [line], restart: [], byHand: this.byHand }
+      return saved === null ? outcome : { ...outcome, saved }
+    })
   }
 
   async #apply(): Promise<void> {
@@ -313,10 +344,15 @@ export class Steering {
     throw new Refused("unknown_backend", `no backend ${name}; there are ${names.join(", ")}${more}`)
   }
 
-  #setDuty(name: string, duty: Duty | undefined): void {
+  /** By the configuration itself. */
+  #isHeldBack(name: string): boolean {
+    return this.#configured.backends.some((each) => each.name === name && each.duty !== undefined)
+  }
+
+  #setDuty(name: string, word: Word | undefined): void {
     clearTimeout(this.#graces.get(name)?.timer)
     this.#graces.delete(name)
-    this.#control.setDuty(name, duty)
+    this.#control.setDuty(name, word)
   }
 
   #allow(name: string, ms: Milliseconds): void {
@@ -327,7 +363,7 @@ export class Steering {
   #endGrace(name: string): void {
     void this.#inTurn(async () => {
       if (this.#control.dutyOf(name) !== "linger") return
-      this.#setDuty(name, "drain")
+      this.#setDuty(name, this.#isHeldBack(name) ? undefined : "drain")
       this.#log.info(`backend ${name}: the grace is over, its cookie counts no more`)
       await this.#apply()
     }).catch((error) => this.#log.error(String(error)))

@@ -13,7 +13,8 @@ import type { Fleet } from "./fleet.ts"
 import { Heir } from "./heir.ts"
 import type { FleetLimits } from "./limits.ts"
 import { programOnDisk } from "./program.ts"
-import { Refused, type Outcome } from "./steering.ts"
+import { Refused } from "./refused.ts"
+import type { Outcome } from "./outcome.ts"
 import { WILL_FORMAT, type Place, type Will } from "./will.ts"
 
 /** Programs that run as PID 1 of a container and end when their child ends. */

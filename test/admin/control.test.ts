@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test"
 import type { AdminControl } from "../../src/admin/control.ts"
 import { guard } from "../../src/admin/guard.ts"
 import { startAdmin, type AdminSource } from "../../src/admin/server.ts"
-import { Refused } from "../../src/fleet/steering.ts"
+import { Refused } from "../../src/fleet/refused.ts"
 import { BunlbError } from "../../src/observe/errors.ts"
 
 const TOKEN = "0123456789abcdef"
@@ -25,7 +25,7 @@ const source: AdminSource = {
 /** Answers with what it was asked for. */
 function echo(more: Partial<AdminControl> = {}): AdminControl {
   const did = async (...words: unknown[]) => ({
-    changes: [words.join(" ")],
+    changes: [words.join(" ").trim()],
     restart: [],
     byHand: [],
   })
@@ -33,12 +33,12 @@ function echo(more: Partial<AdminControl> = {}): AdminControl {
     token: null,
     upgrade: () => did("upgrade"),
     reload: (dry) => did("reload", dry),
-    drain: (name, grace) => did("drain", name, grace),
-    enable: (name) => did("enable", name),
-    disable: (name) => did("disable", name),
-    setWeight: (name, weight) => did("weight", name, weight),
-    add: (line) => did("add", line),
-    remove: (name) => did("remove", name),
+    drain: (name, grace, save) => did("drain", name, grace, save ? "save" : ""),
+    enable: (name, save) => did("enable", name, save ? "save" : ""),
+    disable: (name, save) => did("disable", name, save ? "save" : ""),
+    setWeight: (name, weight, save) => did("weight", name, weight, save ? "save" : ""),
+    add: (line, save) => did("add", line, save ? "save" : ""),
+    remove: (name, save) => did("remove", name, save ? "save" : ""),
     explain: async (cookie) => ({ strategy: `for ${cookie}`, verdicts: [] }),
     ...more,
   }
@@ -73,6 +73,12 @@ test.each([
   ["backends/A:80/disable", "{}", "disable a:80"],
   ["backends/a:80/weight", '{"weight":7}', "weight a:80 7"],
   ["backends/a:80/remove", undefined, "remove a:80"],
+  ["backends", '{"backend":"a:80","save":true}', "add a:80 save"],
+  ["backends/a:80/drain", '{"grace":1,"save":true}', "drain a:80 1 save"],
+  ["backends/a:80/enable", '{"save":true}', "enable a:80 save"],
+  ["backends/a:80/disable", '{"save":true}', "disable a:80 save"],
+  ["backends/a:80/weight", '{"weight":7,"save":true}', "weight a:80 7 save"],
+  ["backends/a:80/remove", '{"save":false}', "remove a:80"],
 ])("POST %s %s", async (path, body, did) => {
   await using admin = await listen(echo())
   const { status, json } = await admin.post(path, body)
@@ -85,6 +91,7 @@ test.each([
   ["backends/a:80/weight", '{"weight":0}', 400, "bad_value"],
   ["backends/a:80/weight", "", 400, "bad_value"],
   ["backends/a:80/drain", '{"grace":-1}', 400, "bad_value"],
+  ["backends/a:80/enable", '{"save":"yes"}', 400, "bad_value"],
   ["backends/a:80/explode", undefined, 404, "not_found"],
   ["backends/a:80/toString", undefined, 404, "not_found"],
 ])("POST %s %s is %d %s", async (path, body, code, reason) => {

@@ -183,3 +183,16 @@ describe("a list", () => {
     expect(reading(backendList, many)).toBe("expected at most 1024 backends, got 1025")
   })
 })
+
+test("one may be held back by the file", () => {
+  expect(reading(backend, "a:80,drain")).toMatchObject({ duty: "drain" })
+  expect(reading(backend, "a:80,disabled,weight=2")).toMatchObject({ duty: "off", weight: 2 })
+  expect(reading(backend, { host: "a", port: 80, disabled: true })).toMatchObject({ duty: "off" })
+  expect(reading(backend, { host: "a", port: 80, drain: false })).not.toHaveProperty("duty")
+  expect(reading(backend, "a:80,drain=no")).not.toHaveProperty("duty")
+  expect(reading(backend, "a:80,drain,disabled")).toContain("says drain and disabled, choose one")
+  for (const line of ["a:80,drain", "a:80,weight=2,disabled"]) {
+    const read = reading(backend, line)
+    expect(typeof read === "string" ? read : backend.format(read)).toBe(line)
+  }
+})

@@ -77,3 +77,24 @@ test("what was removed by hand and then from the file may come back by the file"
   control.settle(without.backends, base.backends)
   expect(names(control)).toEqual(["a:80 1 on", "b:80 1 on"])
 })
+
+test("a backend that the file holds back can be put to work by hand, until the file says otherwise", () => {
+  const held = testSettings({
+    backends: [testBackend("a:80", { duty: "drain" }), testBackend("b:80", { duty: "off" })],
+  })
+  const duties = (control: Control, settings = held) =>
+    control.over(settings).backends.map(({ duty }) => duty ?? "on")
+  const control = new Control()
+  expect(duties(control)).toEqual(["drain", "off"])
+  control.setDuty("a:80", "serve")
+  control.setDuty("b:80", "drain")
+  expect(duties(control)).toEqual(["on", "drain"])
+  expect(control.lines()).toEqual(["a:80 enabled", "b:80 draining"])
+  const other = new Control()
+  other.inherit({ ...control.bequeath(), configured: [], found: [], graces: [] })
+  expect(duties(other)).toEqual(["on", "drain"])
+  control.settle(held.backends, held.backends)
+  expect(duties(control)).toEqual(["on", "drain"])
+  control.settle(held.backends, [testBackend("a:80"), testBackend("b:80", { duty: "off" })])
+  expect(control.lines()).toEqual(["b:80 draining"])
+})

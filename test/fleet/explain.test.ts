@@ -48,7 +48,7 @@ test("why not: unhealthy, draining, disabled, a backup", () => {
     "a:80": {},
     "b:80": down,
     "c:80": { status: { state: "draining", reason: "by hand" } },
-    "d:80": { status: { state: "disabled" } },
+    "d:80": { status: { state: "disabled", reason: "by hand" } },
     "e:80": { settings: { backup: true } },
     "f:80": { status: { state: "degraded", healthyWorkers: 1 } },
   }

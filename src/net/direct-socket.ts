@@ -81,7 +81,24 @@ export class DirectSocket implements TcpSocket, Pollable {
 
   write(bytes: Uint8Array, from: number, length: number): number {
     if (this.fd < 0 || this.#shut || this.#broken) return -1
-    const taken = this.#kernel.send(this.fd, bytes, from, length)
+    return this.#sent(this.#kernel.send(this.fd, bytes, from, length), length)
+  }
+
+  /** As `write`, for the first `length` bytes of `head` and then `more` of `body`, in one call. */
+  writeBoth(
+    head: Uint8Array,
+    length: number,
+    body: Uint8Array,
+    from: number,
+    more: number,
+  ): number {
+    if (this.fd < 0 || this.#shut || this.#broken) return -1
+    const taken = this.#kernel.sendBoth(this.fd, head, length, body, from, more)
+    return this.#sent(taken, length + more)
+  }
+
+  /** `taken` of `length` bytes have gone, or -1. Returns what `write` does. */
+  #sent(taken: number, length: number): number {
     if (taken === length) return taken
     if (taken < 0) {
       const errno = libc().errno()

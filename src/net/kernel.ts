@@ -50,6 +50,19 @@ const optionLength = new Uint32Array(new ArrayBuffer(4))
 const peer = new Uint8Array(new ArrayBuffer(28))
 const peerLength = new Uint32Array(new ArrayBuffer(4))
 
+/** Two struct iovec, in 32-bit words: address and length, 64 bits each; sendmsg(2). */
+const pieces = new Uint32Array(new ArrayBuffer(32))
+/** A struct msghdr of 56 bytes that names them: no address, no control data. */
+const message = new BigUint64Array(new ArrayBuffer(56))
+message[2] = BigInt(ptr(pieces))
+message[3] = 2n
+
+function putPiece(word: number, address: number, length: number): void {
+  pieces[word] = address
+  pieces[word + 1] = address / 0x1_0000_0000
+  pieces[word + 2] = length
+}
+
 function load() {
   const { symbols } = firstThatLoads(libraryNames(process.platform, process.arch), (name) =>
     dlopen(name, {
@@ -58,6 +71,7 @@ function load() {
       epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
       recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
       send: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
+      sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
       accept4: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
       setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
       getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
@@ -84,6 +98,7 @@ export interface Pipe {
 export class Kernel {
   readonly #calls = load()
   readonly #event = ptr(event)
+  readonly #message = ptr(message)
   readonly #events = ptr(events)
   readonly #option = ptr(option)
   readonly #optionLength = ptr(optionLength)
@@ -131,6 +146,20 @@ export class Kernel {
 
   send(fd: number, bytes: Uint8Array, from: number, length: number): number {
     return this.#calls.send(fd, ptr(bytes, from), length, MSG_NOSIGNAL)
+  }
+
+  /** The first `length` bytes of `head` and then `more` of `body`, which begin at `from`. */
+  sendBoth(
+    fd: number,
+    head: Uint8Array,
+    length: number,
+    body: Uint8Array,
+    from: number,
+    more: number,
+  ): number {
+    putPiece(0, ptr(head), length)
+    putPiece(4, ptr(body, from), more)
+    return this.#calls.sendmsg(fd, this.#message, MSG_NOSIGNAL)
   }
 
   /** The next connection in the queue of `fd`; it does not block. Its peer is `peerAddress()`. */

@@ -6,16 +6,12 @@ import type { DialFailure } from "../net/dial-failure.ts"
 import type { Mover } from "../net/direct-socket.ts"
 import { Outbound } from "../net/outbound.ts"
 import { Outbox } from "../net/outbox.ts"
-import { libc } from "../net/libc.ts"
+import { isQuiet } from "../net/peek.ts"
 import { RECEIVE_SIZE } from "../net/receive-memory.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Gateway } from "./gateway.ts"
 import type { Tunnel } from "./tunnel.ts"
 import type { Upstream } from "./upstream.ts"
-
-const MSG_PEEK_DONTWAIT = 0x2 | 0x40
-const EAGAIN = 11
-const peeked = new Uint8Array(1)
 
 /** Enough for a head and a small body; the rest of a large one is moved, or received in larger pieces. */
 const FIRST_READ = 32 * 1024
@@ -62,6 +58,22 @@ export class BackendConnection extends Outbound implements Mover {
     if (this.socket === null || from === to) return
     this.#gateway.figures.toBackend += to - from
     if (!this.outbox.send(this.socket, bytes, from, to)) this.#broken = true
+  }
+
+  /** As `send`, for a head and the body bytes behind it: in one call, and without a copy where sockets are direct. */
+  sendBoth(head: Buffer, length: number, body: Buffer, from: number, to: number): void {
+    if (this.direct === null || this.outbox.size > 0) {
+      this.send(head, 0, length)
+      this.send(body, from, to)
+      return
+    }
+    this.#gateway.figures.toBackend += length + to - from
+    const taken = this.direct.writeBoth(head, length, body, from, to - from)
+    if (taken < 0) this.#broken = true
+    else if (taken < length) {
+      this.outbox.keep(head, taken, length)
+      this.outbox.keep(body, from, to)
+    } else if (taken - length < to - from) this.outbox.keep(body, from + taken - length, to)
   }
 
   pause(): void {
@@ -120,10 +132,7 @@ export class BackendConnection extends Outbound implements Mover {
    * ticket: then a fresh connection is a small price.
    */
   isStale(): boolean {
-    const fd = this.socket?.fd ?? -1
-    if (fd < 0) return false
-    if (libc().recv(fd, peeked, 1, MSG_PEEK_DONTWAIT) >= 0) return true
-    return libc().errno() !== EAGAIN
+    return this.socket !== null && !isQuiet(this.socket)
   }
 
   protected opened(): void {

@@ -12,11 +12,12 @@
 import type { Milliseconds, TimeoutSettings } from "../config/settings.ts"
 import { CR } from "../http/bytes.ts"
 import { PartialHead } from "../http/partial-head.ts"
-import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength, ownAnswer } from "../http/refusal.ts"
+import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength } from "../http/refusal.ts"
 import type { HeadPlan } from "../http/request-writer.ts"
 import { scanRequest } from "../http/request.ts"
 import type { Deadlined } from "../net/deadlines.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
+import { isQuiet } from "../net/peek.ts"
 import type { SocketOwner, TcpSocket } from "../net/socket.ts"
 import { Exchange } from "./exchange.ts"
 import type { ExchangeRecord, Who } from "./exchange-record.ts"
@@ -37,13 +38,11 @@ const HELD_LIMIT = 16 * 1024
 const LINGER_BYTES = 16 * 1024 * 1024
 const LINGER_MS = 2000
 
-let connections = 0
-
 export class ClientConnection implements Deadlined, SocketOwner {
   deadlineAt: number
   deadlineSlot = -1
   /** Counts connections of this process; names this one in traces. */
-  readonly id = ++connections
+  readonly id: number
   readonly outbox = new Outbox()
   /** What this client's requests gain on their way. */
   plan: HeadPlan
@@ -69,14 +68,9 @@ export class ClientConnection implements Deadlined, SocketOwner {
     gateway.clock.tick()
     this.plan = gateway.planFor(address)
     this.#exchange = new Exchange(this, gateway)
-    this.logAccess()
+    this.record = gateway.recordFor(this)
     this.deadlineAt = gateway.clock.now() + this.timeouts.clientHead
-    gateway.admit(this)
-  }
-
-  /** Follows the gateway when it begins or ceases to write an access log. */
-  logAccess(): void {
-    this.record = this.#gateway.accessLog?.recordOf(this.plan.identity, this.record) ?? null
+    this.id = gateway.admit(this)
   }
 
   received(bytes: Buffer): void {
@@ -136,9 +130,9 @@ export class ClientConnection implements Deadlined, SocketOwner {
   }
 
   #waitForHead(bytes: Buffer, from: number, to: number): void {
-    if (this.#partial === null || from > 0) {
-      this.#partial = new PartialHead(bytes, from, to, this.#gateway.settings.limits.headBytes)
-    }
+    const { headBytes } = this.#gateway.settings.limits
+    if (from > 0) this.#partial = null
+    this.#partial ??= new PartialHead(bytes, from, to, headBytes)
     // Empty lines begin nothing (RFC 9112 section 2.2), and nothing else so short ends like this.
     const empty = to - from <= 4 && bytes[to - 1] <= CR
     if (this.#phase === HEAD || empty) return
@@ -249,7 +243,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
   /** The exchange has ended. The client may still be sending: a rest of it, or requests after it. */
   exchangeDone(keepAlive: boolean): void {
     if (this.#phase !== EXCHANGE) return
-    if (!keepAlive) return this.linger()
+    if (!keepAlive) return this.#exchange.clientLeaves ? this.#part() : this.linger()
     this.#phase = IDLE
     if (this.outbox.size === 0) this.#within(this.timeouts.clientIdle)
     if (this.#held !== null) this.#readHeld()
@@ -259,8 +253,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** An answer of bunlb's own. */
   answer(status: number, text: string, keepAlive: boolean, bodiless: boolean): void {
-    const retryAfter = status === 503 ? "Retry-After: 1\r\n" : ""
-    const bytes = Buffer.from(ownAnswer(status, text, !keepAlive, retryAfter))
+    const bytes = this.#gateway.answerFor(status, text, keepAlive)
     this.send(bytes, 0, bodiless ? headLength(bytes) : bytes.length)
     this.record?.finish(status)
     this.exchangeDone(keepAlive)
@@ -294,6 +287,13 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#phase = FLUSH
     if (this.outbox.size === 0) this.#close()
     else this.#within(this.timeouts.clientBody)
+  }
+
+  /** The client has said that this was its last request. Should it have said more, a close would be a reset. */
+  #part(): void {
+    const quiet = this.#held === null && this.#socket !== null && isQuiet(this.#socket)
+    if (quiet) this.finish()
+    else this.linger()
   }
 
   /** Closes for writing once everything has been sent, and reads on for a while. */

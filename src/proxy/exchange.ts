@@ -50,6 +50,11 @@ export class Exchange implements relay.RelayTerms {
     return this.#request.done
   }
 
+  /** The client has sent the request whole, and no other after it: it said so. */
+  get clientLeaves(): boolean {
+    return this.#request.done && !this.#request.keepAlive
+  }
+
   /** As `RequestRelay.begin`. */
   begin(bytes: Buffer, start: number, end: number, to: number): number {
     const gateway = this.#gateway
@@ -236,10 +241,7 @@ export class Exchange implements relay.RelayTerms {
     const { switching, switchStart, switchEnd } = this.#response
     if (backend === null || switching === null) return
     const tunnel = openTunnel(this.#gateway, this.#client, backend, this.#request, switching)
-    if (tunnel === null) {
-      this.#backendFailed("switched protocols unasked")
-      return
-    }
+    if (tunnel === null) return this.#backendFailed("switched protocols unasked")
     this.#succeed(101)
     this.#client.record?.switched()
     this.#backend = null

@@ -27,6 +27,7 @@ import type { Figures } from "../observe/figures.ts"
 import type { Log } from "../observe/log.ts"
 import type { AccessLog } from "./access-log.ts"
 import type { ClientConnection } from "./client-connection.ts"
+import type { ExchangeRecord } from "./exchange-record.ts"
 import { StickyCookieFilter } from "./cookie-filter.ts"
 import { Trace } from "./trace.ts"
 import type { Upstream } from "./upstream.ts"
@@ -123,11 +124,23 @@ export class Gateway {
     if (open >= this.backendLimit) richest?.pool.retireOldest()
   }
 
-  admit(client: ClientConnection): void {
+  /** Returns the number of this connection among those of the process. */
+  admit(client: ClientConnection): number {
     this.deadlines.add(client)
     this.clients.add(client)
     this.figures.clients++
-    this.figures.accepted++
+    return ++this.figures.accepted
+  }
+
+  /** What the access log will say of a client's exchanges, or null while there is none. */
+  recordFor({ plan, record }: ClientConnection): ExchangeRecord | null {
+    return this.accessLog?.recordOf(plan.identity, record) ?? null
+  }
+
+  /** An answer of bunlb's own. */
+  answerFor(status: number, text: string, keepAlive: boolean): Buffer {
+    const retryAfter = status === 503 ? "Retry-After: 1\r\n" : ""
+    return Buffer.from(ownAnswer(status, text, !keepAlive, retryAfter))
   }
 
   dismiss(client: ClientConnection): void {

@@ -12,6 +12,9 @@ import type { ClientConnection } from "./client-connection.ts"
 import type { Gateway } from "./gateway.ts"
 import { keepBytes, letGo } from "./kept-bytes.ts"
 
+/** Body bytes that are sooner copied behind the head than sent from where they lie. */
+const COPIED = 2048
+
 const nothing = Buffer.alloc(0)
 const noPieces: Buffer[] = []
 
@@ -118,13 +121,10 @@ export class RequestRelay {
     const length = writeRequestHead(bytes, request, plan, connection.upstream, scratch)
     trace?.sent(this.#client.id, scratch, 0, length)
     const body = this.#bodyEnd - this.#end
-    if (body <= scratch.length - length) {
+    if (body <= COPIED) {
       if (body > 0) bytes.copy(scratch, length, this.#end, this.#bodyEnd)
       connection.send(scratch, 0, length + body)
-    } else {
-      connection.send(scratch, 0, length)
-      connection.send(bytes, this.#end, this.#bodyEnd)
-    }
+    } else connection.sendBoth(scratch, length, bytes, this.#end, this.#bodyEnd)
     for (let i = 0; i < this.#pieces.length; i++) {
       connection.send(this.#pieces[i], 0, this.#pieces[i].length)
     }

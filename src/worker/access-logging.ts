@@ -37,7 +37,7 @@ export class AccessLogging {
       this.#access.configure(settings)
     }
     this.#gateway.accessLog = this.#access
-    for (const client of this.#gateway.clients) client.logAccess()
+    for (const client of this.#gateway.clients) client.record = this.#gateway.recordFor(client)
   }
 
   #create(settings: AccessLogSettings): AccessLog {

@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "bun:test"
 import type { Socket } from "bun"
 import { Acceptor } from "../../src/net/acceptor.ts"
+import { DirectSocket } from "../../src/net/direct-socket.ts"
 import { openListeners } from "../../src/net/listeners.ts"
 import { poller } from "../../src/net/poller.ts"
 import type { SocketOwner, TcpSocket } from "../../src/net/socket.ts"
@@ -152,6 +153,28 @@ test("a short write says how much, and drained tells when there is room again", 
   peer.socket.resume()
   await until(() => owner.events.length > 0, PATIENCE_MS, "room")
   expect(owner.events[0]).toBe("drained")
+})
+
+test("a head and a body go out in one call, and a short one says how much went", async () => {
+  const { owner, peer } = await connected()
+  const socket = owner.socket
+  if (!(socket instanceof DirectSocket)) throw new Error("not direct")
+  const head = Buffer.from("HEAD|unsent")
+  const body = rng(9).bytes(50_000)
+  expect(socket.writeBoth(head, 5, body, 10, 40_000)).toBe(40_005)
+  const expected = Buffer.concat([head.subarray(0, 5), body.subarray(10, 40_010)])
+  const received = (): Buffer => Buffer.concat(peer.received)
+  await until(() => received().length === expected.length, PATIENCE_MS, "both")
+  expect(received().equals(expected)).toBe(true)
+  peer.socket.pause()
+  const large = Buffer.alloc(16 * 1024 * 1024)
+  const taken = socket.writeBoth(head, 5, large, 0, large.length)
+  expect(taken).toBeGreaterThan(5)
+  expect(taken).toBeLessThan(large.length)
+  peer.socket.resume()
+  await until(() => owner.events[0] === "drained", PATIENCE_MS, "room")
+  socket.terminate()
+  expect(socket.writeBoth(head, 5, body, 0, 1)).toBe(-1)
 })
 
 test("while paused nothing is received, after resume all of it", async () => {

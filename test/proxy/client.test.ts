@@ -176,3 +176,42 @@ test("an HTTP/1.0 client that wants to stay is not left waiting after an answer 
   expect([response.status, response.field("connection")]).toEqual([503, "close"])
   expect(await client.closed(1000)).toEqual({ by: "end" })
 })
+
+describe("a client that said that this was its last request", () => {
+  const last = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+  test("is closed as soon as it has its answer: bunlb keeps nothing of it", async () => {
+    using setup = await connected({})
+    await setup.client.send(last)
+    const response = await setup.client.receiveResponse()
+    expect([response.status, response.field("connection")]).toEqual([200, "close"])
+    expect(await setup.client.closed()).toEqual({ by: "end" })
+    // It has not said FIN itself, and nobody waits for that.
+    expect(setup.balancer.figure("bunlb_client_connections")).toBe(0)
+  })
+
+  test("and says more all the same is not robbed of the answer by a reset", async () => {
+    using setup = await connected({})
+    await setup.client.send(`${last}\r\nGET /never HTTP/1.1\r\nHost: x\r\n\r\n`)
+    expect((await setup.client.receiveResponse()).status).toBe(200)
+    expect(await setup.client.closed()).toEqual({ by: "end" })
+    expect(setup.backend.requests).toHaveLength(1)
+  })
+
+  test("and goes on speaking while it is answered reads the answer too", async () => {
+    using backend = await ScriptedBackend.start(async (connection) => {
+      await connection.receiveRequest()
+      await until(() => spoken, 2000, "more of the client")
+      await connection.send(answer(200, "x".repeat(300_000)))
+    })
+    let spoken = false
+    const balancer = await TestBalancer.start([backend.port])
+    const client = await RawClient.connect(balancer.port)
+    await client.send(last)
+    await until(() => backend.requests.length === 1, 2000, "the request")
+    await client.send("and more")
+    spoken = true
+    expect((await client.receiveResponse()).body).toHaveLength(300_000)
+    expect(await client.closed()).toEqual({ by: "end" })
+  })
+})

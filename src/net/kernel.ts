@@ -48,6 +48,7 @@ const events = new Int32Array(new ArrayBuffer(EVENTS * STRIDE * 4))
 const option = new Int32Array(new ArrayBuffer(8))
 const optionLength = new Uint32Array(new ArrayBuffer(4))
 const peer = new Uint8Array(new ArrayBuffer(28))
+const peerWords = new Uint32Array(peer.buffer)
 const peerLength = new Uint32Array(new ArrayBuffer(4))
 
 /** Two struct iovec, in 32-bit words: address and length, 64 bits each; sendmsg(2). */
@@ -104,6 +105,10 @@ export class Kernel {
   readonly #optionLength = ptr(optionLength)
   readonly #peer = ptr(peer)
   readonly #peerLength = ptr(peerLength)
+
+  /** The IPv4 peer of last time, which often is that of next time. */
+  #lastAddress = 0
+  #lastText = "0.0.0.0"
 
   createEpoll(): number {
     return this.#calls.epoll_create1(CLOEXEC)
@@ -170,8 +175,13 @@ export class Kernel {
 
   /** Of the connection accepted last: dotted for IPv4, without zone for IPv6. */
   peerAddress(): string {
-    if (peer[0] === 2) return `${peer[4]}.${peer[5]}.${peer[6]}.${peer[7]}`
-    return textOfV6(peer.subarray(8, 24))
+    if (peer[0] !== 2) return textOfV6(peer.subarray(8, 24))
+    const [, address] = peerWords
+    if (address !== this.#lastAddress) {
+      this.#lastAddress = address
+      this.#lastText = `${peer[4]}.${peer[5]}.${peer[6]}.${peer[7]}`
+    }
+    return this.#lastText
   }
 
   /** errno of a connect that has ended; 0 when the connection stands. */

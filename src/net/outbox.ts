@@ -17,10 +17,13 @@ const BLOCK = 16 * 1024
 /** Pieces that have been sent and are still in the list, at most. */
 const SENT_PIECES = 16
 
+/** Shared by all that are empty; never added to. */
+const noPieces: Buffer[] = []
+
 export class Outbox {
   /** Bytes waiting. */
   size = 0
-  #pieces: Buffer[] = []
+  #pieces = noPieces
   #next = 0
   /** The last piece when it is a block of ours with room, and its length so far. */
   #block: Buffer | null = null
@@ -68,7 +71,7 @@ export class Outbox {
 
   clear(): void {
     this.size = 0
-    this.#pieces = []
+    this.#pieces = noPieces
     this.#next = 0
     this.#block = null
     this.#blockLength = 0
@@ -78,6 +81,7 @@ export class Outbox {
   keep(bytes: Buffer, from: number, to: number): void {
     const length = to - from
     this.size += length
+    if (this.#pieces === noPieces) this.#pieces = []
     if (length < SMALL) {
       this.#append(bytes, from, to)
       return

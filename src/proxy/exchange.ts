@@ -30,7 +30,8 @@ export class Exchange implements relay.RelayTerms {
   dialing: BackendConnection | null = null
   #backend: BackendConnection | null = null
   #upstream: Upstream | null = null
-  readonly #attempts: Attempts
+  /** Made for the first request that needs more than one. */
+  #attempts: Attempts | null = null
   /** Addresses of the backend that this attempt may still dial. */
   #addresses = 0
   /** The connection at work had served others before. */
@@ -42,12 +43,15 @@ export class Exchange implements relay.RelayTerms {
     this.#gateway = gateway
     this.#request = new RequestRelay(client, gateway)
     this.#response = new relay.ResponseRelay(client, gateway, this.#request)
-    this.#attempts = new Attempts(gateway)
   }
 
   /** The request has been received whole. */
   get requestDone(): boolean {
     return this.#request.done
+  }
+
+  get #tries(): Attempts {
+    return (this.#attempts ??= new Attempts(this.#gateway))
   }
 
   /** The client has sent the request whole, and no other after it: it said so. */
@@ -60,7 +64,7 @@ export class Exchange implements relay.RelayTerms {
     const gateway = this.#gateway
     this.active = true
     this.#began = gateway.clock.now()
-    this.#attempts.reset()
+    this.#attempts?.reset()
     this.#response.reset()
     gateway.budget.deposit()
     const used = this.#request.begin(bytes, start, end, to)
@@ -289,16 +293,15 @@ export class Exchange implements relay.RelayTerms {
     const { answered } = this.#response
     const stale = this.#reused && !answered
     if (!stale) board.fail(index, reason)
-    if (!this.#attempts.mayResend(this.#request, answered, stale)) {
-      this.#fail("S", 502, `backend: ${reason}`)
-      return
+    if (!this.#tries.mayResend(this.#request, answered, stale)) {
+      return this.#fail("S", 502, `backend: ${reason}`)
     }
     this.#leaveUpstream()
     if (stale && roster.isEligible(index)) {
       this.#attempt(upstream, true)
       return
     }
-    const other = this.#attempts.other(index, this.#request.token)
+    const other = this.#tries.other(index, this.#request.token)
     if (other !== null) figures.failovers++
     this.#attempt(other === null ? upstream : upstreams[other.index], true)
   }
@@ -313,14 +316,14 @@ export class Exchange implements relay.RelayTerms {
       this.#fail("R", 503, `bunlb is ${failure.reason}`)
       return
     }
-    const inTime = this.#attempts.mayDialOn(failure.timeout)
+    const inTime = this.#tries.mayDialOn(failure.timeout)
     if (inTime && --this.#addresses > 0 && !failure.tls) {
       upstream.dial(this)
       return
     }
     const { index } = upstream.candidate
     board.fail(index, failure.reason)
-    const other = inTime ? this.#attempts.other(index, this.#request.token) : null
+    const other = inTime ? this.#tries.other(index, this.#request.token) : null
     if (other === null) {
       this.#failDial(failure)
       return

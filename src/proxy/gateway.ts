@@ -46,6 +46,9 @@ export interface GatewayParts {
 /** Room in the scratch buffer for the body bytes that join a head in one write. */
 const BODY_ROOM = 64 * 1024
 
+/** Client addresses whose plans are kept: who opens a connection for each request is known again. */
+const KEPT_PLANS = 1024
+
 const found = new FoundCookie()
 
 function scratchSize(limits: LimitSettings): number {
@@ -82,6 +85,8 @@ export class Gateway {
   cookies: CookieFilter | null
   #sticky: StickySettings | null
   #cookieName: Uint8Array
+  /** By client address. */
+  readonly #plans = new Map<string, HeadPlan>()
   accessLog: AccessLog | null = null
   /** Every response now asks its client to come back on another connection. */
   draining = false
@@ -156,6 +161,7 @@ export class Gateway {
   configure(settings: Settings): void {
     const { limits, sticky, strategy, retries, trustedProxies, timeouts } = settings
     this.settings = settings
+    this.#plans.clear()
     this.budget.configure(retries.budgetPercent, retries.budgetFloor)
     this.trust = new TrustedProxies(trustedProxies)
     this.trace = settings.trace ? (this.trace ?? new Trace(this.log)) : null
@@ -190,11 +196,16 @@ export class Gateway {
 
   /** What the requests of a client at `address` gain on their way. */
   planFor(address: string): HeadPlan {
-    const { trust, settings, cookies, ids } = this
-    const trusted = trust.trusts(address)
-    const identity = new ClientIdentity(address, trusted, trust, "http", settings.forwarded)
-    const span = settings.tracing ? new Span() : null
-    return { identity, cookies, ids, span }
+    let plan = this.#plans.get(address)
+    if (plan === undefined) {
+      const { trust, settings, cookies, ids } = this
+      const trusted = trust.trusts(address)
+      const identity = new ClientIdentity(address, trusted, trust, "http", settings.forwarded)
+      plan = { identity, cookies, ids, span: null }
+      if (this.#plans.size === KEPT_PLANS) this.#plans.clear()
+      this.#plans.set(address, plan)
+    }
+    return this.settings.tracing ? { ...plan, span: new Span() } : plan
   }
 
   /** The backend that the request just scanned asks for by its cookie, or `NO_TOKEN`. */

@@ -18,6 +18,7 @@ import { scanRequest } from "../http/request.ts"
 import type { Deadlined } from "../net/deadlines.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
 import { isQuiet } from "../net/peek.ts"
+import { lasting } from "../net/receive-memory.ts"
 import type { SocketOwner, TcpSocket } from "../net/socket.ts"
 import { Exchange } from "./exchange.ts"
 import type { ExchangeRecord, Who } from "./exchange-record.ts"
@@ -153,8 +154,8 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** Keeps what belongs to later requests, or to a protocol not yet agreed on. */
   #hold(bytes: Buffer, from: number, to: number): void {
-    const rest = bytes.subarray(from, to)
-    this.#held = Buffer.concat(this.#held === null ? [rest] : [this.#held, rest])
+    const rest = lasting(bytes, from, to)
+    this.#held = this.#held === null ? rest : Buffer.concat([this.#held, rest])
     if (this.#held.length > HELD_LIMIT) this.#pause()
   }
 

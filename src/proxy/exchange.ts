@@ -297,10 +297,7 @@ export class Exchange implements relay.RelayTerms {
       return this.#fail("S", 502, `backend: ${reason}`)
     }
     this.#leaveUpstream()
-    if (stale && roster.isEligible(index)) {
-      this.#attempt(upstream, true)
-      return
-    }
+    if (stale && roster.isEligible(index)) return this.#attempt(upstream, true)
     const other = this.#tries.other(index, this.#request.token)
     if (other !== null) figures.failovers++
     this.#attempt(other === null ? upstream : upstreams[other.index], true)

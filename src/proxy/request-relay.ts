@@ -4,6 +4,7 @@
  */
 import { Body } from "../http/body.ts"
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../http/framing.ts"
+import { lasting } from "../net/receive-memory.ts"
 import { HEAD, type RequestHead } from "../http/request-head.ts"
 import { writeRequestHead } from "../http/request-writer.ts"
 import { scanRequest } from "../http/request.ts"
@@ -187,10 +188,9 @@ export class RequestRelay {
     this.#limitReplay()
   }
 
-  /** A copy, because the memory of what is received serves again for the next event. */
   #keep(piece: Buffer): void {
     if (this.#pieces === noPieces) this.#pieces = []
-    this.#pieces.push(Buffer.from(piece))
+    this.#pieces.push(lasting(piece, 0, piece.length))
     this.#kept += piece.length
   }
 

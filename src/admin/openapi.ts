@@ -51,6 +51,7 @@ const paths: Readonly<Record<string, Json>> = {
   "/metrics": read("Figures for Prometheus", content(text, "text/plain")),
   "/health": read("200 when a request would find a backend, else 503", content(text, "text/plain")),
   "/health/ready": read("200 while requests are taken, else 503", content(text, "text/plain")),
+  "/health/workers": read("As /health, workers asked first", content(text, "text/plain")),
   "/api/v1/status": read("Backends and workers", content({ type: "object" })),
   "/api/v1/live": read("The status with rates and latencies", content({ type: "object" })),
   "/api/v1/events": read("The same each second", content(text, "text/event-stream")),

@@ -6,6 +6,7 @@
  *     GET /metrics         Prometheus text, merged over all workers
  *     GET /health          200 `ok`, or 503 and why, one line
  *     GET /health/ready    200 while requests are taken, though none may find a backend
+ *     GET /health/workers  as /health, and 503 too when the workers, asked whether they live, do not answer
  *     GET /api/v1/status   JSON, see fleet/status.ts
  *     GET /api/v1/live     JSON, the status with rates and latencies, see fleet/live.ts
  *     GET /api/v1/events   the same once a second, as server-sent events
@@ -21,11 +22,18 @@ import { answerControl, type AdminControl } from "./control.ts"
 import { bindAdmin, type Bound, type SharedPlace } from "./listener.ts"
 import { Viewers } from "./viewers.ts"
 
+interface Health {
+  readonly ok: boolean
+  readonly reason: string
+}
+
 /** What the listener shows. */
 export interface AdminSource {
-  health(): { ok: boolean; reason: string }
+  health(): Health
   /** Whether requests are taken. */
-  ready(): { ok: boolean; reason: string }
+  ready(): Health
+  /** As `health`, the workers asked first. */
+  pulse(): Promise<Health>
   metrics(): Promise<string>
   status(): Promise<FleetStatus>
   live(): Live
@@ -41,8 +49,9 @@ type Page = (source: AdminSource, viewers: Viewers) => Response | Promise<Respon
 const pages = new Map<string, Page>([
   ["/", showDashboard],
   ["/metrics", showMetrics],
-  ["/health", showHealth],
-  ["/health/ready", showReady],
+  ["/health/ready", (source) => showHealth(source.ready())],
+  ["/health", (source) => showHealth(source.health())],
+  ["/health/workers", async (source) => showHealth(await source.pulse())],
   ["/api/v1/status", showStatus],
   ["/api/v1/live", showLive],
   ["/api/v1/events", showEvents],
@@ -105,15 +114,7 @@ async function showMetrics(source: AdminSource): Promise<Response> {
   })
 }
 
-function showHealth(source: AdminSource): Response {
-  return word(source.health())
-}
-
-function showReady(source: AdminSource): Response {
-  return word(source.ready())
-}
-
-function word({ ok, reason }: { ok: boolean; reason: string }): Response {
+function showHealth({ ok, reason }: Health): Response {
   const headers = { ...noStore, "content-type": "text/plain; charset=utf-8" }
   return new Response(`${reason}\n`, { status: ok ? 200 : 503, headers })
 }

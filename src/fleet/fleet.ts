@@ -13,7 +13,7 @@ import { expose } from "../observe/prometheus.ts"
 import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
 import { fleetSamples } from "./figures.ts"
 import type { FleetHealthChange } from "./health-view.ts"
-import { HealthView, healthLine } from "./health-view.ts"
+import { HealthView, NO_BACKEND, healthLine } from "./health-view.ts"
 import { Ledger } from "./ledger.ts"
 import type { KeepBackends } from "./kept.ts"
 import type { FleetLimits } from "./limits.ts"
@@ -212,7 +212,27 @@ export class Fleet {
     const eligible = this.#options.settings.backends.some(
       ({ name }) => this.#health.isUpFor(name, workers) && !drained(name),
     )
-    return eligible ? { ok: true, reason: "ok" } : { ok: false, reason: "no backend is healthy" }
+    return eligible ? { ok: true, reason: "ok" } : { ok: false, reason: NO_BACKEND }
+  }
+
+  /**
+   * As `health`, of workers that have just been asked whether they live. Unwell too when none answers at once, or
+   * when half of them or more have been silent for longer than a busy one ever is.
+   */
+  async pulse(): Promise<{ ok: boolean; reason: string }> {
+    const { pulseMs, quietMs } = this.#options.limits
+    const serving = this.#serving()
+    const answers = serving.map(async (slot) => {
+      if (!(await slot.answers(pulseMs))) throw new Error("silent")
+    })
+    const someone = await Promise.any(answers).then(
+      () => true,
+      () => serving.length === 0,
+    )
+    if (!someone) return { ok: false, reason: "no worker answers" }
+    const quiet = serving.filter((slot) => slot.live && slot.silence > quietMs).length
+    if (quiet * 2 < serving.length || quiet === 0) return this.health()
+    return { ok: false, reason: `${quiet} of ${plural(serving.length, "worker")} hang` }
   }
 
   /** The figures of now in Prometheus text form. */

@@ -5,6 +5,9 @@
  */
 import type { Ailing, HealthChange } from "../observe/snapshot.ts"
 
+/** What /health says then. Another bunlb with the same backends could do no better. */
+export const NO_BACKEND = "no backend is healthy"
+
 /** One change of the fleet's view. */
 export interface FleetHealthChange extends HealthChange {
   /** How long the backend had been unhealthy; null when it has just become so. */

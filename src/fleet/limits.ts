@@ -8,6 +8,10 @@ export interface FleetLimits {
   readonly startMs: number
   /** For a fresh report; after that the last one serves. */
   readonly reportMs: number
+  /** For one of the workers to say that it lives, when a standby's watcher asks. */
+  readonly pulseMs: number
+  /** Silent for so long, though it was asked, a worker counts as hung by those who ask. */
+  readonly quietMs: number
   /** For new settings to be in force, with DNS lookups in between. */
   readonly applyMs: number
   /** From the start of a bunlb that follows this one until all of it serves. */
@@ -21,6 +25,8 @@ export const fleetLimits: FleetLimits = {
   hungMs: 5_000,
   startMs: 30_000,
   reportMs: 500,
+  pulseMs: 100,
+  quietMs: 1_500,
   applyMs: 10_000,
   upgradeMs: 45_000,
   lastWordsMs: 2_000,

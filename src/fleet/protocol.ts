@@ -3,7 +3,7 @@
  * (`hello`), so that no message is sent to a process that does not listen yet.
  *
  *     hello -> init -> ready | failed          start
- *     report (by itself each second) · report? -> report · health · log
+ *     report (by itself each second) · report? -> report · ping -> pong · health · log
  *     apply -> applied                         other settings
  *     accept                                   ends the `hold` of `init`
  *     reopen                                   the access log was moved away
@@ -32,6 +32,8 @@ export type ToWorker =
   | { readonly type: "accept" }
   /** Answered by a report with the same number. */
   | { readonly type: "report"; readonly question: number }
+  /** Do you live? Answered by `pong` with the same number. */
+  | { readonly type: "ping"; readonly question: number }
   /** Serve by these settings from now on; answered by `applied` with the same number. */
   | { readonly type: "apply"; readonly settings: Settings; readonly question: number }
   /** `succeeded`: another process accepts at the same descriptor. */
@@ -49,6 +51,7 @@ export type FromWorker =
   | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
   /** `answers` is null for the heartbeat. */
   | { readonly type: "report"; readonly answers: number | null; readonly report: WorkerReport }
+  | { readonly type: "pong"; readonly answers: number }
   /** `fault` says why the old settings are still in force, or is null. */
   | { readonly type: "applied"; readonly answers: number; readonly fault: string | null }
   | { readonly type: "health"; readonly change: HealthChange }

@@ -150,6 +150,17 @@ export class Slot {
     await this.#ask((question) => ({ type: "report", question }), this.#options.limits.reportMs)
   }
 
+  /** Whether the worker answers within `limitMs`. Costs it some 15 us. */
+  async answers(limitMs: number): Promise<boolean> {
+    if (!this.live) return false
+    return (await this.#ask((question) => ({ type: "ping", question }), limitMs)) === null
+  }
+
+  /** Milliseconds since the present worker last said anything. */
+  get silence(): number {
+    return this.#options.clock.now() - this.#heardAt
+  }
+
   /**
    * Other settings for the present worker and all that follow it. Resolves when it serves by them, with null or with
    * the reason why it does not. A worker that dies meanwhile is followed by one that does.
@@ -271,6 +282,9 @@ export class Slot {
       case "report":
         this.#report = message.report
         if (message.answers !== null) this.#waiting.get(message.answers)?.(null)
+        break
+      case "pong":
+        this.#waiting.get(message.answers)?.(null)
         break
       case "applied":
         this.#waiting.get(message.answers)?.(message.fault)

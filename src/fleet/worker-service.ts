@@ -46,6 +46,9 @@ export class WorkerService {
       case "report":
         this.#report(message.question)
         break
+      case "ping":
+        this.#options.send({ type: "pong", answers: message.question })
+        break
       case "drain":
         void this.#drain(message.limitMs, message.succeeded)
         break

@@ -15,6 +15,7 @@ const source: AdminSource = {
   ...{
     health: nothing,
     ready: nothing,
+    pulse: nothing,
     metrics: nothing,
     status: nothing,
     live: nothing,

@@ -20,6 +20,7 @@ const live: Live = {
 const source: AdminSource = {
   health: () => ({ ok: true, reason: "ok" }),
   ready: () => ({ ok: true, reason: "ok" }),
+  pulse: async () => ({ ok: true, reason: "ok" }),
   metrics: async () => "bunlb_workers 2\n",
   status: async () => status,
   live: () => live,

@@ -52,6 +52,7 @@ export function sourceOf(picture: Picture): AdminSource {
   return {
     health: () => ({ ok: true, reason: "ok" }),
     ready: () => ({ ok: true, reason: "ok" }),
+    pulse: async () => ({ ok: true, reason: "ok" }),
     metrics: async () => "",
     status: async () => status(),
     live: () => ({

@@ -19,6 +19,8 @@ const commands = {
   add: async () => (await import("./cli/by-hand.ts")).add,
   remove: async () => (await import("./cli/by-hand.ts")).remove,
   explain: async () => (await import("./cli/explain.ts")).explain,
+  watch: async () => (await import("./cli/watch-over.ts")).watch,
+  keepalived: async () => (await import("./cli/keepalived.ts")).keepalived,
 }
 
 if (process.env.BUNLB_WORKER !== undefined && process.send !== undefined) {

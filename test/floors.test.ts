@@ -18,6 +18,7 @@ const floors: Readonly<Record<string, number>> = {
   fleet: 4,
   admin: 4,
   demo: 4,
+  ha: 4,
   cli: 5,
   "main.ts": 5,
   "index.ts": 5,

@@ -14,6 +14,7 @@ export type ErrorCode =
   | "BUNLB_E_ADMIN_UNREACHABLE"
   | "BUNLB_E_UNHEALTHY"
   | "BUNLB_E_REFUSED"
+  | "BUNLB_E_TRACK_FILE"
   | "BUNLB_E_RUNTIME"
 
 /** Exit code 2: the person must change what was typed or written. 1: the world must change. */
@@ -29,6 +30,7 @@ const exitCodes: Record<ErrorCode, 1 | 2> = {
   BUNLB_E_ADMIN_UNREACHABLE: 1,
   BUNLB_E_UNHEALTHY: 1,
   BUNLB_E_REFUSED: 1,
+  BUNLB_E_TRACK_FILE: 2,
   BUNLB_E_RUNTIME: 1,
 }
 

@@ -4,9 +4,11 @@ import { check } from "../../src/cli/check.ts"
 import { runCommandLine } from "../../src/cli/command-line.ts"
 import { demo } from "../../src/cli/demo.ts"
 import { health } from "../../src/cli/health.ts"
+import { keepalived } from "../../src/cli/keepalived.ts"
 import { run } from "../../src/cli/run.ts"
 import { schema } from "../../src/cli/schema.ts"
 import { status } from "../../src/cli/status.ts"
+import { watch } from "../../src/cli/watch-over.ts"
 
 const tree = {
   run: async () => run,
@@ -16,6 +18,8 @@ const tree = {
   health: async () => health,
   schema: async () => schema,
   status: async () => status,
+  watch: async () => watch,
+  keepalived: async () => keepalived,
 }
 
 export interface Said {

@@ -7,7 +7,8 @@ import { defaultSettings } from "../../src/config/resolve.ts"
 import { run, testWith } from "../matrix/programs.ts"
 import { root } from "../support/source.ts"
 
-const unit = join(root, "scripts", "deploy", "bunlb.service")
+const deploy = join(root, "scripts", "deploy")
+const unit = join(deploy, "bunlb.service")
 const text = readFileSync(unit, "utf8")
 const folder = mkdtempSync(join(tmpdir(), "bunlb-unit-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -33,8 +34,12 @@ systemdTest("systemd-analyze verify has nothing to say", async () => {
   // It wants the program to be there.
   writeFileSync(service, text.replaceAll("/usr/local/bin/bunlb", process.execPath))
   const socket = join(folder, "bunlb.socket")
-  copyFileSync(join(root, "scripts", "deploy", "bunlb.socket"), socket)
-  const judge = Bun.spawn(["systemd-analyze", "verify", "--man=no", service, socket], {
+  copyFileSync(join(deploy, "bunlb.socket"), socket)
+  const watcher = join(folder, "bunlb-watch.service")
+  const watching = readFileSync(join(deploy, "keepalived", "bunlb-watch.service"), "utf8")
+  writeFileSync(watcher, watching.replaceAll("/usr/local/bin/bunlb", process.execPath))
+  const units = [service, socket, watcher]
+  const judge = Bun.spawn(["systemd-analyze", "verify", "--man=no", ...units], {
     stdio: ["ignore", "pipe", "pipe"],
   })
   const said = (await judge.stdout.text()) + (await judge.stderr.text())

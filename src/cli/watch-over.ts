@@ -1,0 +1,107 @@
+/** `bunlb watch`: watches over the bunlb of this node and tells keepalived whether it may hold the address. */
+import { duration, boolean, text } from "../config/value-types.ts"
+import { ServiceManager } from "../net/service-manager.ts"
+import { createLog } from "../observe/console-log.ts"
+import { processClock } from "../observe/clock.ts"
+import { command } from "./command.ts"
+import { readOptions, usageError, type Option, type OptionsOf } from "./flags.ts"
+import { askedSettings, settingFlags } from "./setting-flags.ts"
+import { stopSignal } from "./stop-signal.ts"
+
+interface WatchOptions {
+  readonly trackFile: string
+  readonly interval: number
+  readonly deadline: number
+  readonly rise: number
+  readonly port: boolean
+  readonly needBackend: boolean
+}
+
+/** Where `bunlb keepalived` and the units in scripts/deploy/keepalived look for it. */
+const TRACK_FILE = "/run/bunlb-watch/fault"
+
+export const trackFileOption: Option<string> = {
+  name: "track-file",
+  type: text(
+    /^\/[^\s"]+$/,
+    "an absolute path without spaces such as /run/bunlb-watch/fault",
+    "PATH",
+  ),
+  group: "Flags",
+  help: "File that says 0, or 1 for a fault",
+  default: TRACK_FILE,
+  defaultText: TRACK_FILE,
+}
+
+function time(name: string, fallback: number, most: number, help: string): Option<number> {
+  const type = duration(5, most)
+  return { name, type, group: "Flags", help, default: fallback, defaultText: type.format(fallback) }
+}
+
+function wish(name: string, fallback: boolean, help: string): Option<boolean> {
+  const defaultText = String(fallback)
+  return { name, type: boolean, group: "Flags", help, default: fallback, defaultText }
+}
+
+const options: OptionsOf<WatchOptions> = {
+  trackFile: trackFileOption,
+  interval: time("interval", 20, 1_000, "Time between two looks"),
+  deadline: time("deadline", 150, 60_000, "Silence that is a fault"),
+  rise: time("rise", 200, 3_600_000, "Time without any fault after which all is well again"),
+  port: wish("dial-port", true, "See whether the port of clients takes connections"),
+  needBackend: wish("need-backend", false, "That no backend is healthy is a fault too"),
+}
+
+/** What it must know of bunlb's own settings, said as bunlb itself was told. */
+const borrowed = settingFlags
+  .filter(({ name }) => ["config", "admin", "host", "port"].includes(name))
+  .map((flag) => ({ ...flag, group: "As bunlb itself was told" }))
+
+export const watch = command({
+  name: "watch",
+  description: "Watch over a running bunlb and tell keepalived by a file",
+  usage: "watch [-c FILE] [--track-file PATH] [flags]",
+  flags: [...Object.values(options), ...borrowed],
+  examples: [
+    "bunlb watch -c /etc/bunlb/bunlb.yaml",
+    "bunlb watch -p 80 --admin 127.0.0.1:9900 --track-file /run/bunlb-watch/fault",
+  ],
+  async run(typed, terminal) {
+    const asked = readOptions(typed, options)
+    const { settings } = await askedSettings(typed, terminal)
+    if (settings.admin === null) throw usageError("--admin: expected HOST:PORT, got off")
+    const manager = ServiceManager.find(process.env)
+    const log = createLog(settings.logLevel, settings.logFormat)
+    const { Watcher } = await import("../ha/watcher.ts")
+    const admin = { host: reachable(settings.admin.host), port: settings.admin.port }
+    const port = { host: reachable(settings.host), port: settings.port }
+    const watcher = new Watcher({
+      trackFile: asked.trackFile,
+      admin,
+      port: asked.port ? port : null,
+      intervalMs: asked.interval,
+      deadlineMs: asked.deadline,
+      riseMs: asked.rise,
+      needBackend: asked.needBackend,
+      clock: processClock,
+      log,
+    })
+    // However this process ends, short of SIGKILL, the file says so.
+    process.on("exit", () => watcher.stop())
+    watcher.start()
+    const place = `admin ${admin.host}:${admin.port}${asked.port ? `, port ${port.port}` : ""}`
+    log.info(`watches ${place} every ${asked.interval} ms; ${asked.trackFile} says 1 for now`)
+    manager?.ready(`watches ${place}`)
+    await stopSignal()
+    manager?.stopping("the file says fault")
+    watcher.stop()
+    manager?.close()
+    return 0
+  },
+})
+
+/** A listener on all addresses is asked on the loopback one. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1"
+  return host === "::" ? "::1" : host
+}

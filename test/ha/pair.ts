@@ -1,0 +1,206 @@
+/**
+ * Two balancers with keepalived and a watcher each, two backends and a client, in a network of their own; and what can
+ * befall the balancer that holds the address. Use `await using`.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { keepalivedConf, wholeGroup } from "../../src/ha/keepalived.ts"
+import type { VrrpNode } from "../../src/ha/keepalived.ts"
+import { find } from "../matrix/programs.ts"
+import { BunlbProcess } from "../support/processes.ts"
+import { root } from "../support/source.ts"
+import { until } from "../support/until.ts"
+import { Network } from "./network.ts"
+import { felt } from "./outage.ts"
+import type { Asked, Felt } from "./outage.ts"
+
+export const VIP = "10.77.0.100"
+const PORT = "80"
+const START_MS = 20_000
+const EVERY_MS = 5
+/** Before and after what happens. */
+const SETTLE_MS = 350
+
+const executable = process.env["BUNLB_TEST_EXECUTABLE"]
+const bunlb = executable ? [executable] : [process.execPath, join(root, "src", "main.ts")]
+
+export class Balancer {
+  #main: BunlbProcess | null = null
+  watcher: BunlbProcess | null = null
+  keepalived: BunlbProcess | null = null
+
+  constructor(
+    readonly network: Network,
+    readonly name: string,
+    readonly folder: string,
+    readonly vrrp: VrrpNode | null,
+  ) {}
+
+  get holds(): boolean {
+    return this.network.has(this.name, VIP)
+  }
+
+  get fault(): boolean {
+    return readFileSync(this.trackFile, "utf8") !== "0\n"
+  }
+
+  get trackFile(): string {
+    return join(this.folder, `${this.name}.fault`)
+  }
+
+  get master(): number {
+    return this.#main?.pid ?? 0
+  }
+
+  get workers(): number[] {
+    return childrenOf(this.master)
+  }
+
+  async startBunlb(): Promise<void> {
+    const backends = ["-b", "10.77.0.20:9001", "-b", "10.77.0.20:9002"]
+    const flags = ["-p", PORT, "-w", "2", "--no-pin", "--admin", "127.0.0.1:9900"]
+    this.#main = this.network.run(this.name, [...bunlb, ...flags, ...backends])
+    await this.#main.line(/ admin http:/, START_MS)
+  }
+
+  async startWatcher(): Promise<void> {
+    const flags = ["-p", PORT, "--admin", "127.0.0.1:9900", "--track-file", this.trackFile]
+    this.watcher = this.network.run(this.name, [...bunlb, "watch", ...flags])
+    await this.watcher.line(/watches admin/, START_MS)
+  }
+
+  startKeepalived(): void {
+    if (this.vrrp === null) return
+    const file = (end: string): string => join(this.folder, `${this.name}.${end}`)
+    writeFileSync(file("conf"), keepalivedConf(this.vrrp))
+    // One that was killed has left them, and the next would think that it still runs.
+    for (const end of ["pid", "vrrp.pid"]) rmSync(file(end), { force: true })
+    const place = ["-f", file("conf"), "-p", file("pid"), "-r", file("vrrp.pid")]
+    const program = find("keepalived") ?? "keepalived"
+    this.keepalived = this.network.run(this.name, [program, "-n", "-l", "-D", "-P", ...place])
+  }
+
+  signal(pids: readonly number[], signal: NodeJS.Signals): void {
+    for (const pid of pids) process.kill(pid, signal)
+  }
+
+  /** As SIGKILL by the kernel's out-of-memory killer would. */
+  async kill(): Promise<void> {
+    this.#main?.kill("SIGKILL")
+    await this.#main?.exited()
+  }
+
+  async ended(): Promise<void> {
+    await this.#main?.exited()
+  }
+
+  /** SIGTERM gives the address up; SIGKILL, of it and its child, leaves it where it is. */
+  async stopKeepalived(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const { keepalived } = this
+    if (keepalived === null) return
+    this.keepalived = null
+    if (signal === "SIGKILL") this.signal(childrenOf(keepalived.pid), signal)
+    keepalived.kill(signal)
+    await keepalived.exited()
+  }
+}
+
+export class Pair implements AsyncDisposable {
+  readonly balancers: readonly [Balancer, Balancer]
+
+  private constructor(
+    readonly network: Network,
+    readonly folder: string,
+    balancers: readonly [Balancer, Balancer],
+  ) {
+    this.balancers = balancers
+  }
+
+  /** `vrrp` changes what `bunlb keepalived` has by default; null: without keepalived. */
+  static async start(vrrp: Pick<VrrpNode, "preempt"> | null = { preempt: false }): Promise<Pair> {
+    const network = new Network()
+    const folder = mkdtempSync(join(tmpdir(), "bunlb-ha-"))
+    const [one, two] = ["one", "two"].map((name, index) => network.host(name, 11 + index))
+    network.host("backends", 20)
+    network.host("client", 30)
+    const nodes = wholeGroup({
+      ...{ priority: 250, state: "backup" as const, routerId: 51, advertMs: 100 },
+      preempt: vrrp?.preempt ?? false,
+      ...{ interface: "eth0", vips: [`${VIP}/24`], address: one ?? "", peers: [two ?? ""] },
+      trackFile: "",
+    })
+    const [first, second] = ["one", "two"].map((name, index) => {
+      const node = nodes[index]
+      const trackFile = join(folder, `${name}.fault`)
+      const known = vrrp === null || node === undefined ? null : { ...node, trackFile }
+      return new Balancer(network, name, folder, known)
+    })
+    if (first === undefined || second === undefined) throw new Error("two names, two balancers")
+    const pair = new Pair(network, folder, [first, second])
+    try {
+      await pair.#startAll()
+    } catch (error) {
+      await pair[Symbol.asyncDispose]()
+      throw error
+    }
+    return pair
+  }
+
+  async #startAll(): Promise<void> {
+    const backends = ["9001", "9002"].map((port) =>
+      this.network.run("backends", [...bunlb, "backend", "-h", "10.77.0.20", "-p", port]),
+    )
+    await Promise.all(backends.map((each) => each.line(/listening/, START_MS)))
+    await Promise.all(
+      this.balancers.map(async (each) => {
+        await each.startBunlb()
+        await each.startWatcher()
+      }),
+    )
+    const well = (): boolean => this.balancers.every(({ fault }) => !fault)
+    await until(well, START_MS, "both to be well")
+    if (this.balancers[0].vrrp === null) return
+    for (const each of this.balancers) each.startKeepalived()
+    await this.roles()
+  }
+
+  /** Waits until both are well and exactly one holds the address: that one, and the other. */
+  async roles(): Promise<[active: Balancer, standby: Balancer]> {
+    const [one, two] = this.balancers
+    const settled = (): boolean => !one.fault && !two.fault && one.holds !== two.holds
+    await until(settled, START_MS, "both to be well and one of them to hold the address")
+    return two.holds ? [two, one] : [one, two]
+  }
+
+  /** What a client feels while `event` happens and until `over` holds, and a little longer. */
+  async feel(
+    event: () => void | Promise<void>,
+    over: () => boolean,
+    hosts: string = VIP,
+  ): Promise<Felt> {
+    const program = [process.execPath, join(import.meta.dir, "client.ts")]
+    const client = this.network.run("client", [...program, hosts, PORT, String(EVERY_MS)])
+    await client.line(/^asks$/, START_MS)
+    await Bun.sleep(SETTLE_MS)
+    await event()
+    await until(over, START_MS, "the end of what was to happen")
+    await Bun.sleep(SETTLE_MS)
+    client.kill("SIGTERM")
+    const [line] = await client.line(/^\[.*\]$/, START_MS)
+    await client.exited()
+    return felt(JSON.parse(line) as Asked[])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Killed, it would leave its own child behind.
+    await Promise.all(this.balancers.map((each) => each.stopKeepalived("SIGTERM")))
+    await this.network[Symbol.asyncDispose]()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  const list = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+  return list.split(" ").filter(Boolean).map(Number)
+}

@@ -1,0 +1,182 @@
+/** The watcher before a stand-in for the admin listener, over real sockets, and the file that it leaves. */
+import { afterAll, expect, onTestFinished, test } from "bun:test"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { writeTrackFile } from "../../src/ha/track-file.ts"
+import { Watcher } from "../../src/ha/watcher.ts"
+import { processClock } from "../../src/observe/clock.ts"
+import { refusedPort } from "../support/refused-port.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "bunlb-watcher-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+let files = 0
+
+/** An admin listener that says what a test wants it to. */
+class Admin {
+  status = 200
+  line = "ok"
+  /** Accepts and reads, and never answers. */
+  silent = false
+  asked = 0
+  readonly connections = new Set<Bun.Socket<unknown>>()
+  readonly #server: Bun.TCPSocketListener
+
+  constructor(readonly port = 0) {
+    this.#server = Bun.listen({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        open: (socket) => void this.connections.add(socket),
+        close: (socket) => void this.connections.delete(socket),
+        data: (socket, bytes) => this.#answer(socket, bytes.toString()),
+      },
+    })
+    this.port = this.#server.port
+    onTestFinished(() => this.stop())
+  }
+
+  #answer(socket: Bun.Socket<unknown>, request: string): void {
+    expect(request).toStartWith("GET /health/workers HTTP/1.1\r\n")
+    this.asked++
+    if (this.silent) return
+    const { status, line } = this
+    // In two pieces: an answer may come as it likes.
+    socket.write(`HTTP/1.1 ${status} Whatever\r\nContent-Length: ${line.length + 1}\r\n`)
+    setImmediate(() => socket.write(`\r\n${line}\n`))
+  }
+
+  stop(): void {
+    this.#server.stop(true)
+  }
+}
+
+function watch(admin: number, port: number | null = null, needBackend = false) {
+  const file = join(folder, `${++files}`, "fault")
+  const lines: string[] = []
+  const line = (text: string): void => void lines.push(text)
+  const watcher = new Watcher({
+    trackFile: file,
+    admin: { host: "127.0.0.1", port: admin },
+    port: port === null ? null : { host: "127.0.0.1", port },
+    ...{ intervalMs: 10, deadlineMs: 300, riseMs: 60, needBackend, clock: processClock },
+    log: { error: line, warn: line, info: line, debug: () => {}, debugging: false },
+  })
+  onTestFinished(() => watcher.stop())
+  const says = (): string => readFileSync(file, "utf8")
+  const becomes = (text: string): Promise<boolean> =>
+    until(() => says() === text, PATIENCE_MS, `the file to say ${text}`)
+  expect(says()).toBe("1\n")
+  watcher.start()
+  return { watcher, lines, says, becomes, file }
+}
+
+test("well after the rise, on one connection; fault again when it ends itself", async () => {
+  const admin = new Admin()
+  const { watcher, lines, says, becomes, file } = watch(admin.port)
+  await becomes("0\n")
+  const { asked } = admin
+  await until(() => admin.asked > asked + 5, PATIENCE_MS, "more questions")
+  expect(admin.connections.size).toBe(1)
+  watcher.stop()
+  expect(says()).toBe("1\n")
+  expect(lines).toEqual([
+    expect.stringMatching(/^well after \d\.\d s: .* says 0$/),
+    `ends: ${file} says 1 (fault)`,
+  ])
+})
+
+test("what the listener says, in the log and in the file, and back", async () => {
+  const admin = new Admin()
+  const { lines, becomes } = watch(admin.port)
+  await becomes("0\n")
+  admin.status = 503
+  admin.line = "no worker answers"
+  await becomes("1\n")
+  expect(lines.at(-1)).toMatch(/^no worker answers, after .* says 1 \(fault\)$/)
+  admin.status = 200
+  await becomes("0\n")
+})
+
+test("that no backend is healthy is no fault, unless it is wanted", async () => {
+  const admin = new Admin()
+  admin.status = 503
+  admin.line = "no backend is healthy"
+  const { becomes } = watch(admin.port)
+  const strict = watch(admin.port, null, true)
+  await becomes("0\n")
+  await until(() => strict.lines.length > 0, PATIENCE_MS, "a line of the strict one")
+  expect(strict.lines[0]).toBe("still a fault: no backend is healthy")
+  expect(strict.says()).toBe("1\n")
+})
+
+test("a listener that falls silent, and one that never said anything", async () => {
+  const admin = new Admin()
+  const { lines, becomes } = watch(admin.port)
+  await becomes("0\n")
+  admin.silent = true
+  await becomes("1\n")
+  expect(lines.at(-1)).toStartWith("no answer for 300 ms, after")
+  admin.silent = false
+  await becomes("0\n")
+})
+
+test("nobody listens: a fault long before the deadline", async () => {
+  const admin = new Admin()
+  const clients = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } })
+  const { lines, becomes } = watch(admin.port, clients.port)
+  await becomes("0\n")
+  clients.stop(true)
+  admin.stop()
+  await becomes("1\n")
+  expect(lines.at(-1)).toStartWith("nobody listens")
+})
+
+test("an admin listener that moves to another process is no fault", async () => {
+  const admin = new Admin()
+  const { lines, becomes, says } = watch(admin.port)
+  await becomes("0\n")
+  admin.stop()
+  const next = new Admin(admin.port)
+  await until(() => next.asked > 5, PATIENCE_MS, "questions to the new one")
+  expect(says()).toBe("0\n")
+  expect(lines).toHaveLength(1)
+})
+
+test("draining is believed only when a new connection says so too", async () => {
+  const admin = new Admin()
+  const { becomes } = watch(admin.port)
+  await becomes("0\n")
+  const [first] = admin.connections
+  admin.status = 503
+  admin.line = "draining"
+  await becomes("1\n")
+  const [second] = admin.connections
+  expect(second === first).toBe(false)
+})
+
+test("the port of clients alone refuses", async () => {
+  const admin = new Admin()
+  const { lines, says } = watch(admin.port, await refusedPort())
+  await until(() => lines.length > 0, PATIENCE_MS, "the port to be missed")
+  expect(lines[0]).toBe("still a fault: nobody listens on the port of clients")
+  expect(says()).toBe("1\n")
+})
+
+test("the file is written in place and never longer than a digit", () => {
+  const file = join(folder, "long")
+  Bun.spawnSync(["sh", "-c", `echo 1000000 > ${file}`])
+  writeTrackFile(file, false)
+  expect(readFileSync(file, "utf8")).toBe("0\n")
+  writeTrackFile(file, true)
+  expect(readFileSync(file, "utf8")).toBe("1\n")
+})
+
+test("a file that cannot be written is told at the start", () => {
+  writeTrackFile(join(folder, "short"), true)
+  const place = join(folder, "short", "below", "fault")
+  expect(() => writeTrackFile(place, true)).toThrow(
+    `track file ${place}: cannot be written (ENOTDIR); choose another with --track-file`,
+  )
+})

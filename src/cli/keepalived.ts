@@ -31,6 +31,7 @@ interface KeepalivedOptions {
   readonly routerId: number
   readonly advert: number
   readonly trackFile: string
+  readonly linger: boolean
   readonly write: string | null
 }
 
@@ -81,6 +82,7 @@ const options: OptionsOf<KeepalivedOptions> = {
   routerId: option("router-id", integer(1, 255), 51, "Number of the group, unique in its network"),
   advert: option("advert", duration(ADVERT_UNIT_MS, 10_000), 100, "Time between two signs of life"),
   trackFile: trackFileOption,
+  linger: option("linger", boolean, false, "Answers under way survive a move; needs two sysctls"),
   write: option(
     "write",
     optional(text(/./, "the name of a folder", "FOLDER"), "none"),

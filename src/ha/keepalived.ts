@@ -21,6 +21,8 @@ export interface VrrpNode {
   readonly routerId: number
   readonly advertMs: number
   readonly trackFile: string
+  /** The address stays on `lo` of every node, so that a node that gives it up can finish what it was answering. */
+  readonly linger: boolean
 }
 
 /** A node that has just come back may have a cold cache, or leave again. */
@@ -46,6 +48,7 @@ export function keepalivedConf(node: VrrpNode): string {
     "  init_file 1",
     "}",
     "",
+    ...lingering(node),
     "vrrp_instance bunlb {",
     `  state ${node.state.toUpperCase()}`,
     `  interface ${node.interface}`,
@@ -66,6 +69,19 @@ export function keepalivedConf(node: VrrpNode): string {
     "}",
   ]
   return lines.join("\n")
+}
+
+/** Needs arp_ignore=1 and arp_announce=2, else a standby would claim the address. */
+function lingering({ linger, vips }: VrrpNode): string[] {
+  if (!linger) return []
+  const whole = vips.map((vip) => vip.replace(/\/\d+$/, vip.includes(":") ? "/128" : "/32"))
+  return [
+    "# On every node, beside the one that moves. Needs sysctls: see 90-bunlb-linger.conf",
+    "static_ipaddress {",
+    ...whole.map((vip) => `  ${vip} dev lo`),
+    "}",
+    "",
+  ]
 }
 
 /** Who begins as master may not wait, says keepalived. */

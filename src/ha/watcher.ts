@@ -186,7 +186,9 @@ export class Watcher {
       this.#written = fault
       this.#toldUnwritable = false
     } catch (error) {
-      if (!this.#toldUnwritable) this.#options.log.error(String(error))
+      const reason = error instanceof Error ? error.message : String(error)
+      const line = `the file still says ${this.#written ? 1 : 0}: ${reason}`
+      if (!this.#toldUnwritable) this.#options.log.error(line)
       this.#toldUnwritable = true
     }
   }

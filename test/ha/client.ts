@@ -2,7 +2,7 @@
  * A program: one request on a new connection every few milliseconds, whatever became of the others, until SIGTERM; then
  * one line of JSON with what became of each.
  *
- *   bun test/ha/client.ts HOST[,HOST...] PORT EVERY_MS
+ *   bun test/ha/client.ts HOST[,HOST...] PORT EVERY_MS [PATH]
  *
  * With several addresses a request that fails goes on to the next, as a browser does with a name that has several.
  */
@@ -12,9 +12,9 @@ import type { Asked } from "./outage.ts"
 const PATIENCE_MS = 1_500
 /** How long an address that does not answer is waited for while there is another. */
 const NEXT_MS = 250
-const REQUEST = "GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"
 
-const [list = "", port = "", every = ""] = process.argv.slice(2)
+const [list = "", port = "", every = "", path = "/"] = process.argv.slice(2)
+const REQUEST = `GET ${path} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n`
 const hosts = list.split(",")
 const asked: Asked[] = []
 const now = (): number => performance.timeOrigin + performance.now()

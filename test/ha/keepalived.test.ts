@@ -28,7 +28,7 @@ test("two nodes that do not preempt, a tracked file that is a fault until it is 
   ]) {
     expect(lines).toContain(line)
   }
-  expect(out).not.toContain("unicast_src_ip")
+  expect(out).not.toMatch(/unicast_src_ip|static_ipaddress/)
 })
 
 test("every flag reaches the file", async () => {
@@ -45,6 +45,14 @@ test("every flag reaches the file", async () => {
   }
   expect(out).not.toContain("preempt")
   expect((await ask(`${usual} --preempt`)).out).toContain("\n  preempt_delay 5\n")
+})
+
+test("--linger keeps each address on lo, alone", async () => {
+  const four = linesOf((await ask(`${usual} --vip 10.0.0.101/24 --linger`)).out)
+  expect(four).toContain("10.0.0.100/32 dev lo")
+  expect(four).toContain("10.0.0.101/32 dev lo")
+  const six = "keepalived --vip fd00::100/64 --interface eth0 --peer fd00::2 --linger"
+  expect(linesOf((await ask(six)).out)).toContain("fd00::100/128 dev lo")
 })
 
 test("--write makes a file for each node, seen from itself", async () => {
@@ -122,7 +130,7 @@ test.skipIf(obstacle !== null)("keepalived takes it", async () => {
   network.host("node", 11)
   const file = join(folder, "checked.conf")
   const judge = [find("keepalived") ?? "", "--config-test", "-f", file]
-  for (const more of ["", " --preempt", " --preempt --state master"]) {
+  for (const more of ["", " --preempt", " --preempt --state master", " --linger"]) {
     const { out } = await ask(`${usual} --track-file ${folder}/fault${more}`)
     writeFileSync(file, out)
     const judged = network.run("node", judge)

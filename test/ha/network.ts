@@ -53,6 +53,12 @@ export class Network implements AsyncDisposable {
     return ip(`-n ${this.#name(host)} ${line}`)
   }
 
+  sysctl(host: string, setting: string): void {
+    const line = ["ip", "netns", "exec", this.#name(host), "sysctl", "-qw", setting]
+    const { exitCode, stderr } = Bun.spawnSync(line)
+    if (exitCode !== 0) throw new Error(`sysctl ${setting}: ${stderr.toString().trim()}`)
+  }
+
   /** Pulls the host's cable, or puts it back. */
   cable(host: string, state: "up" | "down"): void {
     this.ip("switch", `link set ${host} ${state}`)

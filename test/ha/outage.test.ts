@@ -21,7 +21,7 @@ test("from the last request that was answered at once to the next one", () => {
   const { outage, requests, lost, how } = felt(asked)
   expect({ outage, requests, lost, how }).toEqual({
     ...{ outage: 30, requests: 25, lost: 5 },
-    how: "refused 3, late 2",
+    how: { refused: 3, late: 2 },
   })
 })
 

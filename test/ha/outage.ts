@@ -16,8 +16,8 @@ export interface Felt {
   readonly requests: number
   /** Requests without an answer. */
   readonly lost: number
-  /** What became of these, such as "reset 3". */
-  readonly how: string
+  /** What became of these, such as 3 resets. */
+  readonly how: Readonly<Record<string, number>>
 }
 
 /** Whoever waits longer does not feel served. */
@@ -37,6 +37,6 @@ export function felt(asked: readonly Asked[]): Felt {
     outage: ended ? Math.max(0, ...gaps) : Infinity,
     requests: asked.length,
     lost: lost.length,
-    how: [...kinds].map(([kind, list]) => `${kind} ${list.length}`).join(", "),
+    how: Object.fromEntries([...kinds].map(([kind, list]) => [kind, list.length])),
   }
 }

@@ -106,6 +106,12 @@ export class Balancer {
   }
 }
 
+/** As the flags of `bunlb keepalived`. */
+interface PairOptions {
+  readonly preempt?: boolean
+  readonly linger?: boolean
+}
+
 export class Pair implements AsyncDisposable {
   readonly balancers: readonly [Balancer, Balancer]
 
@@ -118,15 +124,20 @@ export class Pair implements AsyncDisposable {
   }
 
   /** `vrrp` changes what `bunlb keepalived` has by default; null: without keepalived. */
-  static async start(vrrp: Pick<VrrpNode, "preempt"> | null = { preempt: false }): Promise<Pair> {
+  static async start(vrrp: PairOptions | null = {}): Promise<Pair> {
     const network = new Network()
     const folder = mkdtempSync(join(tmpdir(), "bunlb-ha-"))
     const [one, two] = ["one", "two"].map((name, index) => network.host(name, 11 + index))
+    for (const name of vrrp?.linger === true ? ["one", "two"] : []) {
+      network.sysctl(name, "net.ipv4.conf.all.arp_ignore=1")
+      network.sysctl(name, "net.ipv4.conf.all.arp_announce=2")
+    }
     network.host("backends", 20)
     network.host("client", 30)
     const nodes = wholeGroup({
       ...{ priority: 250, state: "backup" as const, routerId: 51, advertMs: 100 },
       preempt: vrrp?.preempt ?? false,
+      linger: vrrp?.linger ?? false,
       ...{ interface: "eth0", vips: [`${VIP}/24`], address: one ?? "", peers: [two ?? ""] },
       trackFile: "",
     })
@@ -178,9 +189,10 @@ export class Pair implements AsyncDisposable {
     event: () => void | Promise<void>,
     over: () => boolean,
     hosts: string = VIP,
+    path: string = "/",
   ): Promise<Felt> {
     const program = [process.execPath, join(import.meta.dir, "client.ts")]
-    const client = this.network.run("client", [...program, hosts, PORT, String(EVERY_MS)])
+    const client = this.network.run("client", [...program, hosts, PORT, String(EVERY_MS), path])
     await client.line(/^asks$/, START_MS)
     await Bun.sleep(SETTLE_MS)
     await event()

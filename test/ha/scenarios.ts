@@ -1,6 +1,7 @@
 /** What can befall the balancer that holds the address, how it is healed, and how long clients may go without. */
 import { until } from "../support/until.ts"
 import type { Felt } from "./outage.ts"
+import { VIP } from "./pair.ts"
 import type { Pair } from "./pair.ts"
 
 const START_MS = 20_000
@@ -132,17 +133,18 @@ export const scenarios: readonly Scenario[] = [
   watcherKilled,
 ]
 
-/** For a pair that preempts. */
-export const failback: Scenario = {
-  name: "failback",
-  bar: 100,
-  async run(pair) {
-    const [active, standby] = await pair.roles()
-    await active.kill()
-    await until(() => standby.holds, START_MS, "the standby to take over")
-    return await pair.feel(
-      () => active.startBunlb(),
-      () => active.holds && !standby.holds,
-    )
-  },
+/** For a pair that preempts; what is lost is what was under way in that moment, of answers that take so long. */
+export function failback(answerMs: number): Scenario {
+  return {
+    name: `failback, answers take ${answerMs} ms`,
+    bar: 300,
+    async run(pair) {
+      const [active, standby] = pair.balancers
+      const back = (): boolean => active.holds && !standby.holds && !standby.fault
+      await until(back, START_MS, "the better one to hold the address")
+      await active.kill()
+      await until(() => standby.holds, START_MS, "the standby to take over")
+      return await pair.feel(() => active.startBunlb(), back, VIP, `/delay/${answerMs}`)
+    },
+  }
 }

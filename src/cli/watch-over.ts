@@ -73,11 +73,11 @@ export const watch = command({
     const manager = ServiceManager.find(process.env)
     const log = createLog(settings.logLevel, settings.logFormat)
     const { Watcher } = await import("../ha/watcher.ts")
-    const admin = { host: reachable(settings.admin.host), port: settings.admin.port }
+    const { admin } = settings
     const port = { host: reachable(settings.host), port: settings.port }
     const watcher = new Watcher({
       trackFile: asked.trackFile,
-      admin,
+      admin: "path" in admin ? admin : { host: reachable(admin.host), port: admin.port },
       port: asked.port ? port : null,
       intervalMs: asked.interval,
       deadlineMs: asked.deadline,
@@ -89,9 +89,7 @@ export const watch = command({
     // However this process ends, short of SIGKILL, the file says so.
     process.on("exit", () => watcher.stop())
     watcher.start()
-    const place = `admin ${admin.host}:${admin.port}${asked.port ? `, port ${port.port}` : ""}`
-    log.info(`watches ${place} every ${asked.interval} ms; ${asked.trackFile} says 1 for now`)
-    manager?.ready(`watches ${place}`)
+    manager?.ready(`watches port ${port.port}`)
     await stopSignal()
     manager?.stopping("the file says fault")
     watcher.stop()

@@ -1,9 +1,8 @@
 /**
- * A kept connection to the admin listener on which one question is asked again and again: `GET /health/workers`. One
- * question costs bunlb about 0.1 ms of CPU, most of it in the master.
+ * A kept connection to the admin listener on which one question is asked again and again: `GET /health/workers`.
  */
-import { Outbound } from "../net/outbound.ts"
-import type { DialFailure } from "../net/outbound.ts"
+import type { AdminAddress } from "../config/admin-address.ts"
+import { Line } from "./line.ts"
 
 /** What the link tells its owner; after `lost` the link is of no more use. */
 export interface AdminEvents {
@@ -12,41 +11,47 @@ export interface AdminEvents {
   lost(refused: boolean): void
 }
 
-const REQUEST = "GET /health/workers HTTP/1.1\r\nHost: bunlb\r\n\r\n"
+/** bunlb takes no other name than an address or localhost. */
+const REQUEST = "GET /health/workers HTTP/1.1\r\nHost: localhost\r\n\r\n"
 /** No answer of bunlb is as long as that. */
 const LONGEST_ANSWER = 8192
 
-export class AdminLink extends Outbound {
+export class AdminLink {
   readonly #events: AdminEvents
+  readonly #line: Line
   /** How many there have been. */
   answers = 0
   #text = ""
-  #open = false
   /** A question is on its way. */
   #asked = false
 
-  constructor(events: AdminEvents, connectMs: number) {
-    super(null, { connect: connectMs, tlsHandshake: connectMs })
+  constructor(place: AdminAddress, events: AdminEvents) {
     this.#events = events
+    this.#line = new Line(place, {
+      opened: () => this.ask(),
+      received: (bytes) => this.#received(bytes),
+      gone: (refused) => events.lost(refused),
+    })
+  }
+
+  /** True from the moment in which the connection stands. */
+  get open(): boolean {
+    return this.#line.open
   }
 
   /** Asks, unless an answer is still awaited or the connection does not stand yet. */
   ask(): void {
-    if (this.socket === null || this.#asked || !this.#open) return
+    if (this.#asked || !this.#line.open) return
     this.#asked = true
-    this.socket.write(REQUEST)
+    this.#line.write(REQUEST)
   }
 
-  protected override opened(): void {
-    this.#open = true
-    this.ask()
+  /** Nothing is heard of it any more. */
+  drop(): void {
+    this.#line.drop()
   }
 
-  protected override dialFailed({ reason }: DialFailure): void {
-    this.#events.lost(reason === "connect refused")
-  }
-
-  override received(bytes: Buffer): void {
+  #received(bytes: Buffer): void {
     this.#text += bytes.toString("latin1")
     const end = this.#text.indexOf("\r\n\r\n")
     const length = Number(/^content-length: *(\d{1,4})\r$/im.exec(this.#text)?.[1] ?? 0)
@@ -62,23 +67,7 @@ export class AdminLink extends Outbound {
   }
 
   #lose(): void {
-    this.abort()
+    this.drop()
     this.#events.lost(false)
-  }
-
-  override drained(): void {}
-
-  override ended(): void {
-    this.#lose()
-  }
-
-  protected override closed(): void {
-    this.#events.lost(false)
-  }
-
-  protected override late(): void {}
-
-  override crashed(): void {
-    this.#lose()
   }
 }

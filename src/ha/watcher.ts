@@ -7,24 +7,20 @@
  *
  * Both go to the judge; its verdict goes to the file when it changes. Cost at 20 ms: see docs/high-availability.md.
  */
+import { formatAdmin, type AdminAddress } from "../config/admin-address.ts"
 import { NO_BACKEND } from "../fleet/health-view.ts"
 import type { Clock } from "../observe/clock.ts"
 import type { Log } from "../observe/log.ts"
 import { AdminLink } from "./admin-link.ts"
 import { Judge } from "./judge.ts"
-import { PortProbe } from "./port-probe.ts"
+import { Line } from "./line.ts"
 import { writeTrackFile } from "./track-file.ts"
-
-export interface Place {
-  readonly host: string
-  readonly port: number
-}
 
 export interface WatcherOptions {
   readonly trackFile: string
-  readonly admin: Place
+  readonly admin: AdminAddress
   /** The port that clients use; null leaves it alone. */
-  readonly port: Place | null
+  readonly port: AdminAddress | null
   readonly intervalMs: number
   readonly deadlineMs: number
   readonly riseMs: number
@@ -36,6 +32,8 @@ export interface WatcherOptions {
 
 /** How often the port of clients is dialled while nothing is odd. */
 const PORT_MS = 100
+/** A dial that hangs longer is given up. Until the kernel gives it up too it costs a descriptor. */
+const DIAL_MS = 1_000
 /** A look that comes later than this is the watcher's own delay. */
 const LATE_MS = 60
 
@@ -43,7 +41,7 @@ export class Watcher {
   readonly #options: WatcherOptions
   readonly #judge: Judge
   #link: AdminLink | null = null
-  #probe: PortProbe | null = null
+  #probe: Line | null = null
   #probedAt = -Infinity
   #askedAt = 0
   #lookedAt: number
@@ -65,6 +63,10 @@ export class Watcher {
   }
 
   start(): void {
+    const { admin, port, intervalMs, trackFile, log } = this.#options
+    const places = [admin, port].filter((place) => place !== null)
+    const names = places.map(formatAdmin).join(" and ")
+    log.info(`watches ${names} every ${intervalMs} ms; ${trackFile} says 1 for now`)
     this.#timer = setInterval(() => this.#turn(), this.#options.intervalMs)
     this.#turn()
   }
@@ -74,8 +76,8 @@ export class Watcher {
     if (this.#timer === null) return
     clearInterval(this.#timer)
     this.#timer = null
-    this.#link?.abort()
-    this.#probe?.abort()
+    this.#link?.drop()
+    this.#probe?.drop()
     this.#write(true)
     this.#options.log.info(`ends: ${this.#options.trackFile} says 1 (fault)`)
   }
@@ -98,21 +100,17 @@ export class Watcher {
 
   #askAdmin(now: number): void {
     const { admin, deadlineMs } = this.#options
-    if (this.#link !== null && now - this.#askedAt > deadlineMs) {
-      this.#link.abort()
-      this.#link = null
+    if (this.#link !== null) {
+      const patienceMs = this.#link.open ? deadlineMs : DIAL_MS
+      if (now - this.#askedAt <= patienceMs) return this.#link.ask()
+      this.#link.drop()
     }
-    if (this.#link !== null) return this.#link.ask()
     this.#askedAt = now
-    const link = new AdminLink(
-      {
-        answered: (status, line) => this.#answered(link, status, line),
-        lost: (refused) => this.#lost(link, refused),
-      },
-      deadlineMs,
-    )
+    const link = new AdminLink(admin, {
+      answered: (status, line) => this.#answered(link, status, line),
+      lost: (refused) => this.#lost(link, refused),
+    })
     this.#link = link
-    link.dial(admin.host, admin.port, now)
   }
 
   #answered(link: AdminLink, status: number, line: string): void {
@@ -120,7 +118,7 @@ export class Watcher {
     const now = clock.now()
     // It may be an old process that hands over to a new one: ask again, whoever listens there now.
     if (line === "draining" && link.answers > 1) {
-      link.abort()
+      link.drop()
       this.#link = null
       return this.#askAdmin(now)
     }
@@ -144,20 +142,27 @@ export class Watcher {
   }
 
   #dialPort(now: number): void {
-    const { port, deadlineMs } = this.#options
+    const { port } = this.#options
     if (port === null) return
-    const waiting = this.#probe !== null && now - this.#probedAt < deadlineMs
-    const early = now - this.#probedAt < PORT_MS && !this.#judge.suspicious
-    if (waiting || early) return
-    this.#probe?.abort()
+    const sinceMs = now - this.#probedAt
+    const waiting = this.#probe !== null && sinceMs < DIAL_MS
+    if (waiting || (sinceMs < PORT_MS && !this.#judge.suspicious)) return
+    this.#probe?.drop()
     this.#probedAt = now
-    const probe = new PortProbe(deadlineMs, (open) => {
-      if (this.#probe === probe) this.#probe = null
-      if (open !== null) this.#judge.port(open)
-      this.#look()
+    const probe = new Line(port, {
+      opened: () => this.#probed(probe, true),
+      received: () => {},
+      gone: (refused) => this.#probed(probe, refused ? false : null),
     })
     this.#probe = probe
-    probe.dial(port.host, port.port, now)
+  }
+
+  /** Null: neither open nor refused, which says nothing. */
+  #probed(probe: Line, open: boolean | null): void {
+    probe.drop()
+    if (this.#probe === probe) this.#probe = null
+    if (open !== null) this.#judge.port(open)
+    this.#look()
   }
 
   #look(): void {
@@ -187,9 +192,9 @@ export class Watcher {
       this.#toldUnwritable = false
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      const line = `the file still says ${this.#written ? 1 : 0}: ${reason}`
-      if (!this.#toldUnwritable) this.#options.log.error(line)
+      if (this.#toldUnwritable) return
       this.#toldUnwritable = true
+      this.#options.log.error(`the file still says ${this.#written ? 1 : 0}: ${reason}`)
     }
   }
 }

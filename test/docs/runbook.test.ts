@@ -79,7 +79,7 @@ const patternOf = (text: string): RegExp =>
 
 describe("log lines", () => {
   const lines = logLines()
-  const told = ["Start, reload, end", "Backends", "Clients and workers", "Traces"]
+  const told = ["Start, reload, end", "Backends", "Clients and workers", "The watcher", "Traces"]
     .flatMap((section) => all.filter((row) => row.section === section))
     .filter(({ cells }) => cells[0]?.startsWith("`"))
     .map(({ cells }) => ({ text: codeOfCell(cells[0])[0] ?? "", level: cells[1] ?? "" }))

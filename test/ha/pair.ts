@@ -67,7 +67,7 @@ export class Balancer {
   async startWatcher(): Promise<void> {
     const flags = ["-p", PORT, "--admin", "127.0.0.1:9900", "--track-file", this.trackFile]
     this.watcher = this.network.run(this.name, [...bunlb, "watch", ...flags])
-    await this.watcher.line(/watches admin/, START_MS)
+    await this.watcher.line(/watches /, START_MS)
   }
 
   startKeepalived(): void {

@@ -1,8 +1,8 @@
 /**
- * A connection of the watcher to its own machine, by address or unix socket. It can be dropped at any time, also while it
- * is still being made, and nothing is heard of it any more.
+ * A connection of the watcher to its own machine, by address or unix socket. It can be dropped at any time, also while
+ * it is still being made, and nothing is heard of it any more.
  */
-import type { Socket } from "bun"
+import type { Socket, SocketHandler } from "bun"
 import type { AdminAddress } from "../config/admin-address.ts"
 
 export interface LineEvents {
@@ -21,18 +21,19 @@ export class Line {
 
   constructor(place: AdminAddress, events: LineEvents) {
     this.#events = events
-    const target = "path" in place ? { unix: place.path } : { ...place, hostname: place.host }
-    Bun.connect({
-      ...target,
-      socket: {
-        open: (socket) => this.#opened(socket),
-        data: (_socket, bytes) => {
-          if (!this.#dropped) events.received(bytes)
-        },
-        close: () => this.#gone(false),
-        error: () => this.#gone(false),
+    const socket: SocketHandler<undefined> = {
+      open: (opened) => this.#opened(opened),
+      data: (_socket, bytes) => {
+        if (!this.#dropped) events.received(bytes)
       },
-    }).catch((error: unknown) => this.#gone(isRefusal(error)))
+      close: () => this.#gone(false),
+      error: () => this.#gone(false),
+    }
+    const dial =
+      "path" in place
+        ? Bun.connect({ unix: place.path, socket })
+        : Bun.connect({ hostname: place.host, port: place.port, socket })
+    dial.catch((error: unknown) => this.#gone(isRefusal(error)))
   }
 
   write(text: string): void {

@@ -12,7 +12,8 @@ const nothing = (): never => {
   throw new Error("nobody asked for this")
 }
 const source: AdminSource = {
-  ...{ ready: nothing, metrics: nothing, status: nothing, live: nothing, past: nothing },
+  ...{ ready: nothing, pulse: nothing, metrics: nothing },
+  ...{ status: nothing, live: nothing, past: nothing },
   health: () => ({ ok: true, reason: "ok" }),
 }
 

@@ -52,13 +52,17 @@ class Admin {
   }
 }
 
-function watch(admin: number, port: number | null = null, needBackend = false) {
+function watch(
+  admin: number | { readonly path: string },
+  port: number | null = null,
+  needBackend = false,
+) {
   const file = join(folder, `${++files}`, "fault")
   const lines: string[] = []
   const line = (text: string): void => void lines.push(text)
   const watcher = new Watcher({
     trackFile: file,
-    admin: { host: "127.0.0.1", port: admin },
+    admin: typeof admin === "number" ? { host: "127.0.0.1", port: admin } : admin,
     port: port === null ? null : { host: "127.0.0.1", port },
     ...{ intervalMs: 10, deadlineMs: 300, riseMs: 60, needBackend, clock: processClock },
     log: { error: line, warn: line, info: line, debug: () => {}, debugging: false },
@@ -180,4 +184,18 @@ test("a file that cannot be written is told at the start", () => {
   expect(() => writeTrackFile(place, true)).toThrow(
     `track file ${place}: cannot be written (ENOTDIR); choose another with --track-file`,
   )
+})
+
+test("an admin listener on a unix socket, and its end", async () => {
+  const path = join(folder, "admin.sock")
+  const line = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
+  const admin = Bun.listen({ unix: path, socket: { data: (socket) => void socket.write(line) } })
+  const clients = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } })
+  const { lines, becomes } = watch({ path }, clients.port)
+  await becomes("0\n")
+  clients.stop(true)
+  admin.stop(true)
+  rmSync(path, { force: true })
+  await becomes("1\n")
+  expect(lines.at(-1)).toStartWith("nobody listens")
 })

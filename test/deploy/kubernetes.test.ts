@@ -2,7 +2,17 @@
  * The Kubernetes manifests, without a cluster: every field is one that Kubernetes has, they fit each other, they fit
  * bunlb, and they keep the rules of the restricted Pod Security Standard.
  */
-import { readFileSync, readdirSync } from "node:fs"
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, test } from "bun:test"
 import manifest from "../../package.json" with { type: "json" }
@@ -177,6 +187,26 @@ describe("they fit bunlb", () => {
     expect(settings.backends.map(({ name }) => name)).toEqual([
       `dns+http://${metadata.name}:${port}`,
     ])
+  })
+
+  test("a change of the ConfigMap is taken over, as a kubelet brings it", async () => {
+    const place = mkdtempSync(join(tmpdir(), "bunlb-configmap-"))
+    // Files are links into a folder that is itself a link, and that one is replaced.
+    const bring = (version: string, text: string): void => {
+      mkdirSync(join(place, version))
+      writeFileSync(join(place, version, "bunlb.yaml"), text)
+      symlinkSync(version, join(place, "..data_tmp"))
+      renameSync(join(place, "..data_tmp"), join(place, "..data"))
+    }
+    const text = only("ConfigMap").data["bunlb.yaml"] ?? ""
+    bring("..first", text)
+    symlinkSync("..data/bunlb.yaml", join(place, "bunlb.yaml"))
+    // Nobody answers there: bunlb starts all the same.
+    const flags = ["-c", join(place, "bunlb.yaml"), "--dns-servers", "127.0.0.1:1"]
+    await using bunlb = await RunningBunlb.start([], flags)
+    bring("..second", text.replace("drain: 30s", "drain: 20s"))
+    await bunlb.process.line(/reload: timeouts\.drain: 30s -> 20s$/)
+    rmSync(place, { recursive: true })
   })
 
   test("there is time to drain", () => {

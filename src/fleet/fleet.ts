@@ -133,10 +133,8 @@ export class Fleet {
   async apply(settings: Settings): Promise<string[]> {
     this.#options = { ...this.#options, settings }
     const faults = await Promise.all(this.#slots.map((slot) => slot.apply(settings)))
-    const names = new Set(settings.backends.map(({ name }) => name))
-    this.#health.keep(names)
-    for (const { backends } of this.#lastReports()) for (const { name } of backends) names.add(name)
-    this.#ledger.keep(names)
+    this.#health.keep(new Set(settings.backends.map(({ name }) => name)))
+    this.#ledger.keep(this.#backendNames())
     return faults.flatMap((fault, index) => (fault === null ? [] : [`worker ${index}: ${fault}`]))
   }
 
@@ -328,8 +326,15 @@ export class Fleet {
     this.#recorder.record(this.#lastReports(), Date.now())
   }
 
+  /** Those of the settings, and those that still drain. */
+  #backendNames(): ReadonlySet<string> {
+    const reported = this.#lastReports().flatMap(({ backends }) => backends)
+    return new Set([...this.#options.settings.backends, ...reported].map(({ name }) => name))
+  }
+
   #died(slot: Slot, death: Death): void {
     this.#ledger.bury(slot.index, death)
+    this.#ledger.keep(this.#backendNames())
     const { log } = this.#options
     const after = `after ${(death.livedMs / 1000).toFixed(1)} s`
     const next = restartStory(death.restartInMs)

@@ -3,6 +3,7 @@
  * dies, and how they died. A worker killed between two reports takes at most one heartbeat's counts with it.
  */
 import type { Settings } from "../config/settings.ts"
+import { isCounted } from "../observe/families.ts"
 import { label } from "../observe/prometheus.ts"
 import type { Samples } from "../observe/snapshot.ts"
 import { addRetired } from "./merge.ts"
@@ -11,9 +12,14 @@ import type { BackendPast } from "./status.ts"
 
 const reasons: readonly DeathReason[] = ["exited", "killed", "hung", "failed"]
 
+/** Backends that have left, of which dead workers had counted something. */
+const MOST_GONE = 64
+
 export class Ledger {
   readonly #samples: Samples = {}
   readonly #backends = new Map<string, { requests: number; failures: number }>()
+  /** Backends that have left, the latest last. */
+  readonly #gone = new Set<string>()
   readonly #restarts = new Map<DeathReason, number>(reasons.map((reason) => [reason, 0]))
   readonly #cpuSeconds = new Map<number, number>()
   readonly #reloads = { ok: 0, failed: 0 }
@@ -33,14 +39,26 @@ export class Ledger {
     }
   }
 
-  /** Forgets backends that are not among `names`: those that come and go must not be remembered for ever. */
+  /**
+   * The backends that there are. What was counted for others stays, but for those that left longest ago when there are
+   * too many of them; what they held is gone.
+   */
   keep(names: ReadonlySet<string>): void {
-    for (const name of this.#backends.keys()) if (!names.has(name)) this.#backends.delete(name)
-    const kept = new Set([...names, ""].map((name) => label("backend", name)))
-    for (const series of Object.values(this.#samples)) {
+    for (const name of this.#backends.keys()) {
+      if (names.has(name)) this.#gone.delete(name)
+      else this.#gone.add(name)
+    }
+    for (const name of [...this.#gone].slice(0, -MOST_GONE)) {
+      this.#gone.delete(name)
+      this.#backends.delete(name)
+    }
+    const kept = labelsOf([...names, ...this.#gone, ""])
+    const there = labelsOf([...names, ""])
+    for (const [name, series] of Object.entries(this.#samples)) {
+      const sound = isCounted(name) ? kept : there
       for (const labels of Object.keys(series)) {
         const backend = /^backend="[^"]*"/.exec(labels)?.[0]
-        if (backend !== undefined && !kept.has(backend)) delete series[labels]
+        if (backend !== undefined && !sound.has(backend)) delete series[labels]
       }
     }
   }
@@ -81,4 +99,8 @@ export class Ledger {
     const past = { name, tls, weight, backup, requests, failures, ...of }
     return duty === undefined ? past : { ...past, duty }
   }
+}
+
+function labelsOf(names: readonly string[]): ReadonlySet<string> {
+  return new Set(names.map((name) => label("backend", name)))
 }

@@ -8,8 +8,9 @@ import { DURATION_BOUNDS } from "./histogram.ts"
 const introduction = `# Metrics
 
 The admin address (127.0.0.1:9900) serves \`/metrics\` in the Prometheus text format. Figures are those of the whole
-fleet: workers are added up, and what a worker counted stays counted when it dies. Names and meanings are kept; new ones
-may come. This page is generated from \`src/observe/families.ts\`.
+fleet: workers are added up, and what a worker counted stays counted when it dies. So does what was counted for a backend
+that is removed, until bunlb ends or 64 others have been removed after it; its gauges go. Names and meanings are kept; new
+ones may come. This page is generated from \`src/observe/families.ts\`.
 
 \`\`\`yaml
 scrape_configs:

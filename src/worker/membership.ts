@@ -25,6 +25,8 @@ export interface MembershipParts {
   readonly prober: Prober
   /** Hears of a backend that began anew under its old name, with a clean record. */
   readonly onRenewed: (upstream: Upstream) => void
+  /** Hears of a backend that has left and is done, while its figures are still there. */
+  readonly onDone: (upstream: Upstream) => void
 }
 
 /** One backend of the settings, with the one it goes on as, if there is one. */
@@ -77,13 +79,22 @@ export class Membership {
     this.sweep()
   }
 
+  has(name: string): boolean {
+    return this.all.some((upstream) => upstream.settings.name === name)
+  }
+
   /** Frees the places of those who have left and are done. */
   sweep(): void {
     if (this.#leaving.length === 0) return
     const done = this.#leaving.filter(({ connections }) => connections.size === 0)
     if (done.length === 0) return
     this.#leaving = this.#leaving.filter((upstream) => !done.includes(upstream))
-    for (const upstream of done) this.#free.push(upstream.candidate.index)
+    for (const upstream of done) {
+      const { index, name } = upstream.candidate
+      // One that began anew under its name has the figures of both.
+      if (!this.has(name)) this.#parts.onDone(upstream)
+      this.#free.push(index)
+    }
     this.#parts.resolver.keep(new Set(this.all.map((upstream) => upstream.settings.host)))
   }
 

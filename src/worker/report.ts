@@ -6,6 +6,7 @@ import type { BackendReport, Samples, WorkerReport } from "../observe/snapshot.t
 import type { Gateway } from "../proxy/gateway.ts"
 import type { Upstream } from "../proxy/upstream.ts"
 import type { Membership } from "./membership.ts"
+import type { PastBackends } from "./past-backends.ts"
 
 export function reportOf(
   index: number,
@@ -14,11 +15,13 @@ export function reportOf(
   membership: Membership,
   prober: Prober,
   resolver: Resolver,
+  past: PastBackends,
 ): WorkerReport {
   const samples: Samples = {}
   const upstreams = lastOfEachName(membership.all)
   gateway.figures.collect(samples)
   for (const upstream of upstreams) collectUpstream(samples, gateway, upstream, prober)
+  past.collect(samples)
   let inFlight = 0
   for (const { figures } of upstreams) inFlight += figures.active
   return {
@@ -28,7 +31,7 @@ export function reportOf(
     clients: gateway.clients.size,
     inFlight: inFlight + gateway.figures.tunnels,
     draining: gateway.draining,
-    backends: upstreams.map((upstream) => backendReport(gateway, upstream, resolver)),
+    backends: upstreams.map((upstream) => backendReport(gateway, upstream, resolver, past)),
     samples,
   }
 }
@@ -40,6 +43,27 @@ function lastOfEachName(upstreams: readonly Upstream[]): Upstream[] {
     if (!byName.has(upstream.settings.name)) byName.set(upstream.settings.name, upstream)
   }
   return [...byName.values()]
+}
+
+/** Its figures are in `past` from now on. */
+export function bury(
+  upstream: Upstream,
+  gateway: Gateway,
+  prober: Prober,
+  past: PastBackends,
+  isThere: (name: string) => boolean,
+): void {
+  const { name, index } = upstream.candidate
+  const samples: Samples = {}
+  collectUpstream(samples, gateway, upstream, prober)
+  const { requests } = upstream.figures
+  past.bury(name, { samples, requests, failures: failuresOf(gateway, index) }, isThere)
+}
+
+function failuresOf({ board }: Gateway, index: number): number {
+  let failures = 0
+  for (const count of board.failures(index).values()) failures += count
+  return failures
 }
 
 function collectUpstream(
@@ -69,11 +93,15 @@ function tunnelsOf(upstream: Upstream): number {
   return tunnels
 }
 
-function backendReport(gateway: Gateway, upstream: Upstream, resolver: Resolver): BackendReport {
+function backendReport(
+  gateway: Gateway,
+  upstream: Upstream,
+  resolver: Resolver,
+  past: PastBackends,
+): BackendReport {
   const { board, roster } = gateway
   const { index, name, weight, backup } = upstream.candidate
-  let failures = 0
-  for (const count of board.failures(index).values()) failures += count
+  const before = past.of(name)
   return {
     name,
     tls: upstream.settings.tls,
@@ -85,8 +113,8 @@ function backendReport(gateway: Gateway, upstream: Upstream, resolver: Resolver)
     reason: board.reason(index),
     active: upstream.figures.active + tunnelsOf(upstream),
     idle: upstream.pool.size,
-    requests: upstream.figures.requests,
-    failures,
+    requests: before.requests + upstream.figures.requests,
+    failures: before.failures + failuresOf(gateway, index),
     addresses: resolver.addresses(upstream.settings.host).map(({ ip }) => ip),
   }
 }

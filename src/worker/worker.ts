@@ -29,7 +29,8 @@ import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
 import { noProbes, readmissions } from "./readmission.ts"
-import { reportOf } from "./report.ts"
+import { PastBackends } from "./past-backends.ts"
+import { bury, reportOf } from "./report.ts"
 import type { StartWorker, Worker, WorkerOptions } from "./types.ts"
 
 /**
@@ -57,6 +58,7 @@ class Balancer implements Worker {
   readonly #prober: Prober
   readonly #acceptor: Acceptor<ClientConnection>
   readonly #membership: Membership
+  readonly #past = new PastBackends()
   readonly #crowds = new Crowds()
   readonly #clock = new EventClock()
   readonly #slowStart = new SlowStart(this.#clock, Math.random)
@@ -85,6 +87,7 @@ class Balancer implements Worker {
         resolver: this.#resolver,
         prober: this.#prober,
         onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
+        onDone: (upstream) => this.#bury(upstream),
       },
       strategy,
     )
@@ -256,7 +259,13 @@ class Balancer implements Worker {
     const uptime = processClock.now() - this.#began
     const { index } = this.#options
     this.#gateway.figures.accessLogDropped = this.#access.dropped
-    return reportOf(index, uptime, this.#gateway, this.#membership, this.#prober, this.#resolver)
+    const [gateway, membership] = [this.#gateway, this.#membership]
+    return reportOf(index, uptime, gateway, membership, this.#prober, this.#resolver, this.#past)
+  }
+
+  #bury(upstream: Upstream): void {
+    const isThere = (name: string): boolean => this.#membership.has(name)
+    bury(upstream, this.#gateway, this.#prober, this.#past, isThere)
   }
 
   async drain(limitMs: number, succeeded = false): Promise<number> {

@@ -84,7 +84,7 @@ test("no counter of the fleet falls over any number of deaths", () => {
   expect(ledger.restarts()).toMatchObject({ 'reason="killed"': 20, 'reason="hung"': 0 })
 })
 
-test("a backend that has left is forgotten, and what bunlb answered itself is not", () => {
+test("what was counted for a backend that has left stays, what it held does not", () => {
   const ledger = new Ledger()
   const own = { 'backend="",code="503"': 2 }
   const counts = { ...busy(5, 1)["bunlb_requests_total"], ...own }
@@ -92,8 +92,23 @@ test("a backend that has left is forgotten, and what bunlb answered itself is no
   ledger.keep(new Set(["a:80"]))
   expect(ledger.samples()["bunlb_requests_total"]).toEqual(counts)
   ledger.keep(new Set(["b:80"]))
-  expect(ledger.samples()["bunlb_requests_total"]).toEqual(own)
-  expect(ledger.past(testBackend("a:80"))).toMatchObject({ requests: 0 })
+  expect(ledger.samples()["bunlb_requests_total"]).toEqual(counts)
+  expect(ledger.samples()["bunlb_backend_up"]).toEqual({})
+})
+
+test("those that left longest ago are forgotten first, and none that has come back", () => {
+  const ledger = new Ledger()
+  const name = (i: number): string => `h${i}:80`
+  const labels = (i: number): string => `backend="${name(i)}",code="200"`
+  for (let i = 0; i < 70; i++) {
+    const samples = { bunlb_requests_total: { [labels(i)]: 1 } }
+    ledger.bury(0, death(report(0, samples, { name: name(i), requests: 1 })))
+    ledger.keep(new Set([name(0)]))
+  }
+  const known = Object.keys(ledger.samples()["bunlb_requests_total"] ?? {})
+  expect(known).toEqual([0, ...Array.from({ length: 64 }, (_, i) => i + 6)].map(labels))
+  expect(ledger.past(testBackend(name(0))).requests).toBe(1)
+  expect(ledger.past(testBackend(name(1))).requests).toBe(0)
 })
 
 test("a death that is not followed by a start is no restart, and one without a report is counted", () => {

@@ -14,11 +14,10 @@ import type { Line, Tone } from "../src/cli/screen.ts"
 import type { Live } from "../src/fleet/live.ts"
 import { find } from "../test/matrix/programs.ts"
 import { spawnBunlb } from "../test/support/processes.ts"
-import { until } from "../test/support/until.ts"
 
 const folder = join(import.meta.dir, "../docs/pictures")
-const WIDTH = 1280
-const HEIGHT = 400
+const metrics = { width: 1280, height: 400, deviceScaleFactor: 1, mobile: false }
+const SETTLE_MS = 5_000
 const DOWN_MS = 25_000
 
 const tones: Readonly<Record<Tone, string>> = {
@@ -55,6 +54,8 @@ const flags = ["9001", "9002", "9003"].flatMap((port) => ["-b", `127.0.0.1:${por
 const bunlb = spawnBunlb(["-h", "127.0.0.1", "-w", "2", "--no-pin", ...flags])
 await bunlb.line(/ -> 3 backends/)
 
+const view = await openDashboard(chromium)
+await Bun.sleep(SETTLE_MS)
 const endsAt = Date.now() + Number(values.minutes) * 60_000
 const load = keepAsking(Number(values.rate), () => Date.now() < endsAt)
 await Bun.sleep(endsAt - Date.now() - DOWN_MS)
@@ -64,7 +65,7 @@ await Bun.sleep(DOWN_MS - 3_000)
 mkdirSync(folder, { recursive: true })
 const live = (await (await fetch("http://127.0.0.1:9900/api/v1/live")).json()) as Live
 await Bun.write(join(folder, "status.svg"), terminal("bunlb status --watch", livePage(live, "")))
-await Bun.write(join(folder, "dashboard.png"), await dashboard(chromium))
+await Bun.write(join(folder, "dashboard.png"), await pictureOf(view))
 await load
 for (const each of [bunlb, ...backends]) each.kill("SIGKILL")
 console.log(`written: ${folder}`)
@@ -82,15 +83,16 @@ async function keepAsking(rate: number, goesOn: () => boolean): Promise<void> {
   }
 }
 
-async function dashboard(path: string): Promise<Blob> {
+/** Opened before the load begins, for the start of a browser is a load of its own. */
+async function openDashboard(path: string): Promise<Bun.WebView> {
   const argv = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
   const view = new Bun.WebView({ backend: { type: "chrome", path, argv } })
-  const metrics = { width: WIDTH, height: HEIGHT, deviceScaleFactor: 1, mobile: false }
   await view.navigate("http://127.0.0.1:9900/")
   await view.cdp("Emulation.setDeviceMetricsOverride", metrics)
-  const shown = async (): Promise<boolean> =>
-    (await view.evaluate(`document.querySelectorAll("#traffic path").length > 0`)) as boolean
-  await until(shown, 10_000, "the charts")
+  return view
+}
+
+async function pictureOf(view: Bun.WebView): Promise<Blob> {
   const height = (await view.evaluate("document.documentElement.scrollHeight")) as number
   await view.cdp("Emulation.setDeviceMetricsOverride", { ...metrics, height })
   await Bun.sleep(1_500) // Charts are drawn anew after the layout.

@@ -109,3 +109,10 @@ test("the demo says what the page shows", () => {
   const said = demo.replace(/\$\{[^}]*\}/g, "N")
   expect(texts.filter((text) => !plain(said).includes(plain(text)))).toEqual([])
 })
+
+test("the status that it shows has the columns of today", () => {
+  const source = read("src/cli/status.ts").replaceAll(/", "|"\]|\["/g, " ")
+  const heads = [...readme.matchAll(/^(BACKEND|WORKER) .*$/gm)].map(([line]) => line)
+  expect(heads).toHaveLength(2)
+  for (const head of heads) expect(source).toContain(head.replaceAll(/ +/g, " "))
+})

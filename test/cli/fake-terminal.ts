@@ -1,10 +1,14 @@
 /** A terminal whose lines a test reads, and the command tree in this process. */
+import { add, disable, enable, remove, set } from "../../src/cli/by-hand.ts"
 import { backend } from "../../src/cli/backend.ts"
 import { check } from "../../src/cli/check.ts"
 import { runCommandLine } from "../../src/cli/command-line.ts"
 import { demo } from "../../src/cli/demo.ts"
+import { drain } from "../../src/cli/drain.ts"
+import { explain } from "../../src/cli/explain.ts"
 import { health } from "../../src/cli/health.ts"
 import { keepalived } from "../../src/cli/keepalived.ts"
+import { reload } from "../../src/cli/reload.ts"
 import { run } from "../../src/cli/run.ts"
 import { schema } from "../../src/cli/schema.ts"
 import { status } from "../../src/cli/status.ts"
@@ -20,6 +24,11 @@ const tree = {
   status: async () => status,
   watch: async () => watch,
   keepalived: async () => keepalived,
+  reload: async () => reload,
+  drain: async () => drain,
+  explain: async () => explain,
+  ...{ enable: async () => enable, disable: async () => disable, set: async () => set },
+  ...{ add: async () => add, remove: async () => remove },
 }
 
 export interface Said {

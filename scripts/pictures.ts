@@ -93,6 +93,9 @@ async function openDashboard(path: string): Promise<Bun.WebView> {
 }
 
 async function pictureOf(view: Bun.WebView): Promise<Blob> {
+  // A page that has just come fits its charts to what there is.
+  await view.navigate("http://127.0.0.1:9900/")
+  await Bun.sleep(1_500)
   const height = (await view.evaluate("document.documentElement.scrollHeight")) as number
   await view.cdp("Emulation.setDeviceMetricsOverride", { ...metrics, height })
   await Bun.sleep(1_500) // Charts are drawn anew after the layout.
@@ -108,14 +111,15 @@ function terminal(command: string, lines: readonly Line[]): string {
   const [width, height] = [Math.ceil(columns * 7.83) + 32, shown.length * 19 + 28]
   const rows = shown.map(({ text, tone }, index) => {
     const style = tones[tone]
-    return `<text x="16" y="${30 + index * 19}" ${style}>${escaped(text)}</text>`
+    const place = `x="16" y="${30 + index * 19}" xml:space="preserve"`
+    return `<text ${place} ${style}>${escaped(text)}</text>`
   })
   const font = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}">`,
     `<title>${escaped(command)}</title>`,
     `<rect width="${width}" height="${height}" rx="8" fill="#161b22"/>`,
-    `<g font-family="${font}" font-size="13" fill="#d0d7de" style="white-space: pre">`,
+    `<g font-family="${font}" font-size="13" fill="#d0d7de">`,
     ...rows,
     "</g></svg>\n",
   ].join("\n")

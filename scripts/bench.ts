@@ -4,10 +4,11 @@
  * medians are shown. CPU for a request is the figure to trust.
  *
  *   bun scripts/bench.ts [--peers nginx,haproxy,caddy,relay] [--scenarios small,browser,...] [--rounds 5]
- *                        [--seconds 1] [--paced-seconds 2] [--syscalls] [--json] [--write-docs] [--print-configs]
+ *                        [--seconds 1] [--paced-seconds 2] [--stall-seconds 0] [--starts 0] [--syscalls] [--json]
+ *                        [--write-docs] [--print-configs]
  *
  * bunlb itself is always there, built afresh. `--paced-seconds 0` leaves out latency at half load. `--write-docs`
- * writes docs/benchmarks.md and its charts, system calls included; with all defaults that takes about ten minutes.
+ * writes docs/benchmarks.md and its charts, all of it included; with all defaults that takes about a quarter of an hour.
  * Needs two cores, nginx, haproxy, wrk and (for system calls) strace, as Debian has them. Caddy is left out when it
  * is not there, and named.
  */
@@ -16,6 +17,7 @@ import { loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { buildExecutable } from "./bench/executable.ts"
+import { measureStalls, measureStarts } from "./bench/extras.ts"
 import { describeMachine, machineInWords } from "./bench/machine.ts"
 import { LOAD_CORE, measureScenario } from "./bench/measure.ts"
 import type { Effort } from "./bench/measure.ts"
@@ -32,6 +34,8 @@ import {
   memoryTable,
   ratioTable,
   saturationTable,
+  stallTable,
+  startTable,
   titles,
 } from "./bench/tables.ts"
 
@@ -72,6 +76,8 @@ function readPlan(): Plan {
       rounds: text("5"),
       seconds: text("1"),
       "paced-seconds": text("2"),
+      "stall-seconds": text(""),
+      starts: text(""),
       syscalls: flag,
       json: flag,
       "write-docs": flag,
@@ -83,6 +89,7 @@ function readPlan(): Plan {
     console.error("bench: caddy is not installed: left out")
     wanted.delete("caddy")
   }
+  const inFull = values["write-docs"]
   return {
     peers: [...wanted],
     scenarios: chosen(values.scenarios, scenarioNames, "scenario"),
@@ -90,6 +97,8 @@ function readPlan(): Plan {
     seconds: wholeNumber(values.seconds, 1, "seconds"),
     pacedSeconds: wholeNumber(values["paced-seconds"], 0, "paced-seconds"),
     syscalls: values.syscalls || values["write-docs"],
+    stallSeconds: wholeNumber(values["stall-seconds"] || (inFull ? "60" : "0"), 0, "stall-seconds"),
+    starts: wholeNumber(values.starts || (inFull ? "11" : "0"), 0, "starts"),
     json: values.json,
     writeDocs: values["write-docs"],
     printConfigs: values["print-configs"],
@@ -139,6 +148,10 @@ async function compare(plan: Plan): Promise<Result> {
     }
     rows.push(...found)
   }
+  const place = { origin, executable, folder }
+  const steady = plan.stallSeconds > 0 ? plan.peers.filter((name) => name !== "relay") : []
+  const stalls = await measureStalls(steady, place, plan.stallSeconds)
+  const starts = plan.starts > 0 ? await measureStarts(place, plan.starts) : null
   await origin.program.stop()
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -149,18 +162,27 @@ async function compare(plan: Plan): Promise<Result> {
       seconds: plan.seconds,
       pacedSeconds: plan.pacedSeconds,
       syscalls: plan.syscalls,
+      stallSeconds: plan.stallSeconds,
+      starts: plan.starts,
     },
     loadBefore,
     rows,
+    stalls,
+    starts,
   }
 }
 
 function print(result: Result): void {
   const { rounds, seconds } = result.effort
   console.log(`${machineInWords(result.machine)}\n${rounds} rounds of ${seconds} s\n`)
-  const tables = [ratioTable, saturationTable, latencyTable, memoryTable].map((make) =>
-    make(result),
-  )
+  const tables = [
+    ratioTable(result),
+    saturationTable(result),
+    latencyTable(result),
+    stallTable(result),
+    startTable(result),
+    memoryTable(result),
+  ]
   const filled = tables.filter((table) => table.length > 1)
   console.log(filled.map(asText).join("\n"))
 }

@@ -32,6 +32,10 @@ export interface Effort {
   /** Of latency at half load; 0 leaves it out. */
   readonly pacedSeconds: number
   readonly syscalls: boolean
+  /** Of steady work, in which the longest stall is looked for; 0 leaves it out. */
+  readonly stallSeconds: number
+  /** Cold starts that are timed. */
+  readonly starts: number
 }
 
 /** At saturation; medians over the rounds, errors added up. */

@@ -13,6 +13,8 @@ import {
   memoryTable,
   ratioTable,
   saturationTable,
+  stallTable,
+  startTable,
   time,
   titles,
 } from "./tables.ts"
@@ -122,6 +124,17 @@ ${asMarkdown(saturationTable(result))}
 ${asMarkdown(latencyTable(result))}
 ![Latency](charts/latency.svg)
 
+## Stalls
+
+What a request met at worst in ${effort.stallSeconds} s of \`small\` at a steady rate: collections of garbage, and whatever else
+the machine did in that time.
+
+${asMarkdown(stallTable(result))}
+## Cold start
+
+From the start of the executable to its first proxied response, one worker behind a master.
+
+${asMarkdown(startTable(result))}
 ## Memory of idle clients
 
 What 10,000 connections that have made one request and stay open add to the resident memory.

@@ -1,4 +1,5 @@
 /** What a run of the bench has found, and what follows from it. Also the form of `--json`. */
+import type { Stall, Starts } from "./extras.ts"
 import type { Machine } from "./machine.ts"
 import type { Effort, Measured } from "./measure.ts"
 import type { PeerName } from "./peers.ts"
@@ -13,6 +14,8 @@ export interface Result {
   /** Load average before the run: the machine's other work. */
   readonly loadBefore: number
   readonly rows: readonly Row[]
+  readonly stalls: readonly Stall[]
+  readonly starts: Starts | null
 }
 
 export interface Row extends Measured {

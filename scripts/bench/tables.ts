@@ -72,6 +72,24 @@ export function latencyTable({ rows }: Pick<Result, "rows">): Table {
   return [["scenario", "peer", "req/s", "p50", "p99", "p99.9", "worst", "errors"], ...lines]
 }
 
+/** The worst that a request met in a time of steady work. */
+export function stallTable({ stalls }: Pick<Result, "stalls">): Table {
+  const lines = stalls.map(({ peer, load }) => [
+    titles[peer],
+    number(load.perSecond, 0),
+    ...[load.p50Us, load.p99Us, load.p999Us, load.maxUs].map(time),
+    String(load.errors),
+  ])
+  return [["peer", "req/s", "p50", "p99", "p99.9", "longest stall", "errors"], ...lines]
+}
+
+export function startTable({ starts }: Pick<Result, "starts">): Table {
+  const heading = ["starts", "fastest", "median", "slowest"]
+  if (starts === null) return [heading]
+  const { count, least, median, most } = starts
+  return [heading, [String(count), ...[least, median, most].map((ms) => `${ms.toFixed(0)} ms`)]]
+}
+
 export function memoryTable({ rows }: Pick<Result, "rows">): Table {
   const idle = rows.filter(({ idleKiB }) => idleKiB !== null)
   const lines = idle.map(({ peer, idleKiB, saturated }) => [

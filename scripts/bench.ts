@@ -8,7 +8,7 @@
  *                        [--write-docs] [--print-configs]
  *
  * bunlb itself is always there, built afresh. `--paced-seconds 0` leaves out latency at half load. `--write-docs`
- * writes docs/benchmarks.md and its charts, all of it included; with all defaults that takes about a quarter of an hour.
+ * writes docs/benchmarks.md and its charts, all of it included; with all defaults that takes a quarter of an hour.
  * Needs two cores, nginx, haproxy, wrk and (for system calls) strace, as Debian has them. Caddy is left out when it
  * is not there, and named.
  */

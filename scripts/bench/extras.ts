@@ -1,4 +1,4 @@
-/** What no scenario of traffic shows: the longest stall in a minute of steady work, and the time to the first answer. */
+/** What no scenario of traffic shows: the longest stall in a minute of steady work, and the time to a first answer. */
 import { PROXY_CORE, LOAD_CORE } from "./measure.ts"
 import type { Place } from "./measure.ts"
 import { medianOf } from "./median.ts"

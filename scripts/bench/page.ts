@@ -124,18 +124,7 @@ ${asMarkdown(saturationTable(result))}
 ${asMarkdown(latencyTable(result))}
 ![Latency](charts/latency.svg)
 
-## Stalls
-
-What a request met at worst in ${effort.stallSeconds} s of \`small\` at a steady rate: collections of garbage, and whatever else
-the machine did in that time.
-
-${asMarkdown(stallTable(result))}
-## Cold start
-
-From the start of the executable to its first proxied response, one worker behind a master.
-
-${asMarkdown(startTable(result))}
-## Memory of idle clients
+${extras(result)}## Memory of idle clients
 
 What 10,000 connections that have made one request and stay open add to the resident memory.
 
@@ -156,4 +145,20 @@ bunlb runs with all it has switched on: strict parsing, forwarded fields, reques
 all time limits. \`FOLDER\` is a temporary folder.
 
 ${configurations}`
+}
+
+function extras(result: Result): string {
+  const { stallSeconds } = result.effort
+  return `## Stalls
+
+What a request met at worst in ${stallSeconds} s of \`small\` at a steady rate: collections of garbage, and whatever else
+the machine did in that time.
+
+${asMarkdown(stallTable(result))}
+## Cold start
+
+From the start of the executable to its first proxied response, one worker behind a master.
+
+${asMarkdown(startTable(result))}
+`
 }

@@ -42,9 +42,10 @@ export async function tryMany<T extends Case>(
   let tried = 0
   for (; seconds === null ? tried < count : performance.now() < until; tried++) {
     const drawn = draw(chance, tried)
-    if ((await judge(drawn)) === null) continue
+    const first = await judge(drawn)
+    if (first === null) continue
     const small = shrink(drawn)
-    const fault = (await judge(small)) ?? "it does not happen every time"
+    const fault = (await judge(small)) ?? `it does not happen every time; at first: ${first}`
     const place = seconds === null ? "" : `, kept as ${keep(small)}`
     throw new Error(`seed ${seed}, case ${tried}${place}: ${JSON.stringify(small)}\n${fault}`)
   }

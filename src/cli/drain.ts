@@ -50,8 +50,9 @@ export const drain = command({
     let toldAt = performance.now()
     for (let waiting = wait; waiting;) {
       const { body } = await askAdmin(admin, "/api/v1/status")
-      const { active, reason } = rowOf(JSON.parse(body) as FleetStatus, name)
-      waiting = active > 0 || reason === LINGERING
+      const rows = rowsOf(JSON.parse(body) as FleetStatus, name)
+      const active = rows.reduce((sum, row) => sum + row.active, 0)
+      waiting = active > 0 || rows.some(({ reason }) => reason === LINGERING)
       if (!waiting) terminal.out("drained: nothing is in flight")
       else if (performance.now() - toldAt > TELL_MS) {
         toldAt = performance.now()
@@ -63,8 +64,11 @@ export const drain = command({
   },
 })
 
-function rowOf({ backends }: FleetStatus, name: string): BackendStatus {
-  const row = backends.find((each) => each.name === name.toLowerCase())
-  if (row?.state === "draining") return row
+/** One that is discovered has a row for each member, or none. */
+function rowsOf({ backends, discovered = [] }: FleetStatus, name: string): BackendStatus[] {
+  const asked = name.toLowerCase()
+  const rows = backends.filter((each) => each.name === asked || each.of === asked)
+  const isThere = rows.length > 0 || discovered.some((each) => each.name === asked)
+  if (isThere && rows.every(({ state }) => state === "draining")) return rows
   throw new BunlbError("BUNLB_E_REFUSED", `backend ${name} no longer drains`)
 }

@@ -138,10 +138,11 @@ class Page {
   }
 
   #addTable(last: EntrySpan, backend: BackendSettings): string {
-    const { host, port, tls, weight, backup, ca, duty } = backend
+    const { host, port, tls, weight, backup, ca, duty, discover } = backend
     const pairs = [
       this.#pair("host", host),
-      this.#pair("port", port),
+      ...(port === 0 ? [] : [this.#pair("port", port)]),
+      ...(discover === undefined ? [] : [this.#pair("discover", discover)]),
       ...(tls === (port === 443) ? [] : [this.#pair("tls", tls)]),
       ...(weight === 1 ? [] : [this.#pair("weight", weight)]),
       ...(backup ? [this.#pair("backup", true)] : []),

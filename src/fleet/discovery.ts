@@ -46,6 +46,8 @@ const LONGEST_TTL = 30_000
 const RETRY_AFTER = 1_000
 const ABANDON_AFTER = 15_000
 const START_LIMIT = 3_000
+/** A name is asked this soon after its TTL has run out. */
+const LOOK_MS = 100
 /** Names that one log line tells. */
 const TOLD = 8
 
@@ -53,6 +55,7 @@ export class Discovery {
   readonly #parts: DiscoveryParts
   #names = new Map<string, Name>()
   #limit: number
+  #asking: Timer | null = null
   /** Whoever waits for answers asks for them himself. */
   #waiting = false
 
@@ -89,7 +92,15 @@ export class Discovery {
     }
   }
 
-  /** Asks what is due. Call it some ten times a second. */
+  /** From now on names are asked by themselves, if there are any, until `stop`. */
+  keepAsking(): void {
+    if (this.#asking !== null) clearInterval(this.#asking)
+    const { clock } = this.#parts
+    const isWanted = this.#names.size > 0
+    this.#asking = isWanted ? setInterval(() => this.tick(clock.now()), LOOK_MS) : null
+  }
+
+  /** Asks what is due. */
   tick(now: number): void {
     for (const name of this.#names.values()) {
       if (name.began !== null && now - name.began >= ABANDON_AFTER) {
@@ -102,11 +113,7 @@ export class Discovery {
   /** Answers under way are ignored from now on. */
   stop(): void {
     this.#names = new Map()
-  }
-
-  /** Someone is to be discovered. */
-  get active(): boolean {
-    return this.#names.size > 0
+    this.keepAsking()
   }
 
   /** `backends` with members in the place of those who stand for them; each address once, the plainly named first. */

@@ -27,9 +27,6 @@ import {
 import type { Outcome } from "./outcome.ts"
 import { Refused } from "./refused.ts"
 
-/** DNS is asked this soon after a TTL has run out. */
-const LOOK_MS = 100
-
 /** Reads the configuration again, as at the start. Throws `BunlbError` with every fault. */
 export type LoadSettings = () => Promise<Settings>
 
@@ -62,7 +59,6 @@ export class Steering {
   readonly #keep: KeepBackends
   #upgrading = false
   readonly #discovery: Discovery
-  #lookups: Timer | null = null
   /** The names of those that were discovered. */
   #members: ReadonlySet<string> = new Set()
 
@@ -151,7 +147,12 @@ export class Steering {
 
   setWeight(name: string, weight: number, save: boolean): Promise<Outcome> {
     return this.#change(save, `backend ${name}: weight ${weight}`, {
-      judge: () => this.#find(name),
+      judge: () => {
+        this.#find(name)
+        const named = this.#control.named(this.#configured).find((each) => each.name === name)
+        if (named?.discover !== "srv") return
+        throw new Refused("bad_value", `backend ${name} has the weights of its SRV records`)
+      },
       rewrite: withWeight(name, weight),
       say: () => this.#control.setWeight(name, weight),
       kept: () => this.#control.setWeight(name, undefined),
@@ -251,7 +252,6 @@ export class Steering {
   /** Nothing of it happens any more. */
   stop(): void {
     this.#discovery.stop()
-    this.#keepAsking()
     for (const { timer } of this.#graces.values()) clearTimeout(timer)
   }
 
@@ -305,7 +305,7 @@ export class Steering {
   async #apply(): Promise<void> {
     const { dns } = this.#configured
     await this.#discovery.watch(this.#control.named(this.#configured), dns)
-    this.#keepAsking()
+    this.#discovery.keepAsking()
     const members = this.#memberNames()
     for (const name of this.#members) if (!members.has(name)) this.#control.forgetMember(name)
     this.#members = members
@@ -316,13 +316,6 @@ export class Steering {
 
   #memberNames(): ReadonlySet<string> {
     return new Set(this.#discovery.list().flatMap(({ members }) => members))
-  }
-
-  #keepAsking(): void {
-    if (this.#lookups !== null) clearInterval(this.#lookups)
-    this.#lookups = null
-    if (!this.#discovery.active) return
-    this.#lookups = setInterval(() => this.#discovery.tick(processClock.now()), LOOK_MS)
   }
 
   #membersChanged(line: string): void {

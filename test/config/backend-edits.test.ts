@@ -155,6 +155,21 @@ describe("changes what was asked for, and nothing else", () => {
       "weight = 3\n",
       'weight = 3\n\n[[backends]]\nhost = "d"\nport = 443\nweight = 2\nbackup = true\n',
     ],
+    [
+      ...([
+        "TOML tables, add what DNS says",
+        tables,
+        "toml",
+        plus("srv+https://_s._tcp.d"),
+      ] as const),
+      "weight = 3\n",
+      'weight = 3\n\n[[backends]]\nhost = "_s._tcp.d"\ndiscover = "srv"\ntls = true\n',
+    ],
+    [
+      ...(["YAML add what DNS says", yaml, "yaml", plus("dns+http://d:80,weight=2")] as const),
+      "  - { host: d, port: 80 }\n",
+      '  - { host: d, port: 80 }\n  - "dns+http://d:80,weight=2"\n',
+    ],
     ["JSON", json, "json", having(0, { weight: 5 }), '"weight": 1', '"weight": 5'],
     [
       ...(["JSON, more", json, "json", having(1, { weight: 5 })] as const),

@@ -3,6 +3,7 @@
  * serves within a TTL, who is gone ends what it has, and no request fails.
  */
 import { expect, test } from "bun:test"
+import { spawnBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { NameServer, hasNameServer } from "../support/name-server.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
@@ -156,10 +157,26 @@ dnsTest(
       return seen
     }
     expect(await ask(40)).toEqual({ "127.0.0.2": 30, "127.0.0.3": 10 })
+    const path = `/api/v1/backends/${encodeURIComponent(`srv+http://${service}`)}/weight`
+    const weighing = await fetch(`http://127.0.0.1:${bunlb.adminPort}${path}`, {
+      method: "POST",
+      body: '{"weight":5}',
+    })
+    expect([weighing.status, await weighing.text()]).toEqual([
+      400,
+      expect.stringContaining("has the weights of its SRV records"),
+    ])
     await names.serve(records.slice(2))
     const one = async (): Promise<boolean> => (await memberNames(bunlb)).length === 1
     await until(one, TTL_MS + PATIENCE_MS, "the records to be followed")
     expect(await ask(4)).toEqual({ "127.0.0.4": 4 })
+    const words = ["drain", `srv+http://${service}`, "--wait", "--admin"]
+    await using drain = spawnBunlb([...words, `127.0.0.1:${bunlb.adminPort}`])
+    expect([await drain.exited(), drain.stdout.at(-1)]).toEqual([
+      0,
+      "drained: nothing is in flight",
+    ])
+    expect((await bunlb.status()).backends.map(({ state }) => state)).toEqual(["draining"])
   },
   LIMIT_MS,
 )

@@ -19,6 +19,10 @@ const START_MS = 15_000
 const tried = pages().filter(({ path }) => path !== "docs/mistakes.md")
 const commands = tried.flatMap(commandsOf)
 const mentions = tried.flatMap(mentionsOf)
+/** Said within a sentence, and complete: `bunlb drain BACKEND --wait`. */
+const said = mentions.filter(({ text }) => {
+  return wayOf(text) === "run" && !/^bunlb check( --print| -c)?$/.test(text)
+})
 const ofWay = (way: string): Command[] => commands.filter(({ text }) => wayOf(text) === way)
 
 const { scripts, engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
@@ -70,11 +74,14 @@ describe("commands of the pages", () => {
     },
   )
 
-  test.each(once(ofWay("run")).map(({ place, text }) => [text, place]))("%s", async (text) => {
-    await using bunlb = sandbox.ask(text)
-    const code = await bunlb.exited(START_MS)
-    expect([code, bunlb.lines.join("\n")]).toEqual([0, expect.any(String)])
-  })
+  test.each(once([...ofWay("run"), ...said]).map(({ place, text }) => [text, place]))(
+    "%s",
+    async (text) => {
+      await using bunlb = sandbox.ask(text)
+      const code = await bunlb.exited(START_MS)
+      expect([code, bunlb.lines.join("\n")]).toEqual([0, expect.any(String)])
+    },
+  )
 })
 
 describe("what is not run", () => {

@@ -42,7 +42,7 @@ export class Sandbox implements AsyncDisposable {
     return new Sandbox(folder, bunlb, Number(port), Number(admin))
   }
 
-  /** The command as it can be typed here. */
+  /** The command as it can be typed here: with a value for each word in capitals, without what is in brackets. */
   here(text: string): string {
     return text
       .replace(/^\.\/dist\/bunlb\b/, "bunlb")
@@ -51,6 +51,10 @@ export class Sandbox implements AsyncDisposable {
       .replaceAll(/(-p |--port |BUNLB_PORT=)\d+/g, "$10")
       .replaceAll("127.0.0.1:9900", `127.0.0.1:${this.adminPort}`)
       .replaceAll(/(127\.0\.0\.1|localhost):(8080|80)\b/g, `127.0.0.1:${this.port}`)
+      .replaceAll(/ ?\[[,-][^\]]*\]/g, "")
+      .replaceAll(/\bFILE\b/g, "bunlb.yaml")
+      .replaceAll(/\bHOST:PORT\b/g, "10.0.0.5:8080")
+      .replace(/ remove BACKEND\b/, " remove 127.0.0.1:9002")
       .replaceAll(/\bBACKEND\b/g, "10.0.0.1:8080")
       .replaceAll(/\bN\b/g, "3")
   }

@@ -22,10 +22,12 @@ const rules: readonly (readonly [pattern: RegExp, way: Way])[] = [
   [/^bunlb status --watch/, { reason: "needs a terminal: test/cli/watch.test.ts has one" }],
   [/^bunlb demo/, { reason: "runs until it is stopped: test/e2e/demo.test.ts does that" }],
   [/^bunlb \w+/, { reason: "has a test of its own" }],
+  [/^(npx --yes bun@\S+|bun) run demo/, { reason: "until stopped: test/e2e/demo.test.ts" }],
   [
-    /^([A-Z_]+=\S+ )*(npx --yes bun@\S+|bun) (run|scripts\/|test|check|fmt)\b/,
+    /^([A-Z_]+=\S+ )*(npx --yes bun@\S+|bun) (run (test|build)$|test\b|check|fmt)/,
     { reason: "takes long: .ci/run does it" },
   ],
+  [/^([A-Z_]+=\S+ )*bun (run|scripts\/)/, { reason: "takes minutes; its flags are checked" }],
   [
     /^(docker|podman|buildah) /,
     { reason: "an engine: test/deploy/container.test.ts has the image" },

@@ -39,6 +39,8 @@ export interface AdminControl {
 type Body = Readonly<Record<string, unknown>>
 type Action = (control: AdminControl, name: string, body: Body) => Promise<Outcome>
 
+/** Of a backend with all its options there is no need for more. */
+const MOST_BODY = 16 * 1024
 const LONGEST_GRACE_MS = 24 * 3_600_000
 
 const actions: Readonly<Record<string, Action>> = {
@@ -71,7 +73,7 @@ function workFor(path: string): Work | null {
   if (path === "/api/v1/reload") return (control, body) => control.reload(body["dry_run"] === true)
   if (path === "/api/v1/upgrade") return (control) => control.upgrade()
   if (path === "/api/v1/backends") {
-    return (control, body) => control.add(String(body["backend"]), isSaved(body))
+    return (control, body) => control.add(textOf(body["backend"]), isSaved(body))
   }
   const [, encoded, verb = ""] = /^\/api\/v1\/backends\/([^/]+)\/([a-z]+)$/.exec(path) ?? []
   if (encoded === undefined || !Object.hasOwn(actions, verb)) return null
@@ -104,6 +106,9 @@ async function explained(request: Request, control: AdminControl, url: URL): Pro
 
 async function readBody(request: Request): Promise<Body> {
   const text = await request.text()
+  if (text.length > MOST_BODY) {
+    throw new Refused("too_large", `the body has more than ${MOST_BODY} characters`)
+  }
   if (text === "") return {}
   try {
     const body: unknown = JSON.parse(text)
@@ -112,6 +117,11 @@ async function readBody(request: Request): Promise<Body> {
     // Said below.
   }
   throw new Refused("bad_body", "the body must be a JSON object, or empty")
+}
+
+function textOf(backend: unknown): string {
+  if (typeof backend === "string") return backend
+  throw new Refused("bad_value", 'backend must be a string such as "10.0.0.1:80,weight=2"')
 }
 
 function isSaved({ save = false }: Body): boolean {
@@ -137,6 +147,7 @@ function number(input: unknown, low: number, high: number): number {
 const statuses: Readonly<Record<string, number>> = {
   unknown_backend: 404,
   exists: 409,
+  too_large: 413,
   last: 409,
   not_saved: 409,
   not_in_file: 409,

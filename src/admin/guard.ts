@@ -33,12 +33,23 @@ export function guard(request: Request, { address, token }: Lock): Refusal | nul
   return { status: 401, code: "unauthorized", message: "needs Authorization: Bearer ADMIN_TOKEN" }
 }
 
-function judgeBrowser({ headers }: Request, address: AdminAddress): Refusal | null {
-  const host = headers.get("host") ?? ""
+/**
+ * Why a request for a listener of this machine alone comes in another's name, or null: a page of another site would
+ * read here what is only for this machine.
+ */
+export function judgeHost({ headers }: Request, address: AdminAddress): Refusal | null {
   // No name can be made to point to a socket.
-  if ("host" in address && isPrivateListener(address.host) && !isOurs(nameOf(host), address.host)) {
-    return { status: 403, code: "bad_host", message: "Host names another machine" }
-  }
+  if ("path" in address || !isPrivateListener(address.host)) return null
+  if (isOurs(nameOf(headers.get("host") ?? ""), address.host)) return null
+  const message = "Host names another machine: ask by address, or by localhost"
+  return { status: 403, code: "bad_host", message }
+}
+
+function judgeBrowser(request: Request, address: AdminAddress): Refusal | null {
+  const foreign = judgeHost(request, address)
+  if (foreign !== null) return foreign
+  const { headers } = request
+  const host = headers.get("host") ?? ""
   const origin = headers.get("origin")
   const site = headers.get("sec-fetch-site") ?? "none"
   const isHome = origin === null || origin === `http://${host}`

@@ -24,7 +24,8 @@ export interface Bound {
 
 export type Respond = (request: Request) => Promise<Response>
 
-const MAX_REQUEST_BODY_BYTES = 64 * 1024
+/** Beyond this nothing is read; what is less and still too much gets an answer that says so, see control.ts. */
+const MAX_REQUEST_BODY_BYTES = 1024 * 1024
 const IDLE_LIMIT_SECONDS = 30
 /** An upgrade, or a reload behind one, takes its time. */
 const CHANGE_LIMIT_SECONDS = 120

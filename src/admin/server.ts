@@ -19,6 +19,7 @@ import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
 import { showDashboard } from "./dashboard.ts"
 import { describeApi } from "./openapi.ts"
 import { answerControl, type AdminControl } from "./control.ts"
+import { judgeHost } from "./guard.ts"
 import { bindAdmin, type Bound, type SharedPlace } from "./listener.ts"
 import { Viewers } from "./viewers.ts"
 
@@ -69,8 +70,10 @@ export async function startAdmin(
   const { control } = source
   let retired = false
   const respond = async (request: Request): Promise<Response> => {
-    const changed = control && answerControl(request, control, address)
-    const response = await (changed ?? answer(request, source, viewers))
+    const response =
+      turnAway(request, address) ??
+      (await ((control && answerControl(request, control, address)) ??
+        answer(request, source, viewers)))
     if (retired) response.headers.set("connection", "close")
     return response
   }
@@ -88,6 +91,13 @@ export async function startAdmin(
       await bound.stop()
     },
   }
+}
+
+/** Whether all is well is no secret, and probes ask under every name. */
+function turnAway(request: Request, address: AdminAddress): Response | null {
+  const refusal = judgeHost(request, address)
+  if (refusal === null || new URL(request.url).pathname.startsWith("/health")) return null
+  return refuse(refusal.status, refusal.code, refusal.message)
 }
 
 function answer(

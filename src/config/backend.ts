@@ -137,9 +137,15 @@ function impliedPort({ discover, name }: Scheme): number | null {
 /** The words behind the first comma. */
 function readOptions(words: readonly string[], say: Refuse): Options | undefined {
   const options: Options = {}
+  const seen = new Set<string>()
   let clean = true
   for (const word of words) {
     const [name = "", value = null] = word.split(/=(.*)/s).map((part) => part.trim())
+    if (seen.has(name)) {
+      clean = false
+      say(`says ${name} twice, keep one`)
+    }
+    seen.add(name)
     const say1: Refuse = (fault) => {
       clean = false
       return say(`has a bad ${name}: ${fault}`)

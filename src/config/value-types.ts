@@ -4,6 +4,7 @@
  * ${PORT}` is a string too.
  */
 import type { JsonSchema, Refuse, ValueType } from "./setting.ts"
+import { didYouMean } from "./spelling.ts"
 
 /** A value as an error line shows it: short, on one line, strings quoted. */
 export function shown(input: unknown): string {
@@ -156,7 +157,9 @@ export function oneOf<T extends string>(
     expects,
     read(input, refuse) {
       const word = String(input).toLowerCase().replaceAll("-", "_")
-      return words.find((one) => one === word) ?? synonyms[word] ?? expected(expects, input, refuse)
+      const meant = words.find((one) => one === word) ?? synonyms[word]
+      if (meant !== undefined) return meant
+      return refuse(`expected ${expects}, got ${shown(input)}${didYouMean(word, words)}`)
     },
     format: String,
     json: {

@@ -45,6 +45,9 @@ export function warningsAbout(
   const discovered = backends.some(({ discover }) => discover !== undefined)
   if (backends.length === 1 && !discovered)
     warn(false, "backends: only one, nothing can take over when it fails")
+  if (backends.length > 0 && backends.every(({ duty }) => duty !== undefined)) {
+    warn(true, "backends: all say drain or disabled, so nobody serves")
+  }
   if (backends.length > 1 && backends.every((backend) => backend.backup)) {
     warn(false, "backends: all are backups, so none is")
   }

@@ -93,6 +93,9 @@ test.each([
   ["backends/a:80/weight", "", 400, "bad_value"],
   ["backends/a:80/drain", '{"grace":-1}', 400, "bad_value"],
   ["backends/a:80/enable", '{"save":"yes"}', 400, "bad_value"],
+  ["backends", undefined, 400, "bad_value"],
+  ["backends", '{"backend":7}', 400, "bad_value"],
+  ["reload", `{"dry_run":"${"x".repeat(100_000)}"}`, 413, "too_large"],
   ["backends/a:80/explode", undefined, 404, "not_found"],
   ["backends/a:80/toString", undefined, 404, "not_found"],
 ])("POST %s %s is %d %s", async (path, body, code, reason) => {

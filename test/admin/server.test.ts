@@ -123,3 +123,24 @@ test("an address that cannot be bound is one line that names --admin", async () 
     code: "BUNLB_E_ADDRESS",
   })
 })
+
+test("nothing but health is told to who asks for another machine: a name that was made to point here", async () => {
+  await using admin = await listen()
+  const headers = { host: "rebound.example:9900" }
+  for (const path of ["/", "/metrics", "/api/v1/status", "/api/v1/events", "/nothing"]) {
+    const response = await admin.ask(path, { headers })
+    expect([path, response.status, ((await response.json()) as Fault).error.code]).toEqual([
+      path,
+      403,
+      "bad_host",
+    ])
+  }
+  expect((await admin.ask("/health", { headers })).status).toBe(200)
+  for (const host of ["localhost:1", "127.0.0.1", "[::1]:9900"]) {
+    expect((await admin.ask("/metrics", { headers: { host } })).status).toBe(200)
+  }
+})
+
+interface Fault {
+  readonly error: { readonly code: string }
+}

@@ -119,7 +119,7 @@ describe("an object", () => {
       ".port: has a port, which its SRV records tell",
     )
     expect(reading(backend, { host: "web", port: 80, discover: "mdns" })).toBe(
-      '.discover: expected dns or srv, got "mdns"',
+      '.discover: expected dns or srv, got "mdns", did you mean "dns"?',
     )
   })
 
@@ -195,4 +195,9 @@ test("one may be held back by the file", () => {
     const read = reading(backend, line)
     expect(typeof read === "string" ? read : backend.format(read)).toBe(line)
   }
+})
+
+test("an option that is there twice is a mistake, not a matter of order", () => {
+  expect(reading(backend, "a:80,weight=2,weight=3")).toBe('"a:80" says weight twice, keep one')
+  expect(reading(backend, "a:80,backup, backup=no")).toBe('"a:80" says backup twice, keep one')
 })

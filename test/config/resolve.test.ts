@@ -170,7 +170,8 @@ timeouts:
     ["__proto__: { port: 1 }", "1:1: __proto__: unknown key"],
     [
       "strategy: wieghted",
-      '1:1: strategy: expected round_robin, random, weighted or sticky, got "wieghted"',
+      "1:1: strategy: expected round_robin, random, weighted or sticky, " +
+        'got "wieghted", did you mean "weighted"?',
     ],
     ["sticky: { cookie: 'a b' }", '1:11: sticky.cookie: expected a cookie name, got "a b"'],
     [

@@ -110,6 +110,11 @@ test.each<Row>([
     [["port", ["80"]]],
     ["port: 80 is privileged, bunlb needs root or CAP_NET_BIND_SERVICE"],
   ],
+  [
+    "all held back",
+    [["backends", ["a:80,drain", "b:80,disabled"]]],
+    ["LOUD backends: all say drain or disabled, so nobody serves"],
+  ],
   ["any free port", [["port", ["0"]]], []],
   [
     "slow probes",

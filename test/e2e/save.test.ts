@@ -120,8 +120,8 @@ test("a spelling that cannot be changed is refused, and others beside it are not
   using b = await answered()
   using c = await answered()
   const [A, B, C] = [place(a), place(b), place(c)]
-  // Where the environment fills in another weight behind the one that is changed, it would win.
-  const filled = `  - "${B},weight=5,\${MORE:-weight=2}"\n`
+  // Where the environment fills in a weight, another beside it would be one too many.
+  const filled = `  - "${B},\${MORE:-weight=2}"\n`
   const text = `backends:\n  - >-\n    ${A}\n${filled}  - ${C}\n`
   writeFileSync(file, text)
   await using bunlb = await RunningBunlb.start([], flags)

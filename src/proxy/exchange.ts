@@ -54,9 +54,9 @@ export class Exchange implements relay.RelayTerms {
     return (this.#attempts ??= new Attempts(this.#gateway))
   }
 
-  /** The client has sent the request whole, and no other after it: it said so. */
+  /** The client has said that this was its last request, and a close cannot rob it of the answer. */
   get clientLeaves(): boolean {
-    return this.#request.done && !this.#request.keepAlive
+    return this.#request.done && !this.#request.keepAlive && this.#response.brief
   }
 
   /** As `RequestRelay.begin`. */

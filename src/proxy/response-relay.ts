@@ -38,6 +38,9 @@ export interface RelayTerms {
 /** 1xx responses before a final one; more are not honest (RFC 9110 section 15.2 sets no limit). */
 const INTERIM_LIMIT = 16
 
+/** A sender may have ten segments on their way at once (RFC 6928), so that no reset overtakes so much. */
+const BRIEF = 10 * 1024
+
 export class ResponseRelay {
   readonly #request: RequestRelay
   readonly #client: ClientConnection
@@ -49,6 +52,8 @@ export class ResponseRelay {
   answered = false
   /** The final head has been sent to the client. */
   started = false
+  /** It came whole with its head and is so short that it leaves for the client at once. */
+  brief = false
   status = 0
   /** The backend keeps its connection, and nothing forbids to use it for others. */
   reusable = false
@@ -73,6 +78,7 @@ export class ResponseRelay {
     this.#interims = 0
     this.answered = false
     this.started = false
+    this.brief = false
     this.status = 0
     this.reusable = false
     this.keepAlive = false
@@ -172,6 +178,7 @@ export class ResponseRelay {
     this.#partial = null
     this.started = true
     this.status = head.status
+    this.brief = this.#body.done && used - from <= BRIEF
     this.keepAlive = head.framing !== BY_CLOSE && !dechunk && this.#request.mayKeepAlive
     this.reusable =
       head.keepAlive && !head.bindsConnection && head.framing !== BY_CLOSE && used === bytes.length

@@ -5,7 +5,7 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
 
-const files = ["messages", "pipelining", "pool", "retry", "tunnel"]
+const files = ["messages", "pool", "retry", "tunnel"]
 
 test("the data path passes its tests through Bun's sockets too", async () => {
   const root = join(import.meta.dir, "../..")

@@ -89,4 +89,4 @@ console.log(`${"ms after the change".padEnd(34)}   min   med   max`)
 console.log(row("first answer of the new backend", came))
 console.log(row("last answer of the gone backend", went))
 console.log(`${load.ok} requests, ${load.failures.length} failed`)
-process.exit(load.failures.length === 0 ? 0 : 1)
+process.exitCode = load.failures.length === 0 ? 0 : 1

@@ -161,7 +161,8 @@ test("one that does not come up changes nothing, and says why", async () => {
   expect(both.map(({ complaints }) => complaints).join("")).toBe(
     "bunlb: an upgrade is under way already",
   )
-  process.kill((await bunlb.status()).pid ?? 0, "SIGKILL")
+  const told = both.map(({ out }) => out).join("")
+  bunlb.follow(Number(/ serves, PID (\d+)/.exec(told)?.[1]))
 })
 
 const shipped = process.env["BUNLB_TEST_EXECUTABLE"]

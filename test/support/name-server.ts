@@ -18,6 +18,11 @@ export type Services = readonly string[]
 const program = Bun.which("dnsmasq", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` })
 export const hasNameServer = program !== null
 
+const running = new Set<NameServer>()
+process.on("exit", () => {
+  for (const server of running) server.end()
+})
+
 const READY = "ready.test"
 const READY_ADDRESS = "192.0.2.53"
 
@@ -38,6 +43,7 @@ export class NameServer implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), "bunlb-names-"))
     mkdirSync(join(folder, "hosts"))
     const server = new NameServer(await freePort(), folder, ttl)
+    running.add(server)
     server.say(zone)
     await server.serve(services)
     return server
@@ -89,9 +95,16 @@ export class NameServer implements AsyncDisposable {
     this.#child = null
   }
 
+  /** At once, and nothing stays behind. */
+  end(): void {
+    this.#child?.kill("SIGKILL")
+    rmSync(this.#folder, { recursive: true, force: true })
+    running.delete(this)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.silence()
-    rmSync(this.#folder, { recursive: true, force: true })
+    this.end()
   }
 }
 

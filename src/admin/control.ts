@@ -154,6 +154,7 @@ const statuses: Readonly<Record<string, number>> = {
   too_many: 409,
   not_applied: 500,
   no_upgrade: 409,
+  ending: 409,
   upgrading: 409,
   not_upgraded: 500,
 }
@@ -161,6 +162,9 @@ const statuses: Readonly<Record<string, number>> = {
 function answerFault(error: unknown): Response {
   if (error instanceof Refused)
     return refuse(statuses[error.code] ?? 400, error.code, error.message)
+  if (error instanceof BunlbError && error.exitCode === 1) {
+    return refuse(409, "not_possible", error.message)
+  }
   // Its lines name places in files that whoever may reload may also read.
   if (error instanceof BunlbError) return refuse(422, "config", error.message)
   return refuse(500, "internal", "it could not be done; see the log")

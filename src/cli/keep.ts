@@ -26,7 +26,7 @@ export function keeper(typed: Typed, terminal: Terminal): KeepBackends {
     if (origin !== file && !origin.startsWith(`${file}:`)) {
       throw refused(`the backends are from ${origin}, not from ${file}: it cannot be saved there`)
     }
-    const [change] = differenceOf(configured, settings).changes
+    const [change] = differenceOf(configured, settings, false).changes
     if (change !== undefined) {
       throw refused(`${file} says something else by now (${change}): bunlb reload first`)
     }

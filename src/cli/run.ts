@@ -38,6 +38,7 @@ export const run = command({
     const load = async (): Promise<Settings> => (await askedSettings(typed, terminal)).settings
     const predecessor = await Predecessor.find()
     const keep = keeper(typed, terminal)
-    return await runFleet(settings, log, { load, keep, file, predecessor })
+    const adopt = ({ logLevel, logFormat }: Settings): void => log.configure(logLevel, logFormat)
+    return await runFleet(settings, log, { load, keep, file, predecessor, adopt })
   },
 })

@@ -1,6 +1,6 @@
 /**
- * What another configuration would change, and which of it a running bunlb can take over. What is said of the
- * process itself (where it listens, how many workers, how it logs) needs a restart and is named, never ignored.
+ * What another configuration would change, and which of it a running bunlb can take over: nearly all. What it cannot
+ * is named, never ignored.
  */
 import { camelCase } from "./resolve.ts"
 import { settingRows } from "./schema.ts"
@@ -9,39 +9,18 @@ import type { BackendSettings, Settings } from "./settings.ts"
 export interface Difference {
   /** One line for each thing that would change at once. */
   readonly changes: readonly string[]
-  /** One line for each thing that waits for a restart. */
+  /** One line for each thing that waits, and for what. */
   readonly restart: readonly string[]
 }
 
-/** What running workers take over. A setting that is not named here waits for a restart. */
-const live: readonly (keyof Settings)[] = [
-  "backends",
-  "strategy",
-  "hostHeader",
-  "trustedProxies",
-  "forwarded",
-  "insecure",
-  "trace",
-  "tlsTrace",
-  "tracing",
-  "whenAllUnhealthy",
-  "health",
-  "sticky",
-  "timeouts",
-  "limits",
-  "pool",
-  "retries",
-  "accessLog",
-]
-
-/** `asked`, with the values of `running` for all that needs a restart. */
-export function withoutRestart(running: Settings, asked: Settings): Settings {
-  const taken = Object.fromEntries(live.map((key) => [key, asked[key]]))
-  // Each key keeps the type that it has in both.
-  return { ...running, ...taken } as Settings
+/** `asked`, with the values of `running` for all that waits. `held`: a service manager holds the listening sockets. */
+export function withoutRestart(running: Settings, asked: Settings, held: boolean): Settings {
+  const { mode, dns, sockets, host, port } = running
+  const fixed = mode === "sp" ? { mode, dns, sockets } : { mode, dns }
+  return { ...asked, ...fixed, ...(held && { host, port }) }
 }
 
-export function differenceOf(running: Settings, asked: Settings): Difference {
+export function differenceOf(running: Settings, asked: Settings, held: boolean): Difference {
   const changes = backendChanges(running.backends, asked.backends)
   const restart: string[] = []
   for (const { key, setting } of settingRows) {
@@ -51,9 +30,12 @@ export function differenceOf(running: Settings, asked: Settings): Difference {
     const shown = (value: unknown): string =>
       setting.secret && value !== null ? "***" : setting.type.format(value)
     const line = `${key}: ${shown(before)} -> ${shown(after)}`
-    const isLive = live.some((name) => name === camelCase(key.split(".")[0] ?? ""))
-    if (isLive) changes.push(line)
-    else restart.push(`${line} needs a restart`)
+    const ofProcess = key === "mode" || key.startsWith("dns.")
+    if (ofProcess || (key === "sockets" && running.mode === "sp"))
+      restart.push(`${line} needs \`bunlb upgrade\` or a restart`)
+    else if (held && (key === "host" || key === "port")) {
+      restart.push(`${line} is for the service manager to do, which holds the socket`)
+    } else changes.push(line)
   }
   return { changes, restart }
 }

@@ -57,14 +57,16 @@ function addDiscovered(samples: Samples, { name, members, stale, lookups }: Disc
 
 function addProcess(samples: Samples, { name, pid, pastCpuSeconds }: ProcessName): void {
   const labels = label("process", name)
-  const set = (family: string, value: number): void => {
-    ;(samples[`bunlb_process_${family}`] ??= {})[labels] = value
+  const series = (family: string) => (samples[`bunlb_process_${family}`] ??= {})
+  /** Of two that have the name, because one follows the other, both count. */
+  const add = (family: string, value: number): void => {
+    series(family)[labels] = (series(family)[labels] ?? 0) + value
   }
   const figures = pid === null ? null : readProcess(pid)
   if (figures === null && pastCpuSeconds === 0) return
-  set("cpu_seconds_total", pastCpuSeconds + (figures?.cpuSeconds ?? 0))
+  add("cpu_seconds_total", pastCpuSeconds + (figures?.cpuSeconds ?? 0))
   if (figures === null) return
-  set("resident_memory_bytes", figures.residentBytes)
-  set("open_fds", figures.openFds)
-  set("start_time_seconds", figures.startTime)
+  add("resident_memory_bytes", figures.residentBytes)
+  add("open_fds", figures.openFds)
+  series("start_time_seconds")[labels] = figures.startTime
 }

@@ -2,15 +2,13 @@
  * The workers as one balancer: started together, watched, followed by others when they die, drained together, and
  * seen from outside as one. The master handles no request; whatever it does costs no client anything.
  */
-import { isPrivateAdmin } from "../config/admin-address.ts"
 import type { BackendSettings, Settings } from "../config/settings.ts"
-import { takeHanded } from "../net/activation.ts"
-import { openListeners, type Listeners } from "../net/listeners.ts"
 import { processClock } from "../observe/clock.ts"
 import { families } from "../observe/families.ts"
 import type { Log } from "../observe/log.ts"
 import { expose } from "../observe/prometheus.ts"
-import type { HealthChange, WorkerReport } from "../observe/snapshot.ts"
+import type { HealthChange } from "../observe/snapshot.ts"
+import { Crew, listenFor, reportsOf } from "./crew.ts"
 import { fleetSamples } from "./figures.ts"
 import type { FleetHealthChange } from "./health-view.ts"
 import { HealthView, NO_BACKEND, healthLine } from "./health-view.ts"
@@ -22,12 +20,13 @@ import { Recorder } from "./live.ts"
 import type { Live, Past } from "./live.ts"
 import type { JournalKind } from "./journal.ts"
 import type { LogMethod } from "./protocol.ts"
-import { Slot } from "./slot.ts"
-import type { Death } from "./slot.ts"
+import { restartStory, type Death, type Slot } from "./slot.ts"
+import { Refused } from "./refused.ts"
 import { Steering, type LoadSettings, type Upgrade } from "./steering.ts"
 import type { Predecessor } from "./predecessor.ts"
 import type { BackendPast, FleetStatus } from "./status.ts"
-import { backendRows } from "./status.ts"
+import { backendRows, takesOrders, workerRow } from "./status.ts"
+import type { Surroundings } from "./surroundings.ts"
 import { version } from "./version.ts"
 import type { Will } from "./will.ts"
 
@@ -40,6 +39,7 @@ export interface FleetOptions {
   readonly load: LoadSettings
   readonly upgrade: Upgrade
   readonly keep: KeepBackends
+  readonly surroundings: Surroundings
   /** The bunlb that this one follows, or null. */
   readonly predecessor: Predecessor | null
   readonly onHealthChange: (change: FleetHealthChange) => void
@@ -48,14 +48,20 @@ export interface FleetOptions {
 /** While it drains, the log says this often what is left. */
 const PROGRESS_MS = 5_000
 
+/** Other settings, got ready. */
+export interface Readiness {
+  /** They are in force when it resolves; a line for each worker that does not serve by them. */
+  commit(settings: Settings): Promise<string[]>
+  cancel(): Promise<void>
+}
+
 export class Fleet {
-  readonly port: number
   /** What changes something while it runs. */
   readonly control: Steering
   /** With the settings that are in force now. */
   #options: FleetOptions
   readonly #clock = processClock
-  readonly #slots: Slot[]
+  readonly #crew: Crew
   readonly #health = new HealthView()
   readonly #ledger = new Ledger()
   readonly #recorder: Recorder
@@ -67,8 +73,7 @@ export class Fleet {
   /** Binds the port. Throws `BunlbError` when that fails. */
   constructor(options: FleetOptions) {
     const { limits, openLink, predecessor } = options
-    const { port, fds } = listen(options)
-    this.port = port
+    const listeners = listenFor(options.settings, predecessor)
     this.control = new Steering(this, options.settings, options)
     if (predecessor !== null) this.control.inherit(predecessor.will.byHand)
     const settings = this.control.effective
@@ -76,16 +81,17 @@ export class Fleet {
     this.#recorder = new Recorder(predecessor?.will.past)
     const events = {
       died: (slot: Slot, death: Death) => this.#died(slot, death),
-      health: (change: HealthChange) => this.#healthChanged(change),
+      health: (slot: Slot, change: HealthChange) => this.#healthChanged(slot, change),
       log: (slot: Slot, level: LogMethod, line: string) =>
         options.log[level](settings.mode === "sp" ? line : `worker ${slot.index}: ${line}`),
     }
-    const parts = { settings, limits, clock: this.#clock, openLink, events }
-    const hold = predecessor !== null
+    const parts = { limits, clock: this.#clock, openLink, events }
     const ailing = predecessor?.will.ailing ?? []
-    this.#slots = fds.map(
-      (listenFd, index) => new Slot({ index, listenFd, hold, ailing, ...parts }),
-    )
+    this.#crew = new Crew(parts, listeners, settings, predecessor !== null, ailing)
+  }
+
+  get port(): number {
+    return this.#crew.port
   }
 
   /**
@@ -98,7 +104,7 @@ export class Fleet {
     this.#watchedAt = this.#clock.now()
     this.#watch = setInterval(() => this.#tick(), tickMs)
     try {
-      await Promise.all(this.#slots.map((slot) => slot.start()))
+      await Promise.all(this.#crew.slots.map((slot) => slot.start()))
       this.#recorder.journal.add("note", `bunlb ${version} serves`, Date.now())
     } catch (error) {
       await this.stop()
@@ -108,17 +114,17 @@ export class Fleet {
 
   /** Begins to serve beside the predecessor. */
   accept(): void {
-    for (const slot of this.#slots) slot.accept()
+    for (const slot of this.#crew.slots) slot.accept()
   }
 
   /** The listening descriptors, for one that follows; stay the fleet's. */
   get listenFds(): number[] {
-    return this.#slots.map((slot) => slot.listenFd)
+    return this.#crew.slots.map((slot) => slot.listenFd)
   }
 
   /** While another process may accept at the same descriptors. */
   share(shared: boolean): void {
-    for (const slot of this.#slots) slot.share(shared)
+    for (const slot of this.#crew.slots) slot.share(shared)
   }
 
   /** What one that follows should know. */
@@ -127,12 +133,48 @@ export class Fleet {
   }
 
   /**
+   * Gets ready what other settings need: listeners, workers, the admin listener. `dry`: only looks whether the ports
+   * are free. Throws `BunlbError` with nothing changed.
+   */
+  async prepare(settings: Settings, dry: boolean): Promise<Readiness> {
+    const { surroundings, log } = this.#options
+    const move = this.#crew.prepare(settings, this.#health.ailing())
+    try {
+      if (!dry) await move.start()
+      const around = await surroundings.prepare(this, settings)
+      return {
+        commit: async (settled) => {
+          if (this.#draining) {
+            await Promise.all([move.cancel(), around.cancel()])
+            throw new Refused("ending", "this bunlb is about to end")
+          }
+          move.take()
+          around.commit()
+          const faults = await this.apply(settled)
+          void move.finish().then((cut) => {
+            const { drain } = settled.timeouts
+            if (cut > 0)
+              log.warn(`reload: ${plural(cut, "connection")} cut after ${drain / 1000} s`)
+          })
+          return faults
+        },
+        cancel: async () => {
+          await Promise.all([move.cancel(), around.cancel()])
+        },
+      }
+    } catch (error) {
+      await move.cancel()
+      throw error
+    }
+  }
+
+  /**
    * Other settings for all workers, those that start later included. Resolves when new requests obey them, with a
    * line for each worker that does not serve by them.
    */
   async apply(settings: Settings): Promise<string[]> {
     this.#options = { ...this.#options, settings }
-    const faults = await Promise.all(this.#slots.map((slot) => slot.apply(settings)))
+    const faults = await Promise.all(this.#crew.slots.map((slot) => slot.apply(settings)))
     this.#health.keep(new Set(settings.backends.map(({ name }) => name)))
     this.#ledger.keep(this.#backendNames())
     return faults.flatMap((fault, index) => (fault === null ? [] : [`worker ${index}: ${fault}`]))
@@ -165,24 +207,26 @@ export class Fleet {
       log.warn("draining: the limit is over, the rest is cut")
       void this.stop()
     }, limitMs + limits.lastWordsMs)
-    await Promise.all(this.#slots.map((slot) => slot.drain(limitMs, slot.index < taken)))
+    const { slots, leaving } = this.#crew
+    const ends = slots.map((slot) => slot.drain(limitMs, slot.index < taken))
+    await Promise.all([...ends, ...leaving.map((slot) => slot.drain(limitMs))])
     clearInterval(progress)
     clearTimeout(overdue)
     this.#close()
-    const cut = this.#slots.reduce((total, slot) => total + slot.cut, 0)
+    const cut = slots.reduce((total, slot) => total + slot.cut, 0)
     if (cut > 0) log.warn(`drained; ${plural(cut, "connection")} cut after ${limitMs / 1000} s`)
     else log.info("drained; nothing was cut")
   }
 
   /** Workers that start meanwhile open the access log anyway. */
   reopenLogs(): void {
-    for (const slot of this.#slots) slot.reopenLogs()
+    for (const slot of this.#crew.slots) slot.reopenLogs()
   }
 
   /** Ends every worker now; resolves when they are gone. */
   async stop(): Promise<void> {
     this.#draining = true
-    await Promise.all(this.#slots.map((slot) => slot.stop()))
+    await Promise.all(this.#crew.all.map((slot) => slot.stop()))
     this.#close()
   }
 
@@ -192,7 +236,7 @@ export class Fleet {
    */
   ready(): { ok: boolean; reason: string } {
     if (this.#draining) return { ok: false, reason: "draining" }
-    if (this.#serving().length === 0) return { ok: false, reason: "no worker serves" }
+    if (this.#crew.serving.length === 0) return { ok: false, reason: "no worker serves" }
     const known = this.#options.settings.backends.length > 0
     return known ? { ok: true, reason: "ok" } : { ok: false, reason: "no backend is known yet" }
   }
@@ -201,8 +245,8 @@ export class Fleet {
   health(): { ok: boolean; reason: string } {
     const ready = this.ready()
     if (!ready.ok) return ready
-    const serving = this.#serving()
-    const workers = serving.map((slot) => slot.index)
+    const serving = this.#crew.serving
+    const workers = serving.map((slot) => slot.id)
     const drained = (name: string): boolean =>
       serving.every((slot) =>
         slot.lastReport?.backends.some((backend) => backend.name === name && backend.draining),
@@ -218,35 +262,25 @@ export class Fleet {
    * when half of them or more have been silent for longer than a busy one ever is.
    */
   async pulse(): Promise<{ ok: boolean; reason: string }> {
-    const { pulseMs, quietMs } = this.#options.limits
-    const serving = this.#serving()
-    const answers = serving.map(async (slot) => {
-      if (!(await slot.answers(pulseMs))) throw new Error("silent")
-    })
-    const someone = await Promise.any(answers).then(
-      () => true,
-      () => serving.length === 0,
-    )
-    if (!someone) return { ok: false, reason: "no worker answers" }
-    const quiet = serving.filter((slot) => slot.live && slot.silence > quietMs).length
-    if (quiet * 2 < serving.length || quiet === 0) return this.health()
-    return { ok: false, reason: `${quiet} of ${plural(serving.length, "worker")} hang` }
+    const silence = await this.#crew.pulse()
+    return silence === null ? this.health() : { ok: false, reason: silence }
   }
 
   /** The figures of now in Prometheus text form. */
   async metrics(): Promise<string> {
-    const reports = await this.#reports()
-    const workers = this.#slots.map((slot) => ({
+    await this.#refresh()
+    const { slots, leaving } = this.#crew
+    const workers = [...leaving, ...slots].map((slot) => ({
       name: `worker${slot.index}`,
       pid: slot.pid === process.pid ? null : slot.pid,
-      pastCpuSeconds: this.#ledger.cpuSeconds(slot.index),
+      pastCpuSeconds: slots.includes(slot) ? this.#ledger.cpuSeconds(slot.index) : 0,
     }))
     const master = { name: "master", pid: process.pid, pastCpuSeconds: 0 }
     const samples = fleetSamples({
       settings: this.#options.settings,
       ledger: this.#ledger,
-      reports,
-      serving: this.#serving().length,
+      reports: reportsOf([...slots, ...leaving]),
+      serving: this.#crew.serving.length,
       processes: [master, ...workers],
       discovered: this.control.discovered,
     })
@@ -254,21 +288,24 @@ export class Fleet {
   }
 
   async status(): Promise<FleetStatus> {
-    return this.#statusBy(await this.#reports())
+    await this.#refresh()
+    return this.#statusNow()
   }
 
   /** As of the last heartbeats: asks no worker. */
   live(): Live {
-    return this.#recorder.live(this.#statusBy(this.#lastReports()), Date.now())
+    return this.#recorder.live(this.#statusNow(), Date.now())
   }
 
   past(): Past {
     return this.#recorder.past()
   }
 
-  #statusBy(reports: readonly WorkerReport[]): FleetStatus {
+  #statusNow(): FleetStatus {
     const { settings } = this.#options
     const { byHand, discovered } = this.control
+    const { slots, leaving } = this.#crew
+    const reports = reportsOf(slots)
     const pastOf = (each: BackendSettings): BackendPast => ({
       ...this.#ledger.past(each),
       byHand: this.control.isHeldByHand(each),
@@ -283,35 +320,18 @@ export class Fleet {
       port: this.port,
       uptime: Math.round(this.#clock.now() - this.#startedAt),
       draining: this.#draining,
-      workers: this.#slots.map((slot) => ({
-        index: slot.index,
-        pid: slot.pid,
-        state: slot.state,
-        uptime: Math.round(slot.uptime),
-        clients: slot.lastReport?.clients ?? 0,
-        inFlight: slot.lastReport?.inFlight ?? 0,
-        restarts: slot.restarts,
-      })),
-      backends: backendRows(settings.backends, pastOf, reports),
+      workers: [...slots, ...leaving].map(workerRow),
+      backends: backendRows(settings.backends, pastOf, reports, reportsOf(leaving)),
     }
   }
 
   /** Read when all have answered, so that one who dies meanwhile is counted among the dead alone. */
-  async #reports(): Promise<WorkerReport[]> {
-    await Promise.all(this.#slots.map((slot) => slot.refresh()))
-    return this.#lastReports()
-  }
-
-  #lastReports(): WorkerReport[] {
-    return this.#slots.map((slot) => slot.lastReport).filter((report) => report !== null)
-  }
-
-  #serving(): Slot[] {
-    return this.#slots.filter((slot) => slot.state === "serving")
+  async #refresh(): Promise<void> {
+    await Promise.all(this.#crew.all.map((slot) => slot.refresh()))
   }
 
   #clients(): number {
-    return this.#slots.reduce((total, slot) => total + (slot.lastReport?.clients ?? 0), 0)
+    return this.#crew.all.reduce((total, slot) => total + (slot.lastReport?.clients ?? 0), 0)
   }
 
   /** A master that was itself stopped or starved for a while has not heard anybody, and blames nobody. */
@@ -319,16 +339,20 @@ export class Fleet {
     const now = this.#clock.now()
     const away = now - this.#watchedAt > this.#options.limits.hungMs / 2
     this.#watchedAt = now
-    for (const slot of this.#slots) {
+    for (const slot of this.#crew.all) {
       if (away) slot.excuse()
       else slot.watch()
     }
-    this.#recorder.record(this.#lastReports(), Date.now())
+    // By a number that no other has, so that rates are of one and the same worker.
+    const reports = this.#crew.all.flatMap(({ id, lastReport }) =>
+      lastReport === null ? [] : [{ ...lastReport, index: id }],
+    )
+    this.#recorder.record(reports, Date.now())
   }
 
   /** Those of the settings, and those that still drain. */
   #backendNames(): ReadonlySet<string> {
-    const reported = this.#lastReports().flatMap(({ backends }) => backends)
+    const reported = reportsOf(this.#crew.all).flatMap(({ backends }) => backends)
     return new Set([...this.#options.settings.backends, ...reported].map(({ name }) => name))
   }
 
@@ -343,11 +367,11 @@ export class Fleet {
     else log.error(line)
     const at = Date.now()
     this.#recorder.journal.add(death.expected ? "note" : "bad", line, at)
-    for (const change of this.#health.forget(slot.index, at)) this.#tell(change)
+    for (const change of this.#health.forget(slot.id, at, slot.index)) this.#tell(change)
   }
 
-  #healthChanged(change: HealthChange): void {
-    const merged = this.#health.apply(change)
+  #healthChanged(slot: Slot, change: HealthChange): void {
+    const merged = this.#health.apply({ ...change, worker: slot.id })
     if (merged !== null) return this.#tell(merged)
     const state = change.healthy ? "healthy" : "unhealthy"
     const { log } = this.#options
@@ -367,23 +391,6 @@ export class Fleet {
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#watch = null
   }
-}
-
-/** Sockets of the predecessor, of the service manager, or of our own. */
-function listen({ settings, predecessor }: FleetOptions): Listeners {
-  const count = settings.mode === "sp" ? 1 : settings.workers
-  if (predecessor !== null) return predecessor.listen(settings, count)
-  return takeHanded(count) ?? openListeners(settings.host, settings.port, count)
-}
-
-/** Nobody may change anything where everybody can come and nobody has to show a token. */
-function takesOrders({ admin, adminToken }: Settings): boolean {
-  return admin !== null && (adminToken !== null || isPrivateAdmin(admin))
-}
-
-function restartStory(restartInMs: number | null): string {
-  if (restartInMs === null) return ""
-  return restartInMs === 0 ? "; starting it again" : `; starting it again in ${restartInMs} ms`
 }
 
 function plural(count: number, noun: string): string {

@@ -44,8 +44,8 @@ export class HealthView {
   }
 
   /** A worker is gone and its opinions with it: what only it found unhealthy counts as healthy again. */
-  forget(worker: number, at: number): FleetHealthChange[] {
-    const reason = `worker ${worker}, which found it unhealthy, is gone`
+  forget(worker: number, at: number, index = worker): FleetHealthChange[] {
+    const reason = `worker ${index}, which found it unhealthy, is gone`
     return [...this.#outages.keys()]
       .map((backend) => this.apply({ worker, backend, healthy: true, reason, at }))
       .filter((change) => change !== null)

@@ -5,7 +5,6 @@
  * stops at once: exit code 1. SIGHUP reloads, SIGUSR1 opens the access log again, SIGUSR2 upgrades: exit code 0 when
  * the other one serves and this one has drained.
  */
-import { startAdmin, type AdminListener } from "../admin/server.ts"
 import { formatAdmin } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
 import { takeTime } from "../net/poller.ts"
@@ -23,6 +22,7 @@ import type { Predecessor } from "./predecessor.ts"
 import { Refused } from "./refused.ts"
 import type { LoadSettings } from "./steering.ts"
 import { Succession } from "./succession.ts"
+import { Surroundings } from "./surroundings.ts"
 import { ReloadTriggers } from "./triggers.ts"
 import { version } from "./version.ts"
 import { startRealWorker } from "./worker-process.ts"
@@ -43,6 +43,8 @@ export interface FleetHooks {
   readonly predecessor?: Predecessor | null
   /** Has another take over; without it there is no upgrade. */
   readonly succession?: Succession
+  /** Hears of all settings that come into force after those of the start. */
+  readonly adopt?: (settings: Settings) => void
 }
 
 export interface RunningFleet {
@@ -75,6 +77,7 @@ export async function startFleet(
   hooks: FleetHooks = {},
 ): Promise<RunningFleet> {
   const { predecessor = null } = hooks
+  const surroundings = new Surroundings(hooks.adopt ?? (() => {}))
   const fleet = new Fleet({
     settings,
     log,
@@ -88,19 +91,21 @@ export async function startFleet(
       throw new Refused("no_upgrade", "this bunlb belongs to another program, which decides")
     },
     predecessor,
+    surroundings,
     onHealthChange: hooks.onHealthChange ?? (() => {}),
   })
-  const admin = await startAll(fleet, settings, predecessor)
-  log.info(startLine(settings, fleet.port, admin?.port ?? null))
-  const adminPort = admin?.port ?? null
-  hooks.succession?.begin({ fleet, admin })
+  await startAll(fleet, surroundings, settings, predecessor)
+  log.info(startLine(settings, fleet.port, surroundings.adminPort))
+  hooks.succession?.begin({ fleet, surroundings })
   const close = async (end: Promise<void>): Promise<void> => {
     await end
-    await admin?.stop()
+    await surroundings.stop()
   }
   return {
-    port: fleet.port,
-    adminPort,
+    get port() {
+      return fleet.port
+    },
+    adminPort: surroundings.adminPort,
     reload: () =>
       fleet.control.reload(false).then(
         () => {},
@@ -121,11 +126,15 @@ export async function startFleet(
 export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks): Promise<number> {
   const wishes = listenForSignals()
   takeTime()
-  const triggers = new ReloadTriggers(settings.watch ? (hooks?.file ?? null) : null)
+  const triggers = new ReloadTriggers(hooks?.file ?? null, settings.watch)
   const manager = ServiceManager.find(process.env)
   const succession = new Succession(log, { ...fleetLimits, ...hooks?.limits }, manager)
   try {
-    const started = startFleet(settings, log, { ...hooks, succession })
+    const adopt = (changed: Settings): void => {
+      triggers.watch(changed.watch)
+      hooks?.adopt?.(changed)
+    }
+    const started = startFleet(settings, log, { ...hooks, succession, adopt })
     const fleet = await Promise.race([started, wishes.second])
     if (typeof fleet === "string") return 1
     await hooks?.predecessor?.succeed()
@@ -197,18 +206,21 @@ function listenForSignals() {
  * Alone, the port of the admin listener is tried first, for it costs nothing. After another bunlb, nobody is accepted
  * anywhere before all is ready: what fails until then has cost no client anything.
  */
-async function startAll(fleet: Fleet, { admin }: Settings, predecessor: Predecessor | null) {
-  let listener: AdminListener | null = null
+async function startAll(
+  fleet: Fleet,
+  surroundings: Surroundings,
+  { admin }: Settings,
+  predecessor: Predecessor | null,
+): Promise<void> {
   try {
-    if (predecessor === null) listener = admin && (await startAdmin(admin, fleet))
+    if (predecessor === null) await surroundings.open(fleet, admin, null)
     await fleet.start()
-    if (predecessor === null) return listener
-    listener = admin && (await startAdmin(admin, fleet, predecessor.adminPlace(admin)))
+    if (predecessor === null) return
+    await surroundings.open(fleet, admin, admin && predecessor.adminPlace(admin))
     fleet.accept()
-    return listener
   } catch (error) {
     await fleet.stop()
-    await listener?.stop()
+    await surroundings.stop()
     throw error
   }
 }

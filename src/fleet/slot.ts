@@ -36,12 +36,14 @@ export interface Death {
 
 export interface SlotEvents {
   died(slot: Slot, death: Death): void
-  health(change: HealthChange): void
+  health(slot: Slot, change: HealthChange): void
   log(slot: Slot, level: LogMethod, line: string): void
 }
 
 export interface SlotOptions {
   readonly index: number
+  /** Its own among all slots of this process, also of those that had its index before. */
+  readonly id: number
   readonly listenFd: number
   readonly settings: Settings
   readonly limits: FleetLimits
@@ -59,6 +61,7 @@ const STOP_MS = 250
 
 export class Slot {
   readonly index: number
+  readonly id: number
   readonly #options: SlotOptions
   readonly #policy = new RestartPolicy()
   readonly #firstReady = Promise.withResolvers<void>()
@@ -90,6 +93,7 @@ export class Slot {
   constructor(options: SlotOptions) {
     this.#options = options
     this.index = options.index
+    this.id = options.id
     this.#listenFd = options.listenFd
     this.#settings = options.settings
     this.#hold = options.hold
@@ -204,6 +208,7 @@ export class Slot {
   /** Ends the hold. */
   accept(): void {
     this.#hold = false
+    openQueue(this.#listenFd)
     this.#link?.send({ type: "accept" })
   }
 
@@ -247,7 +252,7 @@ export class Slot {
     this.#told = false
     this.#silentMs = null
     const generation = ++this.#generation
-    openQueue(this.#listenFd)
+    if (!this.#hold) openQueue(this.#listenFd)
     try {
       this.#link = openLink(index, this.#listenFd, {
         message: (message) => generation === this.#generation && this.#receive(message),
@@ -290,7 +295,7 @@ export class Slot {
         this.#waiting.get(message.answers)?.(message.fault)
         break
       case "health":
-        events.health(message.change)
+        events.health(this, message.change)
         break
       case "log":
         events.log(this, message.level, message.line)
@@ -307,7 +312,7 @@ export class Slot {
   #serve(): void {
     this.#state = "serving"
     // Bun has just set the backlog of the descriptor back to its own.
-    openQueue(this.#listenFd)
+    if (!this.#hold) openQueue(this.#listenFd)
     this.#firstReady.resolve()
   }
 
@@ -373,4 +378,10 @@ export class Slot {
     this.#state = "gone"
     this.#gone.resolve()
   }
+}
+
+/** How the line on a death ends. */
+export function restartStory(restartInMs: number | null): string {
+  if (restartInMs === null) return ""
+  return restartInMs === 0 ? "; starting it again" : `; starting it again in ${restartInMs} ms`
 }

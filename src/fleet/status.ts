@@ -2,8 +2,10 @@
  * The fleet in one look, as `/api/v1/status` and `bunlb status` show it. Plain JSON; the shape is an interface:
  * fields are added, never changed.
  */
+import { isPrivateAdmin } from "../config/admin-address.ts"
 import type { Duty, Mode, Settings } from "../config/settings.ts"
 import type { BackendReport, WorkerReport } from "../observe/snapshot.ts"
+import type { Slot } from "./slot.ts"
 import type { Discovered } from "./discovery.ts"
 
 /** `degraded`: healthy for some workers and not for others. `disabled`: by an operator, and not probed. */
@@ -81,8 +83,10 @@ export function backendRows(
   backends: Settings["backends"],
   past: (backend: Settings["backends"][number]) => BackendPast,
   workers: readonly WorkerReport[],
+  /** Reports of workers that only end what they have under way. */
+  leaving: readonly WorkerReport[] = [],
 ): BackendStatus[] {
-  const rows = backends.map((each) => mergeBackend(past(each), workers))
+  const rows = backends.map((each) => withLeaving(mergeBackend(past(each), workers), leaving))
   const known = new Set(backends.map(({ name }) => name))
   for (const left of workers.flatMap((worker) => worker.backends)) {
     if (known.has(left.name)) continue
@@ -120,6 +124,18 @@ export function mergeBackend(past: BackendPast, workers: readonly WorkerReport[]
   }
 }
 
+/** What is counted and what is under way counts, what it thinks of the backend does not. */
+function withLeaving(row: BackendStatus, leaving: readonly WorkerReport[]): BackendStatus {
+  const views = leaving.flatMap(({ backends }) => backends.filter(({ name }) => name === row.name))
+  return {
+    ...row,
+    active: row.active + sum(views, (view) => view.active),
+    idle: row.idle + sum(views, (view) => view.idle),
+    requests: row.requests + sum(views, (view) => view.requests),
+    failures: row.failures + sum(views, (view) => view.failures),
+  }
+}
+
 /** The reason of a draining backend that is not yet without clients. */
 export const LINGERING = "by hand; clients with its cookie still come"
 
@@ -149,4 +165,15 @@ function lastTold(views: readonly BackendReport[], allHealthy: boolean): Backend
 
 function sum(views: readonly BackendReport[], figure: (view: BackendReport) => number): number {
   return views.reduce((total, view) => total + figure(view), 0)
+}
+
+/** Nobody may change anything where everybody can come and nobody has to show a token. */
+export function takesOrders({ admin, adminToken }: Settings): boolean {
+  return admin !== null && (adminToken !== null || isPrivateAdmin(admin))
+}
+
+export function workerRow(slot: Slot): WorkerStatus {
+  const { index, pid, state, uptime, restarts, lastReport } = slot
+  const { clients = 0, inFlight = 0 } = lastReport ?? {}
+  return { index, pid, state, uptime: Math.round(uptime), clients, inFlight, restarts }
 }

@@ -3,15 +3,14 @@
  * hand. One thing after the other; each is judged whole before anything changes, so that what cannot be applied
  * changes nothing and says why. Resolves when every worker obeys.
  */
-import { backend as backendType } from "../config/backend.ts"
-import { MAX_BACKENDS } from "../config/backend.ts"
+import { MAX_BACKENDS, backend as backendType } from "../config/backend.ts"
 import { differenceOf, withoutRestart } from "../config/difference.ts"
 import type { BackendSettings, Milliseconds, Settings } from "../config/settings.ts"
+import { isHeld } from "../net/activation.ts"
 import { nameService } from "../net/name-service.ts"
-import { TlsClient, forgetCas } from "../net/tls-client.ts"
 import { processClock } from "../observe/clock.ts"
-import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
+import { judgeBackends, judgeCas } from "./judge.ts"
 import { type ByHand, Control, type Word } from "./control.ts"
 import { type Discovered, Discovery } from "./discovery.ts"
 import { type Explanation, explain } from "./explain.ts"
@@ -257,21 +256,26 @@ export class Steering {
 
   /** What is in force: the configuration with those that were discovered, and over it what was changed by hand. */
   get effective(): Settings {
-    return this.#control.over(this.#configured, (backends) => this.#discovery.expand(backends))
+    return this.#effectiveOf(this.#configured)
+  }
+
+  #effectiveOf(configured: Settings): Settings {
+    return this.#control.over(configured, (backends) => this.#discovery.expand(backends))
   }
 
   async #take(asked: Settings, dry: boolean): Promise<Outcome> {
-    if (asked.backends.length === 0) {
-      throw new BunlbError("BUNLB_E_CONFIG", "config: no backend is left, name at least one")
-    }
-    judgeCas(asked.backends, asked)
-    const { changes, restart } = differenceOf(this.#configured, asked)
+    judgeBackends(asked)
+    const { changes, restart } = differenceOf(this.#configured, asked, isHeld())
     const outcome = { changes, restart, byHand: this.byHand }
-    if (dry) return outcome
-    const configured = withoutRestart(this.#configured, asked)
+    const configured = withoutRestart(this.#configured, asked, isHeld())
+    const ready = await this.#fleet.prepare(this.#effectiveOf(configured), dry)
+    if (dry) {
+      await ready.cancel()
+      return outcome
+    }
     this.#control.settle(this.#configured.backends, configured.backends, this.#members)
     this.#configured = configured
-    await this.#apply()
+    await this.#apply((settings) => ready.commit(settings))
     for (const line of changes) this.#log.info(`reload: ${line}`)
     for (const line of restart) this.#log.warn(`reload: ${line}`)
     const end = `reloaded: ${changes.length === 0 ? "nothing has changed" : count(changes)}`
@@ -302,14 +306,14 @@ export class Steering {
     })
   }
 
-  async #apply(): Promise<void> {
+  async #apply(put = (settings: Settings) => this.#fleet.apply(settings)): Promise<void> {
     const { dns } = this.#configured
     await this.#discovery.watch(this.#control.named(this.#configured), dns)
     this.#discovery.keepAsking()
     const members = this.#memberNames()
     for (const name of this.#members) if (!members.has(name)) this.#control.forgetMember(name)
     this.#members = members
-    const faults = await this.#fleet.apply(this.effective)
+    const faults = await put(this.effective)
     for (const fault of faults) this.#log.error(`${fault}; it goes on with the settings it had`)
     if (faults.length > 0) throw new Refused("not_applied", faults.join("; "))
   }
@@ -380,12 +384,6 @@ export class Steering {
     this.#turn = result.catch(() => {})
     return result
   }
-}
-
-/** Throws `BunlbError` for a CA file that cannot be used, before a worker finds out. */
-function judgeCas(backends: readonly BackendSettings[], { insecure }: Settings): void {
-  forgetCas()
-  for (const { tls, host, ca } of backends) if (tls) new TlsClient(host, ca, insecure)
 }
 
 function count(changes: readonly string[]): string {

@@ -4,7 +4,6 @@
  * is ever without somebody. If the new one does not come up, it is ended, and here nothing has changed.
  */
 import { readFileSync } from "node:fs"
-import type { AdminListener } from "../admin/server.ts"
 import type { AdminAddress } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
 import type { ServiceManager } from "../net/service-manager.ts"
@@ -13,6 +12,7 @@ import type { Fleet } from "./fleet.ts"
 import { Heir } from "./heir.ts"
 import type { FleetLimits } from "./limits.ts"
 import { programOnDisk } from "./program.ts"
+import type { Surroundings } from "./surroundings.ts"
 import { Refused } from "./refused.ts"
 import type { Outcome } from "./outcome.ts"
 import { WILL_FORMAT, type Place, type Will } from "./will.ts"
@@ -23,7 +23,7 @@ const inits = ["tini", "dumb-init", "docker-init", "catatonit", "podman-init"]
 /** What is handed over. */
 export interface Estate {
   readonly fleet: Fleet
-  readonly admin: AdminListener | null
+  readonly surroundings: Surroundings
 }
 
 export class Succession {
@@ -66,7 +66,7 @@ export class Succession {
       return await this.#handOver(estate, settings, command)
     } catch (error) {
       estate.fleet.share(false)
-      estate.admin?.reclaim()
+      estate.surroundings.reclaim()
       this.#manager?.ready(`serves on port ${estate.fleet.port}`)
       const message = error instanceof Error ? error.message : String(error)
       for (const line of message.split("\n")) this.#log.error(`upgrade: ${line}`)
@@ -85,7 +85,7 @@ export class Succession {
   }
 
   async #handOver(
-    { fleet, admin }: Estate,
+    { fleet, surroundings }: Estate,
     settings: Settings,
     command: readonly string[],
   ): Promise<Outcome> {
@@ -93,7 +93,7 @@ export class Succession {
     const will = () => ({
       format: WILL_FORMAT,
       listener: { ...placeOf(settings, fleet.port), count: fds.length },
-      admin: settings.admin && adminPlaceOf(settings.admin, admin?.port ?? 0),
+      admin: settings.admin && adminPlaceOf(settings.admin, surroundings.adminPort ?? 0),
       ...fleet.bequeath(),
     })
     const environment = this.#manager?.environment ?? {}
@@ -103,7 +103,7 @@ export class Succession {
     this.#over = true
     this.#manager?.handOver(heir.pid, `bunlb ${version} serves on port ${fleet.port}`)
     heir.release()
-    admin?.retire()
+    surroundings.retire()
     this.#done.resolve(taken)
     const line = `upgraded: bunlb ${version} serves, PID ${heir.pid}`
     this.#log.info(`${line}; PID ${process.pid} drains`)

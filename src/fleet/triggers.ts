@@ -12,16 +12,23 @@ const LOOK_MS: Milliseconds = 500
 export class ReloadTriggers {
   #reload: () => void = () => {}
   readonly #file: string | null
-  readonly #watch: Timer | null
-  #settled: string
-  #seen: string
+  #watch: Timer | null = null
+  #settled = ""
+  #seen = ""
 
-  /** From now on SIGHUP no longer ends the process. `file`: to be watched, or null. */
-  constructor(file: string | null) {
+  /** From now on SIGHUP no longer ends the process. `file`: the configuration, or null. */
+  constructor(file: string | null, watch: boolean) {
     this.#file = file
-    this.#settled = this.#seen = this.#state()
-    this.#watch = file === null ? null : setInterval(() => this.#look(), LOOK_MS)
+    this.watch(watch)
     process.on("SIGHUP", this.#hangup)
+  }
+
+  /** Whether the file is looked at. */
+  watch(on: boolean): void {
+    if (on === (this.#watch !== null) || this.#file === null) return
+    if (this.#watch !== null) clearInterval(this.#watch)
+    this.#settled = this.#seen = this.#state()
+    this.#watch = on ? setInterval(() => this.#look(), LOOK_MS) : null
   }
 
   /** `reload` is called from now on. */

@@ -24,6 +24,7 @@ export class WorkerService {
   readonly #options: ServiceOptions
   #worker: Worker | null = null
   #heartbeat: Timer | null = null
+  #log: ForwardingLog | null = null
   /** Resolves when all that was asked of the worker so far has been done: one thing after the other. */
   #done: Promise<void> = Promise.resolve()
 
@@ -63,7 +64,7 @@ export class WorkerService {
 
   async #start({ settings, heartbeatMs, hold, ailing }: Init): Promise<void> {
     const { index, listenFd, start, send } = this.#options
-    const log = forwardingLog(settings, send)
+    const log = (this.#log = forwardingLog(settings, send))
     const onHealthChange = (change: HealthChange): void => send({ type: "health", change })
     try {
       this.#worker = await start({
@@ -90,6 +91,7 @@ export class WorkerService {
     let fault: string | null = null
     try {
       await this.#worker.apply(settings)
+      if (this.#log !== null) this.#log.debugging = isDebugging(settings)
     } catch (error) {
       fault = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error)
     }
@@ -116,13 +118,22 @@ export class WorkerService {
 }
 
 /** One process writes the log, the master, so that lines of several workers never mix. */
-function forwardingLog(settings: Settings, send: (message: FromWorker) => void): Log {
+function forwardingLog(settings: Settings, send: (message: FromWorker) => void): ForwardingLog {
   const forward = (level: LogMethod) => (line: string) => send({ type: "log", level, line })
   return {
     error: forward("error"),
     warn: forward("warn"),
     info: forward("info"),
     debug: forward("debug"),
-    debugging: settings.logLevel === "debug",
+    debugging: isDebugging(settings),
   }
+}
+
+/** As long as nobody reads them, lines of debugging are not made. */
+interface ForwardingLog extends Log {
+  debugging: boolean
+}
+
+function isDebugging({ logLevel }: Settings): boolean {
+  return logLevel === "debug"
 }

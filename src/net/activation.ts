@@ -26,7 +26,12 @@ interface Handed {
 
 /** True when the listening sockets of this process belong to a service manager. */
 export function isHeld(): boolean {
-  return process.env[HELD] !== undefined
+  return heldCount() > 0
+}
+
+/** How many of them it holds. */
+export function heldCount(): number {
+  return Number(process.env[HELD] ?? 0)
 }
 
 /**

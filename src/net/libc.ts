@@ -12,6 +12,7 @@ import { BunlbError } from "../observe/errors.ts"
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   connect(fd: number, sockaddr: Uint8Array, length: number): number
+  bind(fd: number, sockaddr: Uint8Array, length: number): number
   close(fd: number): number
   dup(fd: number): number
   listen(fd: number, backlog: number): number
@@ -57,6 +58,7 @@ export function firstThatLoads<T>(names: readonly string[], open: (name: string)
 const calls = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   dup: { args: ["i32"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
@@ -73,6 +75,7 @@ function load(): Libc {
   return {
     socket: symbols.socket,
     connect: symbols.connect,
+    bind: symbols.bind,
     close: symbols.close,
     dup: symbols.dup,
     listen: symbols.listen,

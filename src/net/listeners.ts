@@ -8,13 +8,20 @@
  */
 import { ptr } from "bun:ffi"
 import { readdirSync } from "node:fs"
+import { constants } from "node:os"
 import { BunlbError } from "../observe/errors.ts"
 import { isHeld, portOf } from "./activation.ts"
 import { libc } from "./libc.ts"
+import { sockaddr } from "./sockaddr.ts"
 
 /** Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn. Bun's own is 512. */
 const BACKLOG = 4096
 const SHUT_RDWR = 2
+const SOCK_STREAM = 1
+const SOCK_NONBLOCK = 0o4000
+const SOL_SOCKET = 1
+const SO_REUSEADDR = 2
+const SO_REUSEPORT = 15
 
 export interface Listeners {
   readonly port: number
@@ -24,11 +31,37 @@ export interface Listeners {
 
 /** Throws `BunlbError` with the reason and the cure when the address cannot be bound. */
 export function openListeners(host: string, port: number, count: number): Listeners {
-  return openMore(host, claim(host, port), count)
+  return listenShared(host, claim(host, port), count)
 }
 
-/** As `openListeners`, of a port that others share with this process or with the bunlb before it. */
+/**
+ * More descriptors at a port that this process or the bunlb before it has already. They are bound and do not listen:
+ * until a worker does, every connection goes to those who were there before, so closing them loses nobody.
+ */
 export function openMore(host: string, port: number, count: number): Listeners {
+  const address = process.platform === "linux" ? sockaddr(host, port) : null
+  if (address === null) return listenShared(host, port, count)
+  const fds: number[] = []
+  for (let i = 0; i < count; i++) {
+    const fd = libc().socket(address.family, SOCK_STREAM | SOCK_NONBLOCK, 0)
+    if (fd >= 0) fds.push(fd)
+    const yes = new Uint8Array(new Uint32Array([1]).buffer)
+    for (const option of [SO_REUSEADDR, SO_REUSEPORT]) {
+      libc().setsockopt(fd, SOL_SOCKET, option, yes)
+    }
+    if (fd >= 0 && libc().bind(fd, address.bytes, address.bytes.length) === 0) continue
+    closeListeners(fds)
+    throw bindError(host, port, Object.assign(new Error(), { code: codeOf(libc().errno()) }))
+  }
+  return { port, fds }
+}
+
+function codeOf(errno: number): string {
+  const { errno: names } = constants
+  return Object.entries(names).find(([, number]) => number === errno)?.[0] ?? String(errno)
+}
+
+function listenShared(host: string, port: number, count: number): Listeners {
   const opened: ReturnType<typeof bind>[] = []
   const fds: number[] = []
   try {
@@ -92,7 +125,6 @@ export function ignoreNewcomersOf(port: number): void {
   }
 }
 
-const SOL_SOCKET = 1
 const SO_ATTACH_FILTER = 26
 
 /** Code and jumps, then the operand, of each instruction; the packet begins with its TCP header. */

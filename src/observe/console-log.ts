@@ -41,28 +41,42 @@ function oneLine(line: string): string {
   })
 }
 
+export interface ConfigurableLog extends Log {
+  debugging: boolean
+  /** From the next line on. */
+  configure(level: LogLevel, format: LogFormat): void
+}
+
 /** `label` names the process where several write to one stream: "worker 2". */
 export function createLog(
   level: LogLevel,
   format: LogFormat,
   label = "",
   target: LogTarget = standardError,
-): Log {
-  const json = format === "json" || (format === "auto" && !target.terminal)
-  const write = json ? jsonLine : target.terminal ? terminalLine : plainLine
-  const log = createConsola({
-    level: levels[level],
-    // Repeated lines are all shown: the number of them is what an operator looks for.
-    throttle: 0,
-    reporters: [{ log: (entry) => target.write(`${write(entry, label)}\n`) }],
-  })
+): ConfigurableLog {
+  let log = consolaFor(level, format, label, target)
   return {
     error: (line) => log.error(line),
     warn: (line) => log.warn(line),
     info: (line) => log.info(line),
     debug: (line) => log.debug(line),
     debugging: level === "debug",
+    configure(level, format) {
+      log = consolaFor(level, format, label, target)
+      this.debugging = level === "debug"
+    },
   }
+}
+
+function consolaFor(level: LogLevel, format: LogFormat, label: string, target: LogTarget) {
+  const json = format === "json" || (format === "auto" && !target.terminal)
+  const write = json ? jsonLine : target.terminal ? terminalLine : plainLine
+  return createConsola({
+    level: levels[level],
+    // Repeated lines are all shown: the number of them is what an operator looks for.
+    throttle: 0,
+    reporters: [{ log: (entry) => target.write(`${write(entry, label)}\n`) }],
+  })
 }
 
 function jsonLine(entry: LogObject, label: string): string {

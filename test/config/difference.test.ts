@@ -12,7 +12,10 @@ function backend(name: string, more: Partial<BackendSettings> = {}): BackendSett
 }
 
 test("nothing differs from itself", () => {
-  expect(differenceOf(defaults, structuredClone(defaults))).toEqual({ changes: [], restart: [] })
+  expect(differenceOf(defaults, structuredClone(defaults), false)).toEqual({
+    changes: [],
+    restart: [],
+  })
 })
 
 test("backends come, go and change", () => {
@@ -24,42 +27,51 @@ test("backends come, go and change", () => {
       backend("b:80", { weight: 2, tls: true, ca: "x.pem" }),
     ],
   }
-  expect(differenceOf(before, after).changes).toEqual([
+  expect(differenceOf(before, after, false).changes).toEqual([
     "backend c:80: added (weight 3, backup)",
     "backend b:80: weight 1 -> 2, tls false -> true, ca none -> x.pem",
     "backend a:80: removed",
   ])
 })
 
-test("what belongs to the process waits for a restart, and is not taken over", () => {
-  const asked: Settings = {
-    ...defaults,
-    port: 81,
-    workers: 7,
-    mode: "sp",
-    admin: null,
-    adminToken: "0123456789abcdef",
-    strategy: "sticky",
-    health: { ...defaults.health, path: "/up" },
-    sticky: { ...defaults.sticky, sameSite: "strict" },
-  }
-  const { changes, restart } = differenceOf(defaults, asked)
+const asked: Settings = {
+  ...defaults,
+  host: "127.0.0.1",
+  port: 81,
+  workers: 7,
+  mode: "sp",
+  admin: null,
+  adminToken: "0123456789abcdef",
+  health: { ...defaults.health, path: "/up" },
+  sticky: { ...defaults.sticky, sameSite: "strict" },
+}
+
+test("all but the mode is taken over", () => {
+  const { changes, restart } = differenceOf(defaults, asked, false)
   expect(changes).toEqual([
-    "strategy: round_robin -> sticky",
+    "port: 8080 -> 81",
+    "host: 0.0.0.0 -> 127.0.0.1",
+    "admin: 127.0.0.1:9900 -> off",
+    "admin_token: none -> ***",
+    "workers: 2 -> 7",
     "health.path: / -> /up",
     "sticky.same_site: lax -> strict",
   ])
+  expect(restart).toEqual(["mode: mp -> sp needs `bunlb upgrade` or a restart"])
+  const taken = withoutRestart(defaults, asked, false)
+  expect(taken).toEqual({ ...asked, mode: "mp" })
+  expect(differenceOf(taken, asked, false)).toEqual({ changes: [], restart })
+})
+
+test("where the service manager holds the socket, the port is its affair", () => {
+  const { restart } = differenceOf(defaults, asked, true)
   expect(restart).toEqual([
-    "port: 8080 -> 81 needs a restart",
-    "admin: 127.0.0.1:9900 -> off needs a restart",
-    "admin_token: none -> *** needs a restart",
-    "mode: mp -> sp needs a restart",
-    "workers: 2 -> 7 needs a restart",
+    "port: 8080 -> 81 is for the service manager to do, which holds the socket",
+    "host: 0.0.0.0 -> 127.0.0.1 is for the service manager to do, which holds the socket",
+    "mode: mp -> sp needs `bunlb upgrade` or a restart",
   ])
-  const { health, sticky } = asked
-  const taken = withoutRestart(defaults, asked)
-  expect(taken).toEqual({ ...defaults, strategy: "sticky", health, sticky })
-  expect(differenceOf(taken, asked)).toEqual({ changes: [], restart })
+  const { host, port, mode } = defaults
+  expect(withoutRestart(defaults, asked, true)).toEqual({ ...asked, host, port, mode })
 })
 
 test("every setting is either taken over or named: none is ignored", () => {
@@ -70,7 +82,7 @@ test("every setting is either taken over or named: none is ignored", () => {
     const kind = typeof setting.default({ platform: "linux", cpus: 2 })
     return kind === "number" || kind === "boolean"
   })
-  const { changes, restart } = differenceOf(defaults, other)
+  const { changes, restart } = differenceOf(defaults, other, false)
   const named = [...changes, ...restart].map((line) => line.slice(0, line.indexOf(":")))
   for (const { key } of numbers) expect(named).toContain(key)
 })

@@ -27,6 +27,13 @@ export class RunningBunlb implements AsyncDisposable {
     return new RunningBunlb(bunlb, Number(port), Number(admin))
   }
 
+  /** With everything that it needs in a file, which may change. */
+  static async fromFile(file: string, flags: readonly string[] = []): Promise<RunningBunlb> {
+    const bunlb = spawnBunlb(["-c", file, ...flags])
+    const [, port, admin] = await bunlb.line(/:(\d+) -> .* admin http:\S+:(\d+)$/, START_MS)
+    return new RunningBunlb(bunlb, Number(port), Number(admin))
+  }
+
   /** Has another follow this one; its PID. Fails with what is answered when it does not. */
   async upgrade(): Promise<number> {
     const url = `http://127.0.0.1:${this.adminPort}/api/v1/upgrade`

@@ -1,5 +1,7 @@
 /** A port that a service manager holds: there before bunlb, between two bunlbs, and after them. */
 import { afterAll, expect, test } from "bun:test"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { takeHanded } from "../../src/net/activation.ts"
 import { closeListeners, openListeners } from "../../src/net/listeners.ts"
@@ -10,14 +12,14 @@ const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Res
 afterAll(() => backend.stop(true))
 
 /** What systemd does: the socket as descriptor 3, and the environment that tells of it to this process alone. */
-function activate(fd: number, flags: readonly string[]) {
+function activate(fd: number, flags: readonly string[], log: Bun.BunFile | null = null) {
   const executable = process.env["BUNLB_TEST_EXECUTABLE"]
   const main = join(root, "src", "main.ts")
   const program = executable ? [executable] : [process.execPath, main]
   const words = [...program, "-b", `127.0.0.1:${backend.port}`, "--admin", "off", "--no-pin"]
   const line = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
   const child = Bun.spawn(["sh", "-c", line, "sh", ...words, ...flags], {
-    stdio: ["ignore", "ignore", "pipe", fd],
+    stdio: ["ignore", "ignore", log ?? "pipe", fd],
     env: { ...process.env, BUNLB_LOG_FORMAT: "text" },
   })
   return {
@@ -54,7 +56,7 @@ for (const mode of ["mp", "sp"]) {
       await Bun.sleep(200) // For visits that the restart may disturb.
       bunlb.child.kill("SIGTERM")
       expect(await bunlb.child.exited).toBe(0)
-      const said = await bunlb.child.stderr.text()
+      const said = await new Response(bunlb.child.stderr as ReadableStream).text()
       expect(said).toContain(`:${port} -> 1 backend`)
       expect(said).toContain("nothing was cut")
     }
@@ -76,6 +78,43 @@ for (const mode of ["mp", "sp"]) {
     await until(refused, PATIENCE_MS, "the end of the port")
   })
 }
+
+test("more workers and fewer share the socket as well; its port is not bunlb's to change", async () => {
+  const { port, fds } = openListeners("127.0.0.1", 0, 1)
+  const folder = mkdtempSync(join(tmpdir(), "bunlb-held-"))
+  const log = join(folder, "log")
+  writeFileSync(log, "")
+  const file = join(folder, "bunlb.json")
+  const write = (config: object): void => writeFileSync(file, JSON.stringify(config))
+  const said = async (line: string): Promise<void> => {
+    await until(() => readFileSync(log, "utf8").includes(line), PATIENCE_MS, line)
+  }
+  write({ workers: 2 })
+  {
+    await using bunlb = activate(fds[0] ?? -1, ["-c", file], Bun.file(log))
+    await said(`:${port} -> 1 backend`)
+    const told: unknown[] = []
+    let over = false
+    const visitor = (async () => {
+      while (!over) told.push(await ask(port).catch(String))
+    })()
+    for (const [config, line] of [
+      [{ workers: 3, port: 1 }, "is for the service manager to do, which holds the socket"],
+      [{ workers: 1 }, "workers: 3 -> 1"],
+      [{ workers: 1, pin: true, strategy: "random" }, "strategy: round_robin -> random"],
+    ] as const) {
+      write(config)
+      bunlb.child.kill("SIGHUP")
+      await said(line)
+      for (let i = 0; i < 20; i++) expect(await ask(port)).toBe(200)
+    }
+    over = true
+    await visitor
+    expect(new Set(told)).toEqual(new Set([200]))
+  }
+  closeListeners(fds)
+  rmSync(folder, { recursive: true })
+})
 
 test("what is meant for another process, or for nobody, is left alone", () => {
   const others = { LISTEN_PID: "1", LISTEN_FDS: "1", PATH: "/bin" }

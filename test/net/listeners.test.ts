@@ -2,7 +2,13 @@
 import { afterEach, expect, test } from "bun:test"
 import { allowedCpus, parseCpuList, pinToCpu } from "../../src/net/affinity.ts"
 import { firstThatLoads, libc, libraryNames } from "../../src/net/libc.ts"
-import { closeListeners, closeQueue, openListeners, openQueue } from "../../src/net/listeners.ts"
+import {
+  closeListeners,
+  closeQueue,
+  openListeners,
+  openMore,
+  openQueue,
+} from "../../src/net/listeners.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 const held: number[] = []
@@ -61,6 +67,23 @@ test("a closed queue gets nothing, and everything is as before when it is opened
   expect(one?.count).toBeGreaterThan(0)
   one?.stop()
   two?.stop()
+})
+
+test("more descriptors at a port get nobody before they listen, and then their share", async () => {
+  const { port, fds } = open(0, 1)
+  const [one] = fds.map(accept)
+  const more = openMore("127.0.0.1", port, 2)
+  held.push(...more.fds)
+  await connect(port, 40)
+  await until(() => one?.count === 40, PATIENCE_MS, "40 connections at the first")
+  const [two, three] = more.fds.map(accept)
+  await connect(port, 60)
+  const all = (): number => (one?.count ?? 0) + (two?.count ?? 0) + (three?.count ?? 0)
+  await until(() => all() === 100, PATIENCE_MS, "60 connections at all")
+  expect(two?.count).toBeGreaterThan(0)
+  expect(three?.count).toBeGreaterThan(0)
+  for (const each of [one, two, three]) each?.stop()
+  expect(() => openMore("192.0.2.1", port, 1)).toThrow("192.0.2.1 is not an address of this")
 })
 
 test("a port is not shared with another of our own kind", () => {

@@ -1,0 +1,222 @@
+/**
+ * The places of the workers, and where they listen. Other settings may ask for another port, for more or fewer workers:
+ * what that needs is got ready beside what runs, and only when all of it stands does it take over. Who is no longer
+ * needed drains like a bunlb that ends, in its own time.
+ */
+import type { Settings } from "../config/settings.ts"
+import { heldCount, takeHanded } from "../net/activation.ts"
+import { libc } from "../net/libc.ts"
+import { openListeners, openMore, type Listeners } from "../net/listeners.ts"
+import { BunlbError } from "../observe/errors.ts"
+import type { Ailing, WorkerReport } from "../observe/snapshot.ts"
+import type { Predecessor } from "./predecessor.ts"
+import { Slot, type SlotOptions } from "./slot.ts"
+
+type Parts = Pick<SlotOptions, "limits" | "clock" | "openLink" | "events">
+
+interface Leaver {
+  readonly slot: Slot
+  /** Others accept at its descriptor. */
+  readonly succeeded: boolean
+}
+
+/** What is got ready, and not yet in force. */
+export interface Move {
+  /** Resolves when new workers are ready to accept. Throws `BunlbError`, with nothing left of it, when one is not. */
+  start(): Promise<void>
+  /** The new workers are those that count. */
+  take(): void
+  /** They accept, and the others leave; resolves with what is cut of those, when they are gone. */
+  finish(): Promise<number>
+  /** Leaves nothing of it. */
+  cancel(): Promise<void>
+}
+
+export class Crew {
+  port: number
+  readonly #parts: Parts
+  /** By index. */
+  #slots: readonly Slot[]
+  /** Getting ready, or draining. */
+  readonly #others = new Set<Slot>()
+  /** By which they were made. */
+  #settings: Settings
+  #made = 0
+
+  /** `hold`: they accept nobody before `accept`. */
+  constructor(
+    parts: Parts,
+    { port, fds }: Listeners,
+    settings: Settings,
+    hold: boolean,
+    ailing: readonly Ailing[],
+  ) {
+    this.#parts = parts
+    this.#settings = settings
+    this.port = port
+    this.#slots = this.#make(fds, 0, settings, hold, ailing)
+  }
+
+  /** Those that count, by index. */
+  get slots(): readonly Slot[] {
+    return this.#slots
+  }
+
+  get serving(): readonly Slot[] {
+    return this.#slots.filter(({ state }) => state === "serving")
+  }
+
+  /**
+   * Asks those that serve whether they live: null, or why not. Unwell when none answers at once, or when half of them
+   * or more have been silent for longer than a busy one ever is.
+   */
+  async pulse(): Promise<string | null> {
+    const { pulseMs, quietMs } = this.#parts.limits
+    const { serving } = this
+    const answers = serving.map(async (slot) => {
+      if (!(await slot.answers(pulseMs))) throw new Error("silent")
+    })
+    const someone = await Promise.any(answers).then(
+      () => true,
+      () => serving.length === 0,
+    )
+    if (!someone) return "no worker answers"
+    const quiet = serving.filter((slot) => slot.live && slot.silence > quietMs).length
+    if (quiet * 2 < serving.length || quiet === 0) return null
+    return `${quiet} of ${serving.length} worker${serving.length === 1 ? "" : "s"} hang`
+  }
+
+  /** Those that only end what they have under way. */
+  get leaving(): readonly Slot[] {
+    return [...this.#others].filter(({ state }) => state === "draining")
+  }
+
+  get all(): readonly Slot[] {
+    return [...this.#slots, ...this.#others]
+  }
+
+  /** What `settings` need of sockets and workers. Throws `BunlbError`, with nothing changed, when a port is in use. */
+  prepare(settings: Settings, ailing: readonly Ailing[]): Move {
+    const count = workersOf(settings)
+    const [before, old] = [this.#settings, this.#slots]
+    if (count < heldCount()) throw tooFew(heldCount())
+    const moves = heldCount() === 0 && !this.#isHere(settings)
+    const differ = settings.pin !== before.pin || settings.sockets !== before.sockets
+    const renews = differ && settings.mode === "mp"
+    const make = (fds: number[], from: number) => this.#make(fds, from, settings, true, ailing)
+    if (moves) {
+      const listeners = this.#listenAt(settings, count)
+      const fresh = make(listeners.fds, 0)
+      const leavers = old.map((slot) => ({ slot, succeeded: false }))
+      return this.#move(settings, listeners.port, fresh, fresh, leavers)
+    }
+    if (renews) {
+      const shared = old.slice(0, count).map((slot) => libc().dup(slot.listenFd))
+      const fresh = make([...shared, ...this.#more(count - shared.length)], 0)
+      const leavers = old.map((slot) => ({ slot, succeeded: slot.index < count }))
+      return this.#move(settings, this.port, fresh, fresh, leavers)
+    }
+    const fresh = make(this.#more(count - old.length), old.length)
+    const leavers = old.slice(count).map((slot) => ({ slot, succeeded: false }))
+    return this.#move(settings, this.port, fresh, [...old.slice(0, count), ...fresh], leavers)
+  }
+
+  #move(
+    settings: Settings,
+    port: number,
+    fresh: readonly Slot[],
+    next: readonly Slot[],
+    leavers: readonly Leaver[],
+  ): Move {
+    const cancel = async (): Promise<void> => {
+      await Promise.all(fresh.map((slot) => slot.stop()))
+      for (const slot of fresh) this.#others.delete(slot)
+    }
+    return {
+      cancel,
+      start: async () => {
+        for (const slot of fresh) this.#others.add(slot)
+        try {
+          await Promise.all(fresh.map((slot) => slot.start()))
+        } catch (error) {
+          await cancel()
+          throw error
+        }
+      },
+      take: () => {
+        for (const { slot } of leavers) this.#others.add(slot)
+        this.#settings = settings
+        this.port = port
+        this.#slots = next
+        for (const slot of fresh) this.#others.delete(slot)
+      },
+      finish: async () => {
+        for (const slot of fresh) slot.accept()
+        const cuts = leavers.map((leaver) => this.#dismiss(leaver, settings.timeouts.drain))
+        return (await Promise.all(cuts)).reduce((sum, cut) => sum + cut, 0)
+      },
+    }
+  }
+
+  async #dismiss({ slot, succeeded }: Leaver, limitMs: number): Promise<number> {
+    this.#others.add(slot)
+    const overdue = setTimeout(() => void slot.stop(), limitMs + this.#parts.limits.lastWordsMs)
+    await slot.drain(limitMs, succeeded)
+    clearTimeout(overdue)
+    this.#others.delete(slot)
+    return slot.cut
+  }
+
+  #make(
+    fds: readonly number[],
+    from: number,
+    settings: Settings,
+    hold: boolean,
+    ailing: readonly Ailing[],
+  ): Slot[] {
+    return fds.map((listenFd, i) => {
+      const [index, id] = [from + i, this.#made++]
+      return new Slot({ index, id, listenFd, settings, hold, ailing, ...this.#parts })
+    })
+  }
+
+  #isHere({ host, port }: Settings): boolean {
+    return host === this.#settings.host && (port === this.#settings.port || port === this.port)
+  }
+
+  #listenAt({ host, port }: Settings, count: number): Listeners {
+    return port === this.port ? openMore(host, port, count) : openListeners(host, port, count)
+  }
+
+  /** Descriptors for `count` more workers, at the same port. */
+  #more(count: number): number[] {
+    if (count <= 0) return []
+    const held = heldCount()
+    if (held === 0) return openMore(this.#settings.host, this.port, count).fds
+    const from = this.#slots.length
+    return Array.from({ length: count }, (_, i) =>
+      libc().dup(this.#slots[(from + i) % held]?.listenFd ?? -1),
+    )
+  }
+}
+
+/** Sockets of the predecessor, of the service manager, or of our own. */
+export function listenFor(settings: Settings, predecessor: Predecessor | null): Listeners {
+  const count = workersOf(settings)
+  if (predecessor !== null) return predecessor.listen(settings, count)
+  return takeHanded(count) ?? openListeners(settings.host, settings.port, count)
+}
+
+function workersOf({ mode, workers }: Settings): number {
+  return mode === "sp" ? 1 : workers
+}
+
+/** What they last said of themselves. */
+export function reportsOf(slots: readonly Slot[]): WorkerReport[] {
+  return slots.map((slot) => slot.lastReport).filter((report) => report !== null)
+}
+
+function tooFew(held: number): BunlbError {
+  const message = `workers: the service manager has handed over ${held} sockets: one worker each at least`
+  return new BunlbError("BUNLB_E_CONFIG", `config: ${message}`)
+}

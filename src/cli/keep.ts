@@ -11,6 +11,7 @@ import { replaceFile } from "../config/replace-file.ts"
 import type { BackendSettings, Settings } from "../config/settings.ts"
 import type { KeepBackends } from "../fleet/kept.ts"
 import { Refused } from "../fleet/refused.ts"
+import { isHeld } from "../net/activation.ts"
 import type { Typed } from "./flags.ts"
 import { askedSettings, settingsFrom } from "./setting-flags.ts"
 import type { Terminal } from "./terminal.ts"
@@ -26,7 +27,7 @@ export function keeper(typed: Typed, terminal: Terminal): KeepBackends {
     if (origin !== file && !origin.startsWith(`${file}:`)) {
       throw refused(`the backends are from ${origin}, not from ${file}: it cannot be saved there`)
     }
-    const [change] = differenceOf(configured, settings, false).changes
+    const [change] = differenceOf(configured, settings, isHeld()).changes
     if (change !== undefined) {
       throw refused(`${file} says something else by now (${change}): bunlb reload first`)
     }

@@ -1,6 +1,6 @@
 /** bunlb with its admin listener on a unix socket: every command finds it there, and it goes with its process. */
 import { afterEach, beforeEach, expect, test } from "bun:test"
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { spawnBunlb } from "../support/processes.ts"
@@ -73,6 +73,37 @@ test("commands reach it by --admin or BUNLB_ADMIN, and a new bunlb follows a kil
   expect((await say(["status", ...at]))[1]).toContain(`by hand, in no file: ${name} draining`)
   process.kill(heir, "SIGTERM")
   await until(() => !existsSync(path), 15_000, "the end of the socket")
+}, 60_000)
+
+test("a reload moves it: to another socket, and to a port", async () => {
+  await using one = await RunningBackend.start("one")
+  const file = join(folder, "bunlb.yaml")
+  const [first, second] = [join(folder, "first.sock"), join(folder, "second.sock")]
+  const write = (admin: string): void => {
+    const backends = `backends: ["127.0.0.1:${one.port}"]`
+    writeFileSync(
+      file,
+      `host: 127.0.0.1\nport: 0\nworkers: 1\npin: off\n${backends}\nadmin: ${admin}\n`,
+    )
+  }
+  const say = async (words: string[]) => {
+    await using command = spawnBunlb(words)
+    return [await command.exited(), command.stdout.at(-1)] as const
+  }
+  write(`unix:${first}`)
+  await using bunlb = spawnBunlb(["-c", file])
+  await bunlb.line(/, admin unix:/, 15_000)
+  write(`unix:${second}`)
+  const dry = await say(["reload", "--dry-run", "--admin", `unix:${first}`])
+  expect(dry).toEqual([0, "would be applied: 1 change"])
+  expect(existsSync(second)).toBe(false)
+  expect((await say(["reload", "--admin", `unix:${first}`]))[0]).toBe(0)
+  expect(await say(["health", "--admin", `unix:${second}`])).toEqual([0, "healthy"])
+  await until(() => !existsSync(first), 15_000, "the first socket to go")
+  expect((statSync(second).mode & 0o777).toString(8)).toBe("600")
+  write("127.0.0.1:0")
+  expect((await say(["reload", "--admin", `unix:${second}`]))[0]).toBe(0)
+  await until(() => !existsSync(second), 15_000, "the second socket to go")
 }, 60_000)
 
 const client = join(import.meta.dir, "../../src/cli/admin-client.ts")

@@ -9,8 +9,8 @@ import type { SocketOwner, TcpSocket } from "./socket.ts"
 
 /** Connections accepted before others have their turn. */
 const BATCH = 16
-const ENFILE = 23
-const EMFILE = 24
+/** ENOMEM, EINVAL when another process has shut it, ENFILE, EMFILE, ENOBUFS: it would be so again at once. */
+const LASTING = [12, 22, 23, 24, 105]
 
 export class DirectListener<T extends SocketOwner> implements Pollable {
   readonly fd: number
@@ -19,7 +19,7 @@ export class DirectListener<T extends SocketOwner> implements Pollable {
   readonly #exhausted: () => void
   #stopped = false
 
-  /** Accepts from now on. `exhausted` is called when no descriptor is left: stop, and try again later. */
+  /** Accepts from now on. `exhausted` is called when nothing can be accepted: stop, and try again later. */
   constructor(
     poller: Poller,
     fd: number,
@@ -52,8 +52,7 @@ export class DirectListener<T extends SocketOwner> implements Pollable {
 
   /** Whatever else failed concerned the one connection (accept(2), "Error handling"). */
   #acceptedNone(): void {
-    const errno = libc().errno()
-    if (errno === EMFILE || errno === ENFILE) this.#exhausted()
+    if (LASTING.includes(libc().errno())) this.#exhausted()
   }
 
   /** Goes where every uncaught error goes, as it does from a handler of Bun's. */

@@ -72,7 +72,9 @@ export class DirectSocket implements TcpSocket, Pollable {
     }
     if (this.fd < 0 || (events & ~WRITABLE) === 0) return
     if ((this.#interest & READABLE) !== 0) this.#receive()
-    else if ((events & (FAILED | HUNG_UP)) !== 0) this.#hangUp((events & FAILED) !== 0)
+    else if ((events & (FAILED | HUNG_UP)) !== 0) {
+      this.#hangUp(this.#broken || (events & FAILED) !== 0)
+    }
   }
 
   crashed(error: Error): void {

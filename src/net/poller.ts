@@ -26,6 +26,9 @@ export class Poller {
   readonly #bun: number
   /** By descriptor. */
   readonly #watched: (Pollable | null)[] = []
+  /** By descriptor: the round in which it was watched. What that round still tells is of another one before it. */
+  readonly #since: number[] = []
+  #rounds = 0
   #count = 0
   #turning = false
   readonly #turn = (): void => this.#run()
@@ -38,8 +41,12 @@ export class Poller {
 
   /** `interest`: a mask of `READABLE` and `WRITABLE`; level-triggered. */
   watch(who: Pollable, interest: number): void {
-    while (this.#watched.length <= who.fd) this.#watched.push(null)
+    while (this.#watched.length <= who.fd) {
+      this.#watched.push(null)
+      this.#since.push(0)
+    }
     this.#watched[who.fd] = who
+    this.#since[who.fd] = this.#rounds
     this.#count++
     this.kernel.watch(this.#epoll, who.fd, interest)
     if (this.#turning) return
@@ -74,6 +81,7 @@ export class Poller {
   /** False when Bun's loop has something to do, or nothing came. */
   #round(ms: number): boolean {
     const count = this.kernel.wait(this.#epoll, ms)
+    this.#rounds++
     let goesOn = count > 0
     for (let i = 0; i < count; i++) {
       const fd = this.kernel.fdAt(i)
@@ -83,10 +91,10 @@ export class Poller {
     return goesOn
   }
 
-  /** An event may be of a descriptor that was closed, or closed and opened again, meanwhile: it is only a hint. */
+  /** An event may be of a descriptor that was closed, or closed and opened again, in this very round. */
   #tell(fd: number, events: number): void {
     const who = this.#watched[fd]
-    if (who === null || who === undefined) return
+    if (who === null || who === undefined || this.#since[fd] === this.#rounds) return
     try {
       who.ready(events)
     } catch (error) {

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "bun:test"
 import type { Socket } from "bun"
 import { Acceptor } from "../../src/net/acceptor.ts"
 import { DirectSocket } from "../../src/net/direct-socket.ts"
+import { libc } from "../../src/net/libc.ts"
 import { openListeners } from "../../src/net/listeners.ts"
 import { poller } from "../../src/net/poller.ts"
 import type { SocketOwner, TcpSocket } from "../../src/net/socket.ts"
@@ -54,8 +55,13 @@ interface Peer {
   readonly events: string[]
 }
 
+interface Pair {
+  readonly owner: Witness
+  readonly peer: Peer
+}
+
 /** An accepted connection and its peer. */
-async function connected(host = "127.0.0.1"): Promise<{ owner: Witness; peer: Peer }> {
+async function connected(host = "127.0.0.1"): Promise<Pair> {
   const listeners = openListeners(host, 0, 1)
   let owner: Witness | null = null
   const acceptor = new Acceptor<Witness>(listeners.fds[0] ?? -1, (socket, address) => {
@@ -262,6 +268,21 @@ test("a write to who has reset fails, and the end is a reset then", async () => 
   expect(owner.events.at(-1)).toBe("reset")
 })
 
+test.each([
+  ["paused", [], ({ owner }: Pair): void => owner.socket.pause()],
+  ["that has ended", ["ended"], ({ peer }: Pair): void => peer.socket.shutdown()],
+])("a write has the news of a reset first, at one %s: it is told all the same", async (...each) => {
+  const [, before, prepare] = each
+  const pair = await connected()
+  const { owner, peer } = pair
+  prepare(pair)
+  await until(() => owner.events.length === before.length, PATIENCE_MS, "the end before")
+  peer.socket.terminate()
+  while (owner.socket.write(Buffer.from("x"), 0, 1) >= 0);
+  await until(() => owner.events.length > before.length, PATIENCE_MS, "the reset")
+  expect(owner.events).toEqual([...before, "reset"])
+})
+
 test("both ends, while paused with bytes unread, cost nothing and lose nothing", async () => {
   const { owner, peer } = await connected()
   owner.socket.pause()
@@ -342,6 +363,17 @@ test("while accepting is paused who knocks waits, and is accepted afterwards", a
   acceptor.close()
   for (const { socket } of accepted) socket.terminate()
   for (const socket of sockets) socket.terminate()
+})
+
+test("a queue that somebody has shut is left alone, not looked at again and again", async () => {
+  const { fds } = openListeners("127.0.0.1", 0, 1)
+  const acceptor = new Acceptor<Witness>(fds[0] ?? -1, (socket, address) => {
+    return new Witness(socket, address)
+  })
+  acceptor.resume()
+  libc().shutdown(fds[0] ?? -1, 2)
+  await until(() => !acceptor.accepting, PATIENCE_MS, "the pause")
+  acceptor.close()
 })
 
 test("with no socket of ours nothing keeps the process alive or busy", async () => {

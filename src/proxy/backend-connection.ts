@@ -181,7 +181,7 @@ export class BackendConnection extends Outbound implements Mover {
     const { exchange, tunnel } = this
     this.#leave()
     if (exchange !== null) exchange.backendEnded(reset || this.#broken)
-    else tunnel?.backendClosed()
+    else tunnel?.backendClosed(reset || this.#broken)
   }
 
   protected late(): void {
@@ -195,7 +195,7 @@ export class BackendConnection extends Outbound implements Mover {
     const { exchange, tunnel } = this
     this.abort()
     exchange?.backendEnded(true)
-    tunnel?.backendClosed()
+    tunnel?.backendClosed(true)
   }
 
   override abort(): void {

@@ -93,9 +93,11 @@ export class Tunnel {
   }
 
   /** The backend's connection is gone: the client gets what is waiting, then the end. */
-  backendClosed(): void {
+  backendClosed(reset: boolean): void {
     if (!this.#open) return
-    if (!this.#backendEnded) this.#client.record?.blame("S", "the backend left")
+    // After our own FIN the backend's is not told of, and this is the good end.
+    const left = reset || !this.#clientEnded
+    if (left && !this.#backendEnded) this.#client.record?.blame("S", "the backend left")
     this.#leave()
     this.#client.finish()
   }

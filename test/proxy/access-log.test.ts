@@ -252,6 +252,23 @@ describe("the end is blamed on", () => {
     expect((await at.file.lines(1))[0]).toMatchObject({ end: "KH", status: 0 })
   })
 
+  test("nobody, when the client is the first to end a tunnel", async () => {
+    using at = await logging(
+      reads(async (connection) => {
+        await connection.send("HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+        await connection.receiveRest()
+        await connection.close()
+      }),
+    )
+    await at.client.send(
+      get.replace("\r\n\r\n", "\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"),
+    )
+    await at.client.receiveResponse()
+    await at.client.halfClose()
+    await at.client.receiveRest()
+    expect((await at.file.lines(1))[0]).toMatchObject({ end: "--", status: 101 })
+  })
+
   test("nobody, when a tunnel ends in good order", async () => {
     using at = await logging(
       reads(async (connection) => {

@@ -1,6 +1,8 @@
 /**
  * What a dial that failed means, in words from a small fixed set, whether the kernel said so or Bun.
  */
+import { readFileSync } from "node:fs"
+
 export interface DialFailure {
   /** "connect refused", for one. */
   readonly reason: string
@@ -11,6 +13,7 @@ export interface DialFailure {
 }
 
 const EAGAIN = 11
+const EAFNOSUPPORT = 97
 const EADDRNOTAVAIL = 99
 const ENETUNREACH = 101
 const ECONNRESET = 104
@@ -20,11 +23,27 @@ const EHOSTUNREACH = 113
 
 const plain = { local: false, timeout: false, tls: false } as const
 
-/** connect(2) has failed at once. */
-export function immediateFailure(errno: number): DialFailure {
+/** socket(2) has failed. */
+export function socketFailure(errno: number): DialFailure {
+  if (errno === EAFNOSUPPORT) return { ...plain, reason: "unreachable" }
+  return { ...plain, reason: "out of descriptors", local: true }
+}
+
+/** connect(2) to `ip` has failed at once. */
+export function immediateFailure(errno: number, ip: string): DialFailure {
   if (errno === ECONNREFUSED) return failureOfErrno(errno)
-  const local = errno === EAGAIN || errno === EADDRNOTAVAIL
+  const noAddress = errno === EADDRNOTAVAIL && ip.includes(":") && lacksIpv6()
+  const local = !noAddress && (errno === EAGAIN || errno === EADDRNOTAVAIL)
   return { ...plain, reason: local ? "out of local ports" : "unreachable", local }
+}
+
+/** No address of this machine is IPv6, so it is not a port that is missing. */
+function lacksIpv6(): boolean {
+  try {
+    return readFileSync("/proc/net/if_inet6", "latin1") === ""
+  } catch {
+    return true
+  }
 }
 
 const names: Readonly<Record<number, string>> = {

@@ -17,6 +17,7 @@ import {
   failureOfCode,
   failureOfErrno,
   immediateFailure,
+  socketFailure,
 } from "./dial-failure.ts"
 import { type Dialer, DirectSocket } from "./direct-socket.ts"
 import { libc } from "./libc.ts"
@@ -80,12 +81,12 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     if (address === null) return this.#fail({ ...plain, reason: "not an address" })
     const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
     const fd = libc().socket(address.family, type, 0)
-    if (fd < 0) return this.#fail({ ...plain, reason: "out of descriptors", local: true })
+    if (fd < 0) return this.#fail(socketFailure(libc().errno()))
     if (libc().connect(fd, address.bytes, address.bytes.length) < 0) {
       const errno = libc().errno()
       if (errno !== EINPROGRESS) {
         libc().close(fd)
-        return this.#fail(immediateFailure(errno))
+        return this.#fail(immediateFailure(errno, ip))
       }
     }
     const direct = this.#tls === null ? poller() : null

@@ -67,7 +67,7 @@ export class Succession {
     } catch (error) {
       estate.fleet.share(false)
       estate.surroundings.reclaim()
-      this.#manager?.ready(`serves on port ${estate.fleet.port}`)
+      if (!this.#over) this.#manager?.ready(`serves on port ${estate.fleet.port}`)
       const message = error instanceof Error ? error.message : String(error)
       for (const line of message.split("\n")) this.#log.error(`upgrade: ${line}`)
       this.#log.error("not upgraded: this bunlb goes on")

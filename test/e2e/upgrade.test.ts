@@ -194,6 +194,18 @@ test("under load, one that fails when its workers are ready has taken no client 
   expect([...load.failures, load.refused]).toEqual([0])
 })
 
+test("told to end while another starts, it ends the other one too", async () => {
+  using a = await named("a")
+  await using bunlb = await RunningBunlb.start([a], ["-w", "1"])
+  bunlb.process.kill("SIGUSR2")
+  await bunlb.process.line(/upgrade: starting /)
+  bunlb.process.kill("SIGTERM")
+  await bunlb.process.line(/ERROR upgrade: this bunlb was told to end$/)
+  // Its lines end when nobody is left who could write one.
+  expect(await bunlb.process.exited()).toBe(0)
+  expect(bunlb.process.lines.at(-1)).toContain("drained; nothing was cut")
+})
+
 const shipped = process.env["BUNLB_TEST_EXECUTABLE"]
 if (shipped === undefined)
   console.error("not run: a replaced executable: BUNLB_TEST_EXECUTABLE names none")

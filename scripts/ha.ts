@@ -24,6 +24,9 @@ const runs = Number(values.runs)
 const wanted = (name: string): boolean => name.includes(values.only)
 let above = 0
 
+// So that the network goes away with us.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1))
+
 const obstacle = Network.obstacle()
 if (obstacle !== null) throw new Error(obstacle)
 

@@ -25,6 +25,9 @@ const SETTLE_MS = 350
 const executable = process.env["BUNLB_TEST_EXECUTABLE"]
 const bunlb = executable ? [executable] : [process.execPath, join(root, "src", "main.ts")]
 
+/** As the units in scripts/deploy/keepalived have it: before all that is not needed to balance. */
+const first = (niceness: number): string[] => ["nice", "-n", String(niceness)]
+
 export class Balancer {
   #main: BunlbProcess | null = null
   watcher: BunlbProcess | null = null
@@ -60,13 +63,13 @@ export class Balancer {
   async startBunlb(): Promise<void> {
     const backends = ["-b", "10.77.0.20:9001", "-b", "10.77.0.20:9002"]
     const flags = ["-p", PORT, "-w", "2", "--no-pin", "--admin", "127.0.0.1:9900"]
-    this.#main = this.network.run(this.name, [...bunlb, ...flags, ...backends])
+    this.#main = this.network.run(this.name, [...first(-5), ...bunlb, ...flags, ...backends])
     await this.#main.line(/ admin http:/, START_MS)
   }
 
   async startWatcher(): Promise<void> {
     const flags = ["-p", PORT, "--admin", "127.0.0.1:9900", "--track-file", this.trackFile]
-    this.watcher = this.network.run(this.name, [...bunlb, "watch", ...flags])
+    this.watcher = this.network.run(this.name, [...first(-10), ...bunlb, "watch", ...flags])
     await this.watcher.line(/watches /, START_MS)
   }
 

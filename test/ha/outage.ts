@@ -21,14 +21,14 @@ export interface Felt {
 }
 
 /** Whoever waits longer does not feel served. */
-const AT_ONCE_MS = 250
+export const AT_ONCE_MS = 250
 
-export function felt(asked: readonly Asked[]): Felt {
-  const served = asked.filter(({ outcome, took }) => outcome === "ok" && took <= AT_ONCE_MS)
+export function felt(asked: readonly Asked[], atOnceMs: number = AT_ONCE_MS): Felt {
+  const served = asked.filter(({ outcome, took }) => outcome === "ok" && took <= atOnceMs)
   const starts = served.map(({ start }) => start).toSorted((a, b) => a - b)
   const gaps = starts.slice(1).map((start, index) => start - (starts[index] ?? start))
   const last = Math.max(...asked.map(({ start }) => start))
-  const ended = last - (starts.at(-1) ?? -Infinity) < AT_ONCE_MS
+  const ended = last - (starts.at(-1) ?? -Infinity) < atOnceMs
   const lost = asked.filter(({ outcome }) => outcome !== "ok")
   const kinds = Map.groupBy(lost, ({ outcome }) => outcome)
   const unserved = asked.filter((each) => !served.includes(each)).map(({ start }) => start)

@@ -12,7 +12,7 @@ import { BunlbProcess } from "../support/processes.ts"
 import { root } from "../support/source.ts"
 import { until } from "../support/until.ts"
 import { Network } from "./network.ts"
-import { felt } from "./outage.ts"
+import { AT_ONCE_MS, felt } from "./outage.ts"
 import type { Asked, Felt } from "./outage.ts"
 
 export const VIP = "10.77.0.100"
@@ -20,7 +20,8 @@ const PORT = "80"
 const START_MS = 20_000
 const EVERY_MS = 5
 /** Before and after what happens. */
-const SETTLE_MS = 350
+const BEFORE_MS = 350
+const AFTER_MS = 700
 
 const executable = process.env["BUNLB_TEST_EXECUTABLE"]
 const bunlb = executable ? [executable] : [process.execPath, join(root, "src", "main.ts")]
@@ -109,21 +110,26 @@ export class Balancer {
   }
 }
 
-/** As the flags of `bunlb keepalived`. */
 interface PairOptions {
+  /** An answer that takes longer is no service. */
+  readonly atOnceMs?: number
+  /** These as the flags of `bunlb keepalived`. */
   readonly preempt?: boolean
   readonly linger?: boolean
 }
 
 export class Pair implements AsyncDisposable {
   readonly balancers: readonly [Balancer, Balancer]
+  readonly #atOnceMs: number
 
   private constructor(
     readonly network: Network,
     readonly folder: string,
     balancers: readonly [Balancer, Balancer],
+    atOnceMs: number,
   ) {
     this.balancers = balancers
+    this.#atOnceMs = atOnceMs
   }
 
   /** `vrrp` changes what `bunlb keepalived` has by default; null: without keepalived. */
@@ -151,7 +157,7 @@ export class Pair implements AsyncDisposable {
       return new Balancer(network, name, folder, known)
     })
     if (first === undefined || second === undefined) throw new Error("two names, two balancers")
-    const pair = new Pair(network, folder, [first, second])
+    const pair = new Pair(network, folder, [first, second], vrrp?.atOnceMs ?? AT_ONCE_MS)
     try {
       await pair.#startAll()
     } catch (error) {
@@ -197,14 +203,14 @@ export class Pair implements AsyncDisposable {
     const program = [process.execPath, join(import.meta.dir, "client.ts")]
     const client = this.network.run("client", [...program, hosts, PORT, String(EVERY_MS), path])
     await client.line(/^asks$/, START_MS)
-    await Bun.sleep(SETTLE_MS)
+    await Bun.sleep(BEFORE_MS)
     await event()
     await until(over, START_MS, "the end of what was to happen")
-    await Bun.sleep(SETTLE_MS)
+    await Bun.sleep(AFTER_MS)
     client.kill("SIGTERM")
     const [line] = await client.line(/^\[.*\]$/, START_MS)
     await client.exited()
-    return felt(JSON.parse(line) as Asked[])
+    return felt(JSON.parse(line) as Asked[], this.#atOnceMs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -34,6 +34,11 @@ export interface WatcherOptions {
 const PORT_MS = 100
 /** A dial that hangs longer is given up. Until the kernel gives it up too it costs a descriptor. */
 const DIAL_MS = 1_000
+/**
+ * While all is well another dial is tried sooner: where an old process hands its port to a new one, the kernel gives
+ * some to the old one, which does not take them, and they would wait a second.
+ */
+const AGAIN_MS = 15
 /** A look that comes later than this is the watcher's own delay. */
 const LATE_MS = 60
 
@@ -101,7 +106,8 @@ export class Watcher {
   #askAdmin(now: number): void {
     const { admin, deadlineMs } = this.#options
     if (this.#link !== null) {
-      const patienceMs = this.#link.open ? deadlineMs : DIAL_MS
+      const dialMs = this.#fault === null ? AGAIN_MS : DIAL_MS
+      const patienceMs = this.#link.open ? deadlineMs : dialMs
       if (now - this.#askedAt <= patienceMs) return this.#link.ask()
       this.#link.drop()
     }

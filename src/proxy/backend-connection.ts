@@ -128,8 +128,8 @@ export class BackendConnection extends Outbound implements Mover {
 
   /**
    * Whether the peer has closed or spoken, as the kernel knows already and the event loop not yet: asked before a
-   * request goes out on a used connection that perhaps cannot be sent twice. Over TLS the bytes may be a session
-   * ticket: then a fresh connection is a small price.
+   * request goes out on a used connection, for what has come unasked would be taken for its answer. Over TLS the bytes
+   * may be a session ticket: then a fresh connection is a small price.
    */
   isStale(): boolean {
     return this.socket !== null && !isQuiet(this.socket)

@@ -111,7 +111,7 @@ export class Exchange implements relay.RelayTerms {
 
   #takePooled(upstream: Upstream): BackendConnection | null {
     let pooled = upstream.pool.take(this.#began)
-    while (pooled !== null && !this.#request.surelyRepeatable && pooled.isStale()) {
+    while (pooled !== null && pooled.isStale()) {
       pooled.retire()
       pooled = upstream.pool.take(this.#began)
     }

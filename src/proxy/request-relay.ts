@@ -61,12 +61,6 @@ export class RequestRelay {
     return this.#body.done
   }
 
-  /** Whatever becomes of its connection, it can be sent again: all of it is here, and stays. */
-  get surelyRepeatable(): boolean {
-    const size = this.#kept + this.#bodyEnd - this.#end
-    return this.idempotent && this.done && size <= this.#gateway.settings.retries.replayBytes
-  }
-
   /** The client's connection may go on after the response. */
   get mayKeepAlive(): boolean {
     return this.keepAlive && this.done && !this.#gateway.draining

@@ -12,6 +12,9 @@
 import { readFileSync, readdirSync, readlinkSync } from "node:fs"
 import { Kernel, READABLE } from "./kernel.ts"
 
+/** Another program whose sockets have just had something to do is likely to have more: it does not wait for ours. */
+const CALM_TURNS = 8
+
 /** Someone who waits for a descriptor. */
 export interface Pollable {
   readonly fd: number
@@ -29,6 +32,8 @@ export class Poller {
   /** By descriptor: the round in which it was watched. What that round still tells is of another one before it. */
   readonly #since: number[] = []
   #rounds = 0
+  /** Turns in which nothing came. */
+  #calm = 0
   #count = 0
   #turning = false
   readonly #turn = (): void => this.#run()
@@ -69,19 +74,24 @@ export class Poller {
   /** Waits and tells until Bun has something to do or its time has come, and then lets Bun's loop turn once. */
   #run(): void {
     try {
-      const until = performance.now() + patienceMs
-      let left = patienceMs
-      while (left > 0 && this.#round(Math.ceil(left))) left = until - performance.now()
+      if (!alone && this.#calm < CALM_TURNS) this.#round(0)
+      else this.#waitUntil(performance.now() + patienceMs)
     } finally {
       this.#turning = this.#count > 0
       if (this.#turning) setImmediate(this.#turn)
     }
   }
 
+  #waitUntil(time: number): void {
+    let left = patienceMs
+    while (left > 0 && this.#round(Math.ceil(left))) left = time - performance.now()
+  }
+
   /** False when Bun's loop has something to do, or nothing came. */
   #round(ms: number): boolean {
     const count = this.kernel.wait(this.#epoll, ms)
     this.#rounds++
+    this.#calm = count > 0 ? 0 : this.#calm + 1
     let goesOn = count > 0
     for (let i = 0; i < count; i++) {
       const fd = this.kernel.fdAt(i)
@@ -107,6 +117,8 @@ let found: Poller | null | undefined
 let wanted = true
 /** How late a timer of Bun may be while sockets are open, in milliseconds. */
 let patienceMs = 1
+/** Nobody but bunlb uses Bun's loop here. */
+let alone = false
 
 /** Whether connections that are made from now on are to be direct, where they can be. */
 export function useDirectSockets(direct: boolean): void {
@@ -116,6 +128,7 @@ export function useDirectSockets(direct: boolean): void {
 /** This process does nothing but balance: nobody minds a timer that is some milliseconds late. */
 export function takeTime(): void {
   patienceMs = 20
+  alone = true
 }
 
 /** The poller of this thread, or null where sockets have to be Bun's. */

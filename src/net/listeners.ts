@@ -4,7 +4,7 @@
  *
  * One descriptor a worker, all on one port (SO_REUSEPORT): the kernel spreads connections over them by hash, with
  * no lock and no thundering herd. Bun opens them, we keep a dup, and Bun lets go in the same tick, before its
- * event loop could accept anything. Source: BUN.md of this project, "Swap without loss"; socket(7).
+ * event loop could accept anything. Source: socket(7).
  */
 import { ptr } from "bun:ffi"
 import { readdirSync } from "node:fs"

@@ -1,8 +1,7 @@
 /**
  * A connection that bunlb opens, to carry requests or a probe. The dial can be given up at any time and says the
  * true reason when it fails, which `Bun.connect` by name or address does not: on Linux the socket is made and
- * connected by the C library. A plain one stays ours, one for TLS is handed to Bun by its descriptor (BUN.md of this
- * project, trap 3).
+ * connected by the C library. A plain one stays ours, one for TLS is handed to Bun by its descriptor.
  *
  *   DIALING   --connected--> OPEN, or SECURING when TLS
  *   SECURING  --certificate good--> OPEN
@@ -130,7 +129,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     this.deadlineAt = Infinity
     this.socket = null
     if (socket === null) return
-    // TLS `end()` would hold the descriptor for seconds (trap 5).
+    // TLS `end()` would hold the descriptor for seconds.
     if (this.#tls === null) socket.end()
     else {
       socket.shutdown()

@@ -1,6 +1,6 @@
 /**
  * What the rooms above need of a socket, Bun's own or a direct one, plain or TLS, so that a connection does not
- * depend on what carries it. BUN.md of this project, "Plain sockets", says what each call really does on Bun's.
+ * depend on what carries it. What each call says here is what both kinds really do.
  */
 export interface TcpSocket {
   /** The descriptor, or -1 once it is closed. */

@@ -1,6 +1,6 @@
 /**
  * How many client connections a worker may hold. Descriptors are shared with dials, probes and files, and a dial
- * that finds none looks like a dead backend (BUN.md of this project, trap 1), so a part is kept back for them.
+ * that finds none looks like a dead backend, so a part is kept back for them.
  */
 import { readFileSync } from "node:fs"
 

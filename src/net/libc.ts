@@ -1,6 +1,6 @@
 /**
- * The few calls of the C library that Bun has no name for, bound once. Those that move bytes are in `kernel.ts`, the one
- * that binds a worker to a CPU in `affinity.ts`. Works on Linux with glibc or musl and on macOS.
+ * The few calls of the C library that Bun has no name for, bound once. Those that move bytes are in `kernel.ts`, the
+ * one that binds a worker to a CPU in `affinity.ts`. Works on Linux with glibc or musl and on macOS.
  *
  * Cost: the library is loaded at the first call (about 1 ms), a call after that is some 10 ns over the kernel's
  * own time. `errno` belongs to the calling thread: read it right after the call that failed, before any other.

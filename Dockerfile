@@ -1,6 +1,7 @@
 # bunlb in an image: one executable on Debian slim, run by nobody in particular, in a file system that may be read-only.
 #
 #   docker build -t bunlb --build-arg COMMIT=$(git rev-parse HEAD) --build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) .
+#   (and CREATED=2026-11-23T12:00:00Z, SOURCE=https://... for the labels of the image)
 #   docker run -p 8080:8080 -e BUNLB_BACKENDS="10.0.0.1:8080 10.0.0.2:8080" bunlb
 #   docker run -p 8080:8080 -v ./bunlb.yaml:/etc/bunlb/bunlb.yaml:ro bunlb -c /etc/bunlb/bunlb.yaml
 #
@@ -21,10 +22,14 @@ RUN COMMIT=${COMMIT} SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} bun scripts/build.ts
 
 FROM ${BASE}
 ARG COMMIT
+ARG CREATED
+ARG SOURCE
 LABEL org.opencontainers.image.title="bunlb" \
       org.opencontainers.image.description="An HTTP load balancer in one executable" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="${COMMIT}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /build/dist/bunlb /usr/local/bin/bunlb
 COPY LICENSE /usr/share/doc/bunlb/LICENSE

@@ -129,7 +129,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     this.deadlineAt = Infinity
     this.socket = null
     if (socket === null) return
-    // TLS `end()` would hold the descriptor for seconds.
+    // TLS `end()` would hold the descriptor for seconds, and `terminate()` after it does nothing.
     if (this.#tls === null) socket.end()
     else {
       socket.shutdown()
@@ -217,7 +217,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     socket?.terminate()
   }
 
-  /** What Bun calls. Each is idempotent, because Bun calls some without need (traps 10 and 11). */
+  /** What Bun calls. Each is idempotent: Bun calls some without need, and `close` from inside `end()` and `terminate()`. */
   static readonly #handlers: SocketHandler<Outbound> & SessionHandler = {
     open: (socket) => socket.data.#opening(socket as Socket<Outbound> & TcpSocket),
     data: (socket, bytes) => {

@@ -16,6 +16,9 @@ const dockerfile = read("Dockerfile")
 
 test("the image has the version, the Bun and the manners of this package", () => {
   expect(dockerfile).toContain(`image.version="${manifest.version}"`)
+  for (const label of ["title", "description", "revision", "created", "source", "licenses"]) {
+    expect(dockerfile).toContain(`org.opencontainers.image.${label}=`)
+  }
   expect(dockerfile).toContain(`oven/bun:${manifest.engines.bun}-`)
   expect(dockerfile).toMatch(/^USER 65532:65532$/m)
   expect(dockerfile).toMatch(/^STOPSIGNAL SIGTERM$/m)

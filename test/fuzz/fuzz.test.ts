@@ -16,7 +16,7 @@ test(
   "a: messages are read as the reference reads them",
   () =>
     tryMany(
-      40_000,
+      200_000,
       (chance) => ({ fuzzer: "heads", ...makeMessage(chance) }),
       (message) => disagreement(message, honest),
       (message) => ({
@@ -35,7 +35,7 @@ test(
   () => {
     const cuts = rng(2)
     return tryMany(
-      10_000,
+      50_000,
       (chance) => ({ fuzzer: "streams", ...makeStream(chance) }),
       (stream) =>
         divergence(stream, [pieces(stream.text, cuts), pieces(stream.text, cuts)], gather),
@@ -49,7 +49,7 @@ test(
   async () => {
     const lane = await Lane.open()
     await tryMany(
-      1000,
+      5000,
       (chance) => ({ fuzzer: "wire", ...makeWireStream(chance) }),
       (stream) => wireDivergence(stream, lane),
     )
@@ -63,7 +63,7 @@ test(
   async () => {
     const theatre = await Theatre.open()
     await tryMany(
-      100,
+      400,
       (chance, index) => ({ fuzzer: "proxy", round: makeRound(chance, index % 4 === 0) }),
       ({ round }) => theatre.play(round),
     )

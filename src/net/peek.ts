@@ -3,11 +3,13 @@
  *
  * Cost: one recv(2), about 0.4 us.
  */
+import { constants } from "node:os"
 import { libc } from "./libc.ts"
 import type { TcpSocket } from "./socket.ts"
 
-const MSG_PEEK_DONTWAIT = 0x2 | 0x40
-const EAGAIN = 11
+const { EAGAIN } = constants.errno
+/** MSG_PEEK is the same everywhere, MSG_DONTWAIT is not. */
+const MSG_PEEK_DONTWAIT = 0x2 | (process.platform === "darwin" ? 0x80 : 0x40)
 const peeked = new Uint8Array(1)
 
 /** The peer has neither spoken nor ended: no byte waits to be received, no FIN, no reset. */

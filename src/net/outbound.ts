@@ -217,7 +217,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     socket?.terminate()
   }
 
-  /** What Bun calls. Each is idempotent: Bun calls some without need, and `close` from inside `end()` and `terminate()`. */
+  /** What Bun calls. Each is idempotent: some are called without need, and `close` from inside `end()`. */
   static readonly #handlers: SocketHandler<Outbound> & SessionHandler = {
     open: (socket) => socket.data.#opening(socket as Socket<Outbound> & TcpSocket),
     data: (socket, bytes) => {

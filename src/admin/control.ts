@@ -11,11 +11,11 @@
  *     POST /api/v1/backends/NAME/weight     { "weight": 3 }
  *     POST /api/v1/backends/NAME/remove
  *                                           { "save": true } in these: into the configuration file as well
- *     GET  /api/v1/explain?cookie=VALUE     who would get a request
+ *     GET  /api/v1/explain?cookie=VALUE     who would get a request; `host` and `path` are taken too
  */
 import type { AdminAddress } from "../config/admin-address.ts"
 import { integer } from "../config/value-types.ts"
-import type { Explanation } from "../fleet/explain.ts"
+import { questionTypes, type Explanation, type Question } from "../fleet/explain.ts"
 import { Refused } from "../fleet/refused.ts"
 import type { Outcome } from "../fleet/outcome.ts"
 import { BunlbError } from "../observe/errors.ts"
@@ -33,7 +33,7 @@ export interface AdminControl {
   setWeight(name: string, weight: number, save: boolean): Promise<Outcome>
   add(line: string, save: boolean): Promise<Outcome>
   remove(name: string, save: boolean): Promise<Outcome>
-  explain(cookie: string | null): Promise<Explanation>
+  explain(question: Question): Promise<Explanation>
 }
 
 type Body = Readonly<Record<string, unknown>>
@@ -100,8 +100,22 @@ async function perform(
 async function explained(request: Request, control: AdminControl, url: URL): Promise<Response> {
   const isRead = request.method === "GET" || request.method === "HEAD"
   if (!isRead) return refuse(405, "method_not_allowed", "takes GET and HEAD", "GET, HEAD")
-  const explanation = await control.explain(url.searchParams.get("cookie"))
-  return Response.json(explanation, { headers: noStore })
+  try {
+    const explanation = await control.explain(questionOf(url.searchParams))
+    return Response.json(explanation, { headers: noStore })
+  } catch (error) {
+    return answerFault(error)
+  }
+}
+
+function questionOf(query: URLSearchParams): Question {
+  const faults: string[] = []
+  const read = (name: keyof Question): string | null =>
+    questionTypes[name].read(query.get(name), (fault) => void faults.push(`${name}: ${fault}`)) ??
+    null
+  const question = { cookie: read("cookie"), host: read("host"), path: read("path") }
+  if (faults.length > 0) throw new Refused("bad_value", faults.join("; "))
+  return question
 }
 
 async function readBody(request: Request): Promise<Body> {

@@ -15,8 +15,10 @@ const fault = (description: string): Json => ({ description, ...content(schemaRe
 
 /** A page that only reads. */
 function read(summary: string, answer: Json, parameters: readonly Json[] = []): Json {
-  const responses = { "200": { description: summary, ...answer } }
-  return { get: { summary, responses, ...(parameters.length > 0 && { parameters }) } }
+  const ok = { "200": { description: summary, ...answer } }
+  if (parameters.length === 0) return { get: { summary, responses: ok } }
+  const responses = { ...ok, "400": fault("A parameter is not what it should be") }
+  return { get: { summary, responses, parameters } }
 }
 
 /** A request that changes something; `body` names the keys of its JSON object. */
@@ -43,7 +45,12 @@ function change(summary: string, body: Json | null, parameters: readonly Json[] 
 }
 
 const name: Json = { name: "name", in: "path", required: true, schema: text }
-const cookie: Json = { name: "cookie", in: "query", schema: text }
+const noRoute = "Judged for its form alone: bunlb routes by neither host nor path"
+const question: readonly Json[] = [
+  { name: "cookie", in: "query", schema: text, description: "Value of the sticky cookie" },
+  { name: "host", in: "query", schema: text, description: noRoute },
+  { name: "path", in: "query", schema: text, description: noRoute },
+]
 const save: Json = { type: "boolean", description: "Keep it in the configuration file as well" }
 const at = "/api/v1/backends/{name}"
 
@@ -56,7 +63,7 @@ const paths: Readonly<Record<string, Json>> = {
   "/api/v1/live": read("The status with rates and latencies", content({ type: "object" })),
   "/api/v1/events": read("The same each second", content(text, "text/event-stream")),
   "/api/v1/openapi.json": read("This description", content({ type: "object" })),
-  "/api/v1/explain": read("Who would get a request", content(schemaRef("Explanation")), [cookie]),
+  "/api/v1/explain": read("Who would get a request", content(schemaRef("Explanation")), question),
   "/api/v1/reload": change("Read the configuration again", { dry_run: { type: "boolean" } }),
   "/api/v1/upgrade": change("Have the program now on disk take over", null),
   "/api/v1/backends": change("Add a backend", { backend: text, save }),
@@ -86,6 +93,7 @@ const schemas: Readonly<Record<string, Json>> = {
     required: ["strategy", "verdicts"],
     properties: {
       strategy: text,
+      note: text,
       verdicts: {
         type: "array",
         items: {

@@ -1,9 +1,15 @@
 /**
  * Which backend a request would get now, and of every other one why not. Told from the fleet's view: workers take
  * turns each for itself, so unless a cookie names a backend there is a share and not a name.
+ *
+ * Who comes from a balancer with routes asks by host and path. They are judged for their form and change nothing,
+ * which the answer says.
  */
 import { formatToken, tokenOf } from "../balance/token.ts"
+import { readHostPort } from "../config/address.ts"
+import type { ValueType } from "../config/setting.ts"
 import type { Settings } from "../config/settings.ts"
+import { optional, shown, text } from "../config/value-types.ts"
 import type { BackendStatus, FleetStatus } from "./status.ts"
 
 export interface Verdict {
@@ -16,14 +22,43 @@ export interface Verdict {
 
 export interface Explanation {
   readonly strategy: string
+  /** What the question takes for granted, and is not so. */
+  readonly note?: string
   readonly verdicts: readonly Verdict[]
 }
 
-/** `cookie`: the value of the sticky cookie that the request brings, or null. */
+/** What is known of the request. */
+export interface Question {
+  /** The value of its sticky cookie. */
+  readonly cookie: string | null
+  readonly host: string | null
+  readonly path: string | null
+}
+
+const hostForm = "a host such as shop.example or [::1]:8080"
+
+/** What each part of a question must look like, wherever it is asked. */
+export const questionTypes: { readonly [Key in keyof Question]: ValueType<string | null> } = {
+  cookie: optional(text(/^[\x21-\x7e]{1,200}$/, "the value of a cookie", "VALUE"), "none"),
+  host: optional({ ...text(/./, hostForm, "HOST"), read: readAskedHost }, "any"),
+  path: optional(
+    text(/^\/[\x21\x22\x24-\x7e]{0,2000}$/, "a path such as /shop?page=2", "PATH"),
+    "any",
+  ),
+}
+
+function readAskedHost(input: unknown, refuse: (message: string) => undefined) {
+  const judged = readHostPort(String(input), 1)
+  if (!("fault" in judged)) return String(input)
+  return refuse(`expected ${hostForm}, got ${shown(input)}, which ${judged.fault}`)
+}
+
+const SAME_FOR_ALL = "bunlb routes by neither host nor path, so the answer is the same for all"
+
 export function explain(
   settings: Settings,
   { backends }: FleetStatus,
-  cookie: string | null,
+  { cookie, host, path }: Question,
 ): Explanation {
   const { strategy } = settings
   const rows = settings.backends.flatMap(
@@ -45,7 +80,7 @@ export function explain(
     const share = weightOf(row, strategy) / total
     return { backend, share, why: whyServing(row, strategy, panics) }
   })
-  return { strategy, verdicts }
+  return { strategy, ...((host ?? path) !== null && { note: SAME_FOR_ALL }), verdicts }
 }
 
 function isOnDuty({ state }: BackendStatus): boolean {

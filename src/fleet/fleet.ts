@@ -5,7 +5,6 @@
 import type { BackendSettings, Settings } from "../config/settings.ts"
 import { processClock } from "../observe/clock.ts"
 import { families } from "../observe/families.ts"
-import type { Log } from "../observe/log.ts"
 import { expose } from "../observe/prometheus.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
 import { Crew, listenFor, reportsOf } from "./crew.ts"
@@ -13,7 +12,6 @@ import { fleetSamples } from "./figures.ts"
 import type { FleetHealthChange } from "./health-view.ts"
 import { HealthView, NO_BACKEND, healthLine } from "./health-view.ts"
 import { Ledger } from "./ledger.ts"
-import type { KeepBackends } from "./kept.ts"
 import type { FleetLimits } from "./limits.ts"
 import type { OpenLink } from "./link.ts"
 import { Recorder } from "./live.ts"
@@ -22,7 +20,7 @@ import type { JournalKind } from "./journal.ts"
 import type { LogMethod } from "./protocol.ts"
 import { restartStory, type Death, type Slot } from "./slot.ts"
 import { Refused } from "./refused.ts"
-import { Steering, type LoadSettings, type Upgrade } from "./steering.ts"
+import { Steering, type SteeringParts } from "./steering.ts"
 import type { Predecessor } from "./predecessor.ts"
 import type { BackendPast, FleetStatus } from "./status.ts"
 import { backendRows, takesOrders, workerRow } from "./status.ts"
@@ -30,15 +28,10 @@ import type { Surroundings } from "./surroundings.ts"
 import { version } from "./version.ts"
 import type { Will } from "./will.ts"
 
-export interface FleetOptions {
+export interface FleetOptions extends SteeringParts {
   readonly settings: Settings
-  readonly log: Log
   readonly limits: FleetLimits
   readonly openLink: OpenLink
-  /** Reads the configuration again. */
-  readonly load: LoadSettings
-  readonly upgrade: Upgrade
-  readonly keep: KeepBackends
   readonly surroundings: Surroundings
   /** The bunlb that this one follows, or null. */
   readonly predecessor: Predecessor | null

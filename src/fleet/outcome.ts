@@ -1,4 +1,4 @@
-/** What was done to a running fleet, or what would be. */
+/** What was done to a running fleet, or what would be; and who hears that it is being done. */
 export interface Outcome {
   readonly changes: readonly string[]
   /** Lines that name a setting which waits for a restart. */
@@ -7,4 +7,10 @@ export interface Outcome {
   readonly byHand: readonly string[]
   /** The file that keeps it. */
   readonly saved?: string
+}
+
+/** Hears of each reload, whoever asked for it and however it ends; not of one that only says what it would do. */
+export interface Reloads {
+  begin(): void
+  end(): void
 }

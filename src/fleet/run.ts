@@ -19,6 +19,7 @@ import { fleetLimits } from "./limits.ts"
 import { localLinks } from "./local-link.ts"
 import { openProcessLink } from "./process-link.ts"
 import type { Predecessor } from "./predecessor.ts"
+import type { Reloads } from "./outcome.ts"
 import { Refused } from "./refused.ts"
 import type { LoadSettings } from "./steering.ts"
 import { Succession } from "./succession.ts"
@@ -41,6 +42,8 @@ export interface FleetHooks {
   readonly startWorker?: StartWorker
   /** The bunlb that this one follows. */
   readonly predecessor?: Predecessor | null
+  /** Hears of reloads, whoever asks for them. */
+  readonly reloads?: Reloads
   /** Has another take over; without it there is no upgrade. */
   readonly succession?: Succession
   /** Hears of all settings that come into force after those of the start. */
@@ -86,6 +89,7 @@ export async function startFleet(
       settings.mode === "sp" ? localLinks(hooks.startWorker ?? startRealWorker) : openProcessLink,
     load: hooks.load ?? (async () => settings),
     keep: hooks.keep ?? keepNothing,
+    reloads: hooks.reloads ?? { begin: () => {}, end: () => {} },
     upgrade: async (configured) => {
       if (hooks.succession !== undefined) return await hooks.succession.upgrade(configured)
       throw new Refused("no_upgrade", "this bunlb belongs to another program, which decides")
@@ -129,12 +133,21 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
   const triggers = new ReloadTriggers(hooks?.file ?? null, settings.watch)
   const manager = ServiceManager.find(process.env)
   const succession = new Succession(log, { ...fleetLimits, ...hooks?.limits }, manager)
+  // Before it serves and when it ends the manager is told other things than reloads.
+  let serving: RunningFleet | null = null
+  const ready = (): void => {
+    if (serving !== null) manager?.ready(`serves on port ${serving.port}`)
+  }
+  const begin = (): void => {
+    if (serving !== null) manager?.reloading("reads its configuration again")
+  }
+  const reloads = { begin, end: ready }
   try {
     const adopt = (changed: Settings): void => {
       triggers.watch(changed.watch)
       hooks?.adopt?.(changed)
     }
-    const started = startFleet(settings, log, { ...hooks, succession, adopt })
+    const started = startFleet(settings, log, { ...hooks, succession, adopt, reloads })
     const fleet = await Promise.race([started, wishes.second])
     if (typeof fleet === "string") return 1
     await hooks?.predecessor?.succeed()
@@ -143,13 +156,11 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
       log.info("SIGUSR1: opening the access log again")
       fleet.reopenLogs()
     }
-    const ready = (): void => manager?.ready(`serves on port ${fleet.port}`)
-    triggers.begin(() => {
-      manager?.reloading("reads its configuration again")
-      void fleet.reload().then(ready)
-    })
+    triggers.begin(() => void fleet.reload())
+    serving = fleet
     ready()
     const wish = await Promise.race([wishes.first, succession.done])
+    serving = null
     if (typeof wish === "number") {
       triggers.begin(() => {})
       const cut = await Promise.race([fleet.drain(wish), wishes.second])

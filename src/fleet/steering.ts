@@ -13,7 +13,7 @@ import type { Log } from "../observe/log.ts"
 import { judgeBackends, judgeCas } from "./judge.ts"
 import { type ByHand, Control, type Word } from "./control.ts"
 import { type Discovered, Discovery } from "./discovery.ts"
-import { type Explanation, explain } from "./explain.ts"
+import { type Explanation, type Question, explain } from "./explain.ts"
 import type { Fleet } from "./fleet.ts"
 import {
   type Change,
@@ -23,20 +23,21 @@ import {
   withWeight,
   withoutBackend,
 } from "./kept.ts"
-import type { Outcome } from "./outcome.ts"
+import type { Outcome, Reloads } from "./outcome.ts"
 import { Refused } from "./refused.ts"
 
 /** Reads the configuration again, as at the start. Throws `BunlbError` with every fault. */
 export type LoadSettings = () => Promise<Settings>
 
 /** Has another take over by these settings; see succession.ts. */
-export type Upgrade = (configured: Settings) => Promise<Outcome>
+type Upgrade = (configured: Settings) => Promise<Outcome>
 
 export interface SteeringParts {
   readonly load: LoadSettings
   readonly log: Log
   readonly upgrade: Upgrade
   readonly keep: KeepBackends
+  readonly reloads: Reloads
 }
 
 /** How long clients with its cookie may still come to a backend that drains. */
@@ -56,18 +57,21 @@ export class Steering {
   readonly #graces = new Map<string, Grace>()
   readonly #upgrade: Upgrade
   readonly #keep: KeepBackends
+  readonly #reloads: Reloads
   #upgrading = false
   readonly #discovery: Discovery
   /** The names of those that were discovered. */
   #members: ReadonlySet<string> = new Set()
 
-  constructor(fleet: Fleet, configured: Settings, { load, log, upgrade, keep }: SteeringParts) {
+  constructor(fleet: Fleet, configured: Settings, parts: SteeringParts) {
+    const { load, log, upgrade, keep, reloads } = parts
     this.#fleet = fleet
     this.#configured = configured
     this.#load = load
     this.#log = log
     this.#upgrade = upgrade
     this.#keep = keep
+    this.#reloads = reloads
     this.#discovery = new Discovery(
       {
         names: nameService(configured.dns.servers),
@@ -96,15 +100,18 @@ export class Steering {
   /** `dry`: only says what it would do. */
   reload(dry: boolean): Promise<Outcome> {
     return this.#inTurn(async () => {
+      if (dry) return await this.#take(await this.#load(), true)
+      this.#reloads.begin()
       try {
-        const asked = await this.#load()
-        const outcome = await this.#take(asked, dry)
-        if (!dry) this.#fleet.countReload("ok")
+        const outcome = await this.#take(await this.#load(), false)
+        this.#fleet.countReload("ok")
         return outcome
       } catch (error) {
-        if (!dry) this.#fleet.countReload("failed")
-        if (!dry) this.#tellFailure(error)
+        this.#fleet.countReload("failed")
+        this.#tellFailure(error)
         throw error
+      } finally {
+        this.#reloads.end()
       }
     })
   }
@@ -200,9 +207,9 @@ export class Steering {
     })
   }
 
-  /** Who would get a request that brings this cookie value, or none, and why nobody else. */
-  async explain(cookie: string | null): Promise<Explanation> {
-    return explain(this.effective, await this.#fleet.status(), cookie)
+  /** Who would get such a request, and why nobody else. */
+  async explain(question: Question): Promise<Explanation> {
+    return explain(this.effective, await this.#fleet.status(), question)
   }
 
   /** What was changed by hand, for the bunlb that follows this one. */

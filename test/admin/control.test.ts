@@ -40,7 +40,10 @@ function echo(more: Partial<AdminControl> = {}): AdminControl {
     setWeight: (name, weight, save) => did("weight", name, weight, save ? "save" : ""),
     add: (line, save) => did("add", line, save ? "save" : ""),
     remove: (name, save) => did("remove", name, save ? "save" : ""),
-    explain: async (cookie) => ({ strategy: `for ${cookie}`, verdicts: [] }),
+    explain: async ({ cookie, host, path }) => ({
+      strategy: `for ${cookie} ${host} ${path}`,
+      verdicts: [],
+    }),
     ...more,
   }
 }
@@ -132,8 +135,17 @@ test("GET changes nothing, and explain only reads", async () => {
   const wrong = await fetch(`${url}reload`)
   expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "POST"])
   expect(await (await fetch(`${url}explain?cookie=ab`)).json()).toMatchObject({
-    strategy: "for ab",
+    strategy: "for ab null null",
   })
+  const question = "host=shop.example:80&path=%2Fa%3Fb%26c"
+  expect(await (await fetch(`${url}explain?${question}`)).json()).toMatchObject({
+    strategy: "for null shop.example:80 /a?b&c",
+  })
+  const odd = await fetch(`${url}explain?host=a%20b&path=c`)
+  expect([odd.status, await odd.json()]).toMatchObject([
+    400,
+    { error: { code: "bad_value", message: expect.stringMatching(/^host: .*; path: /) } },
+  ])
   expect((await fetch(`${url}explain`, { method: "POST" })).status).toBe(405)
 })
 

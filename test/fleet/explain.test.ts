@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { formatToken, tokenOf } from "../../src/balance/token.ts"
 import type { BackendSettings, Settings } from "../../src/config/settings.ts"
-import { explain } from "../../src/fleet/explain.ts"
+import { explain, questionTypes, type Question } from "../../src/fleet/explain.ts"
 import type { BackendStatus, FleetStatus } from "../../src/fleet/status.ts"
 import { testBackend, testSettings } from "./settings.ts"
 
@@ -10,6 +10,8 @@ interface Row {
   readonly settings?: Partial<BackendSettings>
   readonly status?: Partial<BackendStatus>
 }
+
+const unasked = { cookie: null, host: null, path: null }
 
 function told(rows: Readonly<Record<string, Row>>, part: Partial<Settings> = {}, cookie?: string) {
   const entries = Object.entries(rows)
@@ -26,7 +28,8 @@ function told(rows: Readonly<Record<string, Row>>, part: Partial<Settings> = {},
     ...{ version: "1", mode: "mp", port: 1, uptime: 1, draining: false, workers: [] },
     backends: statuses,
   }
-  const { verdicts } = explain(testSettings({ backends, ...part }), fleet, cookie ?? null)
+  const question = { ...unasked, cookie: cookie ?? null }
+  const { verdicts } = explain(testSettings({ backends, ...part }), fleet, question)
   return verdicts.map(({ share, why }) => `${Math.round(share * 100)} ${why}`)
 }
 
@@ -85,4 +88,36 @@ test("a cookie names its backend while that serves or lingers, and only with str
   })
   expect(told(held("linger"), sticky, cookie)[1]).toBe("100 the cookie names it")
   expect(told(held("drain"), sticky, cookie)[1]).toBe("0 draining by hand")
+})
+
+test("host and path change nothing, and whoever names them is told so", () => {
+  const fleet: FleetStatus = {
+    ...{ version: "1", mode: "mp", port: 1, uptime: 1, draining: false, workers: [] },
+    backends: [],
+  }
+  const noteFor = (part: Partial<Question>) =>
+    explain(testSettings({ backends: [] }), fleet, { ...unasked, ...part }).note
+  const same = "bunlb routes by neither host nor path, so the answer is the same for all"
+  expect([noteFor({ host: "a" }), noteFor({ path: "/" })]).toEqual([same, same])
+  expect(noteFor({ cookie: "x" })).toBeUndefined()
+})
+
+test.each([
+  ["host", "shop.example", true],
+  ["host", "[::1]:8080", true],
+  ["host", "http://shop.example", false],
+  ["host", "shop.example:0", false],
+  ["host", "a b", false],
+  ["path", "/", true],
+  ["path", "/a%20b?c=d&e", true],
+  ["path", "shop", false],
+  ["path", "/a b", false],
+  ["path", "/a#b", false],
+  ["cookie", "0123456789abcdef", true],
+  ["cookie", "a b", false],
+] as const)("%s %s", (name, value, good) => {
+  const faults: string[] = []
+  const read = questionTypes[name].read(value, (fault) => void faults.push(fault))
+  expect([read, faults.length]).toEqual(good ? [value, 0] : [undefined, 1])
+  if (!good) expect(faults[0]).toStartWith("expected ")
 })

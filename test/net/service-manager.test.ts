@@ -73,6 +73,26 @@ test("a manager that does not read stops nothing", async () => {
   manager?.close()
 })
 
+test("a reload that the admin address asks for is told like any other, one that is only tried is not", async () => {
+  const path = join(folder, "asked")
+  const unix = join(folder, "admin.sock")
+  using socket = new NotifySocket(path)
+  const args = ["-p", "0", "-h", "127.0.0.1", "-b", "127.0.0.1:1", "-w", "1"]
+  const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: undefined }
+  await using bunlb = spawnBunlb([...args, "--admin", `unix:${unix}`], { env })
+  await socket.line("READY=1")
+  for (const body of ['{"dry_run":true}', "{}"]) {
+    const url = "http://localhost/api/v1/reload"
+    expect((await fetch(url, { method: "POST", body, unix })).status).toBe(200)
+  }
+  bunlb.kill("SIGTERM")
+  expect(await bunlb.exited()).toBe(0)
+  await socket.line("STOPPING=1")
+  expect(socket.heard.map((each) => each.split("\n")[0])).toEqual([
+    ...["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"],
+  ])
+})
+
 test("bunlb is ready when it serves, lives, and says when it reloads and stops; its workers say nothing", async () => {
   const path = join(folder, "bunlb")
   using socket = new NotifySocket(path)

@@ -51,12 +51,20 @@ export function warningsAbout(
   if (backends.length > 1 && backends.every((backend) => backend.backup)) {
     warn(false, "backends: all are backups, so none is")
   }
-  if (settings.strategy !== "weighted" && backends.some((backend) => backend.weight !== 1)) {
-    warn(false, `backends: weights count only with strategy weighted, not ${settings.strategy}`)
+  const { strategy } = settings
+  if (strategy === "round_robin" || strategy === "random") {
+    const only = `count only with strategy weighted or sticky, not ${strategy}`
+    if (backends.some(({ weight }) => weight !== 1)) warn(false, `backends: weights ${only}`)
+    const srv = backends.some(({ discover }) => discover === "srv")
+    if (srv) warn(false, `backends: the weights of SRV records ${only}`)
   }
-  if (settings.strategy === "round_robin" || settings.strategy === "random") {
-    const srv = backends.find(({ discover }) => discover === "srv")
-    if (srv) warn(false, "backends: the weights of SRV records count only with strategy weighted")
+  const { sameSite, secure } = settings.sticky
+  if (strategy === "sticky" && sameSite === "none" && secure !== "on") {
+    // Whether a client came over TLS is told by trusted proxies alone.
+    const never = secure === "off" || settings.trustedProxies.length === 0
+    const line =
+      "sticky.same_site: with none and without sticky.secure on browsers refuse the cookie"
+    warn(never, never ? line : `${line} of whoever comes without TLS`)
   }
   if (settings.mode === "mp" && workers > circumstances.cpus) {
     warn(false, `workers: ${workers} are more than the ${circumstances.cpus} CPUs of this machine`)
@@ -65,7 +73,7 @@ export function warningsAbout(
     warn(false, `port: ${port} is privileged, bunlb needs root or CAP_NET_BIND_SERVICE`)
   }
   if (settings.health.timeout > settings.health.interval) {
-    warn(false, "health.timeout: longer than health.interval, probes of a slow backend overlap")
+    warn(false, "health.timeout: longer than health.interval, a slow backend is probed less often")
   }
   return warnings
 }

@@ -72,21 +72,63 @@ test.each<Row>([
   [
     "weights without effect",
     [["backends", ["a:80,weight=2", "b:80"]]],
-    ["backends: weights count only with strategy weighted, not round_robin"],
+    ["backends: weights count only with strategy weighted or sticky, not round_robin"],
   ],
   [
-    "weights with effect",
+    "weights that random does not look at",
     [
       ["backends", ["a:80,weight=2", "b:80"]],
-      ["strategy", ["weighted"]],
+      ["strategy", ["random"]],
+    ],
+    ["backends: weights count only with strategy weighted or sticky, not random"],
+  ],
+  ...["weighted", "sticky"].map((strategy): Row => [
+    `weights with effect: ${strategy}`,
+    [
+      ["backends", ["a:80,weight=2", "b:80"]],
+      ["strategy", [strategy]],
+    ],
+    [],
+  ]),
+  ...["auto", "off"].map((secure): Row => [
+    `a cookie that browsers refuse: ${secure}`,
+    [
+      ["strategy", ["sticky"]],
+      ["sticky.same_site", ["none"]],
+      ["sticky.secure", [secure]],
+    ],
+    ["LOUD sticky.same_site: with none and without sticky.secure on browsers refuse the cookie"],
+  ]),
+  [
+    "a cookie that browsers refuse without TLS",
+    [
+      ["strategy", ["sticky"]],
+      ["sticky.same_site", ["none"]],
+      ["trusted_proxies", ["10.0.0.0/8"]],
+    ],
+    [
+      "sticky.same_site: with none and without sticky.secure on browsers refuse the cookie " +
+        "of whoever comes without TLS",
+    ],
+  ],
+  [
+    "a cookie for other sites that browsers take",
+    [
+      ["strategy", ["sticky"]],
+      ["sticky.same_site", ["none"]],
+      ["sticky.secure", ["on"]],
     ],
     [],
   ],
+  ["no cookie at all", [["sticky.same_site", ["none"]]], []],
   ["one name that may stand for many", [["backends", ["dns+http://a:80"]]], []],
   [
     "weights of records without effect",
     [["backends", ["srv+http://_http._tcp.a"]]],
-    ["backends: the weights of SRV records count only with strategy weighted"],
+    [
+      "backends: the weights of SRV records count only with strategy weighted or sticky, " +
+        "not round_robin",
+    ],
   ],
   [
     "weights of records with effect",
@@ -119,7 +161,7 @@ test.each<Row>([
   [
     "slow probes",
     [["health.timeout", ["6s"]]],
-    ["health.timeout: longer than health.interval, probes of a slow backend overlap"],
+    ["health.timeout: longer than health.interval, a slow backend is probed less often"],
   ],
 ])("%s", (_, said, expected) => {
   expect(warnings(...said)).toEqual(expected)

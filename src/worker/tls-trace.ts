@@ -1,4 +1,5 @@
 /** What `--tls-trace` says of each handshake with a backend: one line. */
+import type { PeerCertificate } from "node:tls"
 import type { WatchTls } from "../net/tls-client.ts"
 import type { Log } from "../observe/log.ts"
 
@@ -6,13 +7,18 @@ export function traceTls(log: Log, backend: string): WatchTls {
   return (socket, verified) => {
     const cipher = socket.getCipher()
     const certificate = socket.getPeerCertificate()
-    const subject = certificate?.subject?.CN ?? "no certificate"
     log.info(
       `tls ${backend}: ${socket.getTLSVersion()} ${cipher?.name ?? "no cipher"}, ` +
         `SNI ${socket.getServername() || "none"}, ALPN ${socket.alpnProtocol || "none"}, ` +
-        `certificate ${subject}, expires ${certificate?.valid_to ?? "unknown"}, ` +
+        `certificate ${nameOf(certificate)}, expires ${certificate?.valid_to ?? "unknown"}, ` +
         `${socket.isSessionReused() ? "resumed" : "full handshake"}, ` +
         `${verified ? "verified" : "NOT verified"}`,
     )
   }
+}
+
+/** Many have no common name any more, for names belong into subjectAltName (RFC 9525 section 4). */
+function nameOf(certificate: PeerCertificate | null | undefined): string {
+  if (!certificate?.valid_to) return "no certificate"
+  return String(certificate.subject?.CN ?? certificate.subjectaltname ?? "without a name")
 }

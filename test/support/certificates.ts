@@ -21,6 +21,8 @@ export interface Certificates {
   readonly expired: Certificate
   /** Valid for 127.0.0.1 and ::1, and for no name. */
   readonly addressOnly: Certificate
+  /** As `good`, but its subject has no common name. */
+  readonly nameless: Certificate
   /** Valid for other.example only. */
   readonly wrongHost: Certificate
   readonly selfSigned: Certificate
@@ -39,6 +41,7 @@ export function certificates(): Certificates {
 }
 
 const LOCAL = "DNS:localhost,IP:127.0.0.1"
+const ALWAYS = ["20200101000000Z", "20991231000000Z"] as const
 const ADDRESSES = "IP:127.0.0.1,IP:::1"
 
 function makeAll(): Certificates {
@@ -53,6 +56,7 @@ function makeAll(): Certificates {
     good: makeLeaf(folder, "good", "ca", LOCAL),
     expired: makeLeaf(folder, "expired", "ca", LOCAL, ["20200101000000Z", "20200102000000Z"]),
     addressOnly: makeLeaf(folder, "address", "ca", ADDRESSES),
+    nameless: makeLeaf(folder, "nameless", "ca", LOCAL, ALWAYS, "/O=bunlb test"),
     wrongHost: makeLeaf(folder, "wrong-host", "ca", "DNS:other.example"),
     selfSigned: read(folder, "self-signed"),
     unknownCa: makeLeaf(folder, "unknown-ca", "stranger", LOCAL),
@@ -85,9 +89,9 @@ function selfSign(folder: string, name: string, extensions: string[]): void {
   ])
 }
 
-function newKey(name: string): string[] {
+function newKey(name: string, subject = `/CN=bunlb test ${name}`): string[] {
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-  return [...curve, "-noenc", "-keyout", `${name}.key`, "-subj", `/CN=bunlb test ${name}`]
+  return [...curve, "-noenc", "-keyout", `${name}.key`, "-subj", subject]
 }
 
 /** `openssl ca`, because `openssl x509` cannot set the dates in the versions that Debian ships. */
@@ -96,9 +100,10 @@ function makeLeaf(
   name: string,
   issuer: string,
   names: string,
-  [from, to]: [string, string] = ["20200101000000Z", "20991231000000Z"],
+  [from, to]: readonly [string, string] = ALWAYS,
+  subject?: string,
 ): Certificate {
-  openssl(folder, ["req", "-new", ...newKey(name), "-out", `${name}.csr`])
+  openssl(folder, ["req", "-new", ...newKey(name, subject), "-out", `${name}.csr`])
   writeFileSync(join(folder, `${name}.ext`), `subjectAltName=${names}\n`)
   const dates = ["-startdate", from, "-enddate", to]
   const files = ["-in", `${name}.csr`, "-out", `${name}.pem`, "-extfile", `${name}.ext`]
@@ -119,7 +124,8 @@ function configOfCa(folder: string, name: string): string {
     ...fixed,
     ...lines,
     "[any]",
-    "commonName = supplied",
+    "commonName = optional",
+    "organizationName = optional",
     "",
   ].join("\n")
 }

@@ -40,6 +40,16 @@ test("--tls-trace tells an older version, an address, and a certificate taken on
   expect(line).toMatch(/ 2020 GMT, full handshake, NOT verified$/)
 })
 
+test("--tls-trace names a certificate without a common name by its other names", async () => {
+  using backend = await tlsBackend({ certificate: certificates().nameless })
+  const balancer = await TestBalancer.start([over(backend)], { tlsTrace: true })
+  const client = await RawClient.connect(balancer.port)
+  expect((await client.exchange(GET)).status).toBe(200)
+  expect(balancer.lines[0]).toContain(
+    ", certificate DNS:localhost, IP Address:127.0.0.1, expires Dec 31 00:00:00 2099 GMT, ",
+  )
+})
+
 test("--tls-trace shows the certificate that was refused", async () => {
   using backend = await tlsBackend({ certificate: certificates().wrongHost })
   const balancer = await TestBalancer.start([over(backend)], { tlsTrace: true })

@@ -49,7 +49,7 @@ async function say(bunlb: RunningBunlb, ...words: readonly string[]) {
 }
 
 describe.each(["mp", "sp"])("mode %s", (mode) => {
-  test("reload after reload under load: nothing is lost", async () => {
+  test("39: reload after reload under load: nothing is lost", async () => {
     const flags = ["--mode", mode, "-w", "2"]
     const outcome = await reloadStorm({ reloads: 15, every: 200, clients: 12, warm: 600, flags })
     expect(outcome.failures).toEqual([])
@@ -62,7 +62,7 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
     expect(after).toBeLessThan(before * 1.5)
   })
 
-  test("a bad file changes nothing and is told with its place; the next good one counts", async () => {
+  test("39: a bad file changes nothing and is told with its place; the next good one counts", async () => {
     using a = await named("a")
     using b = await named("b")
     const file = write(`bad-${mode}.yaml`, list(a.port))
@@ -163,7 +163,10 @@ test("drain --wait, disable, enable, set weight, add, remove and explain", async
   expect((await say(bunlb, "set", "weight", nameA, "9")).code).toBe(0)
   expect((await say(bunlb, "remove", nameSlow)).code).toBe(0)
   expect(await answers(bunlb)).toBe("a b")
-  const { out } = await say(bunlb, "explain")
+  const { out } = await say(bunlb, "explain", "--host", "shop.example", "--path", "/a?b&c")
+  expect(out).toContain(
+    "\nbunlb routes by neither host nor path, so the answer is the same for all",
+  )
   expect(out).toMatch(new RegExp(`^${nameA} +75% +healthy, weight 9$`, "m"))
   expect((await say(bunlb, "status")).out).toContain(`by hand, in no file: ${nameA} weight 9`)
 

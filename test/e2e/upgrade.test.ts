@@ -50,7 +50,7 @@ async function say(bunlb: RunningBunlb, ...words: readonly string[]) {
   return { code, out: command.stdout.join("\n"), complaints: command.stderr.join("\n") }
 }
 
-test("upgrade after upgrade under load: nothing is lost, not a look at the admin page", async () => {
+test("39: upgrade after upgrade under load: nothing is lost, not a look at the admin page", async () => {
   const storm = (mode: string) =>
     upgradeStorm({
       ...{ upgrades: 3, every: 250, clients: 8, pause: 3 },
@@ -133,7 +133,7 @@ test("SIGUSR2 with other settings in the file: more workers, another mode", asyn
   }
 })
 
-test("one that does not come up changes nothing, and says why", async () => {
+test("39: one that does not come up changes nothing, and says why", async () => {
   using a = await named("a")
   using b = await named("b")
   const good = { backends: [place(a)], workers: 2 }
@@ -169,7 +169,7 @@ test("one that does not come up changes nothing, and says why", async () => {
   bunlb.follow(Number(/ serves, PID (\d+)/.exec(told)?.[1]))
 })
 
-test("under load, one that fails when its workers are ready has taken no client with it", async () => {
+test("39: under load, one that fails when its workers are ready has taken no client with it", async () => {
   // Slow enough that whoever was accepted by the one that fails would still wait when it ends.
   using a = await ScriptedBackend.start(async (connection) => {
     for (;;) {

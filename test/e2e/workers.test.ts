@@ -29,7 +29,7 @@ function watchCounter(bunlb: RunningBunlb): () => Promise<number> {
   }
 }
 
-test("kill -9 of a worker costs its own requests in flight and nothing else", async () => {
+test("38: kill -9 of a worker costs its own requests in flight and nothing else", async () => {
   await using backend = await RunningBackend.start("one")
   await using bunlb = await RunningBunlb.start([backend], ["-w", "2"])
   const load = new Load(bunlb.port, { clients: 24, pause: 2 })
@@ -63,7 +63,7 @@ test("kill -9 of a worker costs its own requests in flight and nothing else", as
   await bunlb.process.line(/worker 0 \(pid \d+\) was killed by SIGKILL after .*; starting it again/)
 })
 
-test("kill -9 of all workers: new ones serve within a second, and nobody is refused", async () => {
+test("38: kill -9 of all workers: new ones serve within a second, and nobody is refused", async () => {
   await using backend = await RunningBackend.start("one")
   await using bunlb = await RunningBunlb.start([backend], ["-w", "2"])
   const load = new Load(bunlb.port, { clients: 8, pause: 2 })
@@ -80,7 +80,7 @@ test("kill -9 of all workers: new ones serve within a second, and nobody is refu
   expect(load.refused).toBe(0)
 })
 
-test("kill -9 of the master under load: its workers are gone within a second", async () => {
+test("38: kill -9 of the master under load: its workers are gone within a second", async () => {
   await using backend = await RunningBackend.start("one")
   await using bunlb = await RunningBunlb.start([backend], ["-w", "2"])
   const load = new Load(bunlb.port, { clients: 8, pause: 2 })
@@ -93,7 +93,7 @@ test("kill -9 of the master under load: its workers are gone within a second", a
   expect(await bunlb.process.exited()).toBe("SIGKILL")
 })
 
-test("a worker that hangs is killed after 5 s and replaced; the other serves meanwhile", async () => {
+test("38: a worker that hangs is killed after 5 s and replaced; the other serves meanwhile", async () => {
   await using backend = await RunningBackend.start("one")
   await using bunlb = await RunningBunlb.start([backend], ["-w", "2"])
   const load = new Load(bunlb.port, { clients: 8, pause: 20 })

@@ -1,6 +1,7 @@
 /** Starts that cannot work: one clear line each, an exit code, nothing left behind. And what a good one warns of. */
 import { readFileSync } from "node:fs"
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
+import { isLeftOut } from "../support/left-out.ts"
 import { BunlbProcess, spawnBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { allGone } from "../fleet/running-fleet.ts"
@@ -83,13 +84,15 @@ test("without a terminal every line of the log is JSON", async () => {
 /** Root may bind any port unless it gives that right up; many containers let everybody. */
 const floor = Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"))
 const isRoot = process.getuid?.() === 0
-const canTry = floor > 79 && (!isRoot || Bun.which("setpriv") !== null)
+const humble = !isRoot || Bun.which("setpriv") !== null
+const reason = humble ? "everybody may bind port 79 here" : "root, and setpriv is not installed"
+const noPrivilege = isLeftOut("a privileged port", floor > 79 && humble, reason)
 
-test.skipIf(!canTry)("a privileged port: one line, exit 1", async () => {
+test.skipIf(noPrivilege)("a privileged port: one line, exit 1", async () => {
   const executable = process.env["BUNLB_TEST_EXECUTABLE"]
   const program = executable ? [executable] : [process.execPath, "src/main.ts"]
-  const humble = ["setpriv", "--inh-caps=-net_bind_service", "--bounding-set=-net_bind_service"]
-  const command = [...(isRoot ? humble : []), ...program, ...here, "-p", "79"]
+  const without = ["setpriv", "--inh-caps=-net_bind_service", "--bounding-set=-net_bind_service"]
+  const command = [...(isRoot ? without : []), ...program, ...here, "-p", "79"]
   await using bunlb = new BunlbProcess(command, {})
   await fails(
     bunlb,

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readdirSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { AccessFile } from "../../src/worker/access-file.ts"
 import { AccessLogFile } from "../support/access-log.ts"
+import { isLeftOut } from "../support/left-out.ts"
 
 const complaints: string[] = []
 const log = {
@@ -106,19 +107,18 @@ test("what cannot be opened is one clear error at start, and changes nothing lat
   expect(readFileSync(join(`${folder}.1`, "access.log"), "utf8")).toBe("kept\n")
 })
 
-test.skipIf(!existsSync("/dev/full"))(
-  "a full disk is said once, and its lines counted",
-  async () => {
-    const file = new AccessFile("/dev/full", log)
-    const before = complaints.length
-    for (let i = 0; i < 3; i++) {
-      file.add("x\n")
-      await file.settled()
-    }
-    expect(file.dropped).toBe(3)
-    expect(complaints.slice(before)).toEqual([
-      "access log /dev/full cannot be written (ENOSPC), lines are dropped",
-    ])
-    file.close()
-  },
-)
+const noFullDisk = isLeftOut("a full disk", existsSync("/dev/full"), "/dev/full is not there")
+
+test.skipIf(noFullDisk)("a full disk is said once, and its lines counted", async () => {
+  const file = new AccessFile("/dev/full", log)
+  const before = complaints.length
+  for (let i = 0; i < 3; i++) {
+    file.add("x\n")
+    await file.settled()
+  }
+  expect(file.dropped).toBe(3)
+  expect(complaints.slice(before)).toEqual([
+    "access log /dev/full cannot be written (ENOSPC), lines are dropped",
+  ])
+  file.close()
+})

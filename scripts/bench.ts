@@ -135,9 +135,13 @@ async function compare(plan: Plan): Promise<Result> {
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
   const executable = buildExecutable()
   const origin = await startOrigin({ folder, cores: LOAD_CORE })
+  const place = { origin, executable, folder }
+  const steady =
+    plan.stallSeconds > 0 ? plan.peers.filter((name) => name !== "relay" && name !== "caddy") : []
+  const stalls = await measureStalls(steady, place, plan.stallSeconds)
+  const starts = plan.starts > 0 ? await measureStarts(place, plan.starts) : null
   const rows: Row[] = []
   for (const name of plan.scenarios) {
-    const place = { origin, executable, folder }
     const found = rowsOf(name, await measureScenario(scenarios[name], plan.peers, place, plan))
     for (const { peer, saturated, ratio } of found) {
       const said = `${saturated.cpuUs.toFixed(1)} us, ${saturated.perSecond.toFixed(0)}/s`
@@ -148,10 +152,6 @@ async function compare(plan: Plan): Promise<Result> {
     }
     rows.push(...found)
   }
-  const place = { origin, executable, folder }
-  const steady = plan.stallSeconds > 0 ? plan.peers.filter((name) => name !== "relay") : []
-  const stalls = await measureStalls(steady, place, plan.stallSeconds)
-  const starts = plan.starts > 0 ? await measureStarts(place, plan.starts) : null
   await origin.program.stop()
   return {
     date: new Date().toISOString().slice(0, 10),

@@ -126,7 +126,7 @@ ${asMarkdown(latencyTable(result))}
 
 ${extras(result)}## Memory of idle clients
 
-What 10,000 connections that have made one request and stay open add to the resident memory.
+What connections that have made one request and stay open add to the resident memory, for each of them.
 
 ${asMarkdown(memoryTable(result))}
 ## What is not measured

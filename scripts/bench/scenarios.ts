@@ -1,4 +1,5 @@
 /** What is measured: each scenario is one kind of traffic that balancers meet, and nothing else at the same time. */
+import { descriptorLimit } from "../../src/worker/descriptors.ts"
 import type { Traffic } from "./traffic.ts"
 
 export interface Scenario extends Traffic {
@@ -20,6 +21,9 @@ export interface Scenario extends Traffic {
   /** Highest ratio of CPU to the better of nginx and HAProxy that bunlb is meant to have; null: no aim. */
   readonly aim: number | null
 }
+
+/** 10,000, or what the descriptor limit allows: bunlb keeps one for a backend ready beside each client's. */
+const IDLE = Math.min(10_000, Math.floor((descriptorLimit() - 2000) / 2))
 
 const browserFields = [
   "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0",
@@ -104,8 +108,8 @@ export const scenarios = {
   },
   idle10k: {
     ...usual,
-    text: "small, over 64 busy connections beside 10,000 idle ones",
-    idle: 10_000,
+    text: `small, over 64 busy connections beside ${IDLE.toLocaleString("en")} idle ones`,
+    idle: IDLE,
     aim: null,
   },
   tls: {

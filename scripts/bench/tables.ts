@@ -97,7 +97,7 @@ export function memoryTable({ rows }: Pick<Result, "rows">): Table {
     number(idleKiB, 2),
     number(saturated.rssMiB, 0),
   ])
-  return [["peer", "KiB for an idle client", "RSS MiB with 10,000"], ...lines]
+  return [["peer", "KiB for an idle client", "RSS MiB with them"], ...lines]
 }
 
 const isNumeric = (cell: string): boolean => /^-?[\d.]/.test(cell) || cell === "-"

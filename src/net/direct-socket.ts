@@ -18,6 +18,8 @@ import type { SocketOwner, TcpSocket } from "./socket.ts"
 /** Full reads of one socket before others have their turn. */
 const READS = 4
 const SHUT_WR = 1
+/** A write may fail by these and the connection is none the worse; ENOMEM and ENOBUFS are the last two. */
+const PASSING = [EAGAIN, EINTR, 12, 105]
 
 /** Hears whether a connect has succeeded: errno, 0 when it has. */
 export interface Dialer {
@@ -104,7 +106,7 @@ export class DirectSocket implements TcpSocket, Pollable {
     if (taken === length) return taken
     if (taken < 0) {
       const errno = libc().errno()
-      if (errno !== EAGAIN && errno !== EINTR) {
+      if (!PASSING.includes(errno)) {
         this.#broken = true
         return -1
       }

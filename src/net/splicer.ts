@@ -6,40 +6,52 @@
  * Cost: two splice(2) for up to 256 KiB; measured against receiving and sending in docs/performance.md.
  */
 import type { Kernel, Pipe } from "./kernel.ts"
+import { libc } from "./libc.ts"
 import { poller } from "./poller.ts"
 import { RECEIVE_ADDRESS, RECEIVE_SIZE, receivedBytes } from "./receive-memory.ts"
 
 /** Fewer bytes than this are copied sooner than moved. */
 export const WORTH_MOVING = 32 * 1024
 
+/** EPERM, EINVAL, ENOSYS: so it will be each time. */
+const UNABLE = [1, 22, 38]
+
 const nothing = Buffer.alloc(0)
 
 export class Splicer {
   readonly #kernel: Kernel
-  #pipe: Pipe
+  /** Made for the first move; null also while there are no descriptors for it. */
+  #pipe: Pipe | null = null
+  /** This system knows how to move bytes between sockets; a sandbox may not. */
+  #able = true
   /** What `move` could not hand over, until the next event. */
   rest: Buffer = nothing
 
-  constructor(kernel: Kernel, pipe: Pipe) {
+  constructor(kernel: Kernel) {
     this.#kernel = kernel
-    this.#pipe = pipe
   }
 
   /**
    * Moves at most `limit` bytes. Returns how many have left `from`, 0 at its FIN, -1 with `errno` when there are none;
-   * of these `rest` have not been taken by `to`.
+   * of these `rest` have not been taken by `to`. Null when nothing can be moved here: they are to be received.
    */
-  move(from: number, to: number, limit: number): number {
+  move(from: number, to: number, limit: number): number | null {
+    this.#pipe ??= this.#kernel.pipe(RECEIVE_SIZE)
+    if (!this.#able || this.#pipe === null) return null
     const { into, out } = this.#pipe
     this.rest = nothing
     const moved = this.#kernel.splice(from, into, Math.min(limit, RECEIVE_SIZE))
+    if (moved < 0 && UNABLE.includes(libc().errno())) {
+      this.#able = false
+      return null
+    }
     let left = moved
     while (left > 0) {
       const taken = this.#kernel.splice(out, to, left)
       if (taken <= 0) break
       left -= taken
     }
-    if (left > 0) this.rest = this.#readOut(left)
+    if (left > 0) this.rest = this.#readOut(left, this.#pipe)
     return moved
   }
 
@@ -47,24 +59,20 @@ export class Splicer {
    * A pipe gives all it has at once (pipe(7)). Should it ever not, nobody else must get what it keeps: the pipe goes,
    * and with it the exchange.
    */
-  #readOut(length: number): Buffer {
-    const read = this.#kernel.read(this.#pipe.out, RECEIVE_ADDRESS, length)
+  #readOut(length: number, pipe: Pipe): Buffer {
+    const read = this.#kernel.read(pipe.out, RECEIVE_ADDRESS, length)
     if (read === length) return receivedBytes(length)
-    this.#kernel.close(this.#pipe.into)
-    this.#kernel.close(this.#pipe.out)
-    this.#pipe = this.#kernel.pipe(RECEIVE_SIZE) ?? { into: -1, out: -1 }
+    this.#kernel.close(pipe.into)
+    this.#kernel.close(pipe.out)
+    this.#pipe = null
     throw new Error(`a pipe of ${length} bytes gave ${read}`)
   }
 }
 
 let made: Splicer | null = null
 
-/** The one of this process; null where sockets are Bun's, or when there are no descriptors for it. */
+/** The one of this process; null where sockets are Bun's. */
 export function theSplicer(): Splicer | null {
   const kernel = poller()?.kernel
-  if (kernel === undefined) return null
-  if (made !== null) return made
-  const pipe = kernel.pipe(RECEIVE_SIZE)
-  if (pipe !== null) made = new Splicer(kernel, pipe)
-  return made
+  return kernel === undefined ? null : (made ??= new Splicer(kernel))
 }

@@ -112,7 +112,7 @@ export class ResponseRelay {
     const client = this.#client
     if (splicer === null || client.outbox.size > 0) return null
     const moved = splicer.move(from, client.fd, this.#body.left)
-    if (moved <= 0) return moved
+    if (moved === null || moved <= 0) return moved
     figures.fromBackend += moved
     this.#body.skip(moved)
     const { rest } = splicer

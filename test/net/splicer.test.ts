@@ -2,7 +2,8 @@
 import { afterEach, expect, test } from "bun:test"
 import type { Socket } from "bun"
 import { libc } from "../../src/net/libc.ts"
-import { theSplicer } from "../../src/net/splicer.ts"
+import { Kernel } from "../../src/net/kernel.ts"
+import { Splicer, theSplicer } from "../../src/net/splicer.ts"
 import { PATIENCE_MS, rng, until } from "../support/until.ts"
 
 const SOL_SOCKET = 1
@@ -79,7 +80,7 @@ test("what the receiver does not take is the rest, in order, and the pipe is emp
   let at = 0
   while (moved < bytes.length) {
     at += Math.max(0, from.far.write(bytes, at))
-    const count = splicer().move(from.fd, to.fd, bytes.length - moved)
+    const count = splicer().move(from.fd, to.fd, bytes.length - moved) ?? 0
     if (count > 0) {
       moved += count
       kept.push(Buffer.from(splicer().rest))
@@ -109,4 +110,18 @@ test("a receiver that is gone leaves all of it as the rest", async () => {
   libc().shutdown(to.fd, 1)
   expect(splicer().move(from.fd, to.fd, 100)).toBe(10)
   expect(splicer().rest.toString()).toBe("for nobody")
+})
+
+test("where the kernel cannot move bytes they are left to be received, then and later", async () => {
+  const kernel = new Kernel()
+  const unable = new Splicer(kernel)
+  const from = await pair()
+  const to = await pair()
+  const epoll = kernel.createEpoll()
+  // Nothing can be moved out of an epoll descriptor: EINVAL, as a sandbox without splice says of a socket.
+  expect(unable.move(epoll, to.fd, 100)).toBeNull()
+  kernel.close(epoll)
+  from.far.write("received")
+  await Bun.sleep(5)
+  expect(unable.move(from.fd, to.fd, 100)).toBeNull()
 })

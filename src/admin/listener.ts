@@ -3,7 +3,7 @@
  * that follows this one in an upgrade may share it; a socket of a bunlb that leaves is replaced by ours.
  */
 import type { AdminAddress } from "../config/admin-address.ts"
-import { ignoreNewcomersOf } from "../net/listeners.ts"
+import { hearThoseOf, ignoreNewcomersOf } from "../net/newcomers.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { bindSocket } from "./unix-listener.ts"
 
@@ -86,7 +86,10 @@ function onPort(host: string, port: number, handlers: Handlers): Bound {
     port,
     retire: () => {
       ignoreNewcomersOf(port)
-      setTimeout(() => void server.stop(false), KNOCKED_MS)
+      setTimeout(() => {
+        hearThoseOf(port)
+        void server.stop(false)
+      }, KNOCKED_MS)
     },
     reclaim: () => {},
     stop: () => server.stop(true),

@@ -11,7 +11,8 @@ import { isHeld } from "./activation.ts"
 import { DirectListener } from "./direct-listener.ts"
 import { plainAddress } from "./ip.ts"
 import { libc } from "./libc.ts"
-import { ignoreNewcomers, openQueue } from "./listeners.ts"
+import { openQueue } from "./listeners.ts"
+import { hear, ignoreNewcomers } from "./newcomers.ts"
 import { poller } from "./poller.ts"
 import type { SocketOwner, TcpSocket } from "./socket.ts"
 
@@ -20,11 +21,16 @@ export class Acceptor<T extends SocketOwner> {
   readonly #accept: (socket: TcpSocket, address: string) => T
   #listener: { stop(): void } | null = null
   #closed = false
+  /** Who is accepted hears nothing before it is told to. */
+  #deaf = false
 
   /** Owns `fd` from now on. `accept` is called for every connection, with the peer's address. */
   constructor(fd: number, accept: (socket: TcpSocket, address: string) => T) {
     this.#fd = fd
-    this.#accept = accept
+    this.#accept = (socket, address) => {
+      if (this.#deaf) hear(socket.fd)
+      return accept(socket, address)
+    }
   }
 
   get accepting(): boolean {
@@ -76,7 +82,7 @@ export class Acceptor<T extends SocketOwner> {
   ignoreNewcomers(): void {
     // With a socket that outlives this process, newcomers wait for the next one.
     if (isHeld()) this.close()
-    else if (!this.#closed) ignoreNewcomers(this.#fd)
+    else if (!this.#closed) this.#deaf = ignoreNewcomers(this.#fd)
   }
 
   /** Accepts no more, ever. */

@@ -20,6 +20,13 @@ export interface Libc {
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number
   getsockname(fd: number, sockaddr: Uint8Array, length: Uint32Array): number
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): number
+  getsockopt(
+    fd: number,
+    level: number,
+    name: number,
+    value: Int32Array,
+    length: Uint32Array,
+  ): number
   errno(): number
 }
 
@@ -67,6 +74,7 @@ const calls = {
   recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
 } as const
 
 function load(): Libc {
@@ -84,6 +92,7 @@ function load(): Libc {
     getsockname: symbols.getsockname,
     setsockopt: (fd, level, name, value) =>
       symbols.setsockopt(fd, level, name, value, value.byteLength),
+    getsockopt: symbols.getsockopt,
     errno: () => {
       const at = place()
       return typeof at === "number" ? read.i32(at, 0) : 0

@@ -6,11 +6,9 @@
  * no lock and no thundering herd. Bun opens them, we keep a dup, and Bun lets go in the same tick, before its
  * event loop could accept anything. Source: socket(7).
  */
-import { ptr } from "bun:ffi"
-import { readdirSync } from "node:fs"
 import { constants } from "node:os"
 import { BunlbError } from "../observe/errors.ts"
-import { isHeld, portOf } from "./activation.ts"
+import { isHeld } from "./activation.ts"
 import { libc } from "./libc.ts"
 import { sockaddr } from "./sockaddr.ts"
 
@@ -103,40 +101,6 @@ export function closeQueue(fd: number): void {
 }
 
 /**
- * Has the kernel drop every SYN that comes to `fd`: who is in the queue or about to enter it is still accepted, a
- * newcomer's kernel tries again in a second and finds the port closed. A listener closed without this resets whoever
- * is in its queue, a request already sent included. On Linux alone; elsewhere it does nothing.
- */
-export function ignoreNewcomers(fd: number): void {
-  if (process.platform !== "linux") return
-  // struct sock_fprog: the number of instructions, and where they are (socket(7), SO_ATTACH_FILTER).
-  const program = new DataView(new ArrayBuffer(16))
-  program.setUint16(0, dropSyn.length / 2, true)
-  program.setBigUint64(8, BigInt(ptr(dropSyn)), true)
-  libc().setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(program.buffer))
-}
-
-/** As `ignoreNewcomers`, for a listener of Bun's whose descriptor it does not tell: every socket of `port`. */
-export function ignoreNewcomersOf(port: number): void {
-  if (process.platform !== "linux") return
-  for (const name of readdirSync("/proc/self/fd")) {
-    // On a connection the filter does nothing, for no SYN comes to it.
-    if (portOf(Number(name)) === port) ignoreNewcomers(Number(name))
-  }
-}
-
-const SO_ATTACH_FILTER = 26
-
-/** Code and jumps, then the operand, of each instruction; the packet begins with its TCP header. */
-const dropSyn = new Uint32Array([
-  ...[0x30, 13], // load the byte of flags
-  ...[0x54, 0x12], // of which SYN and ACK count
-  ...[0x0100_0015, 0x02], // unless SYN alone is set, skip one
-  ...[0x06, 0], // drop the packet
-  ...[0x06, 0xffff_ffff], // take it whole
-])
-
-/**
  * The port, proven free. With SO_REUSEPORT alone a second bunlb of the same user would bind in silence and take
  * half of the first one's connections. It also turns port 0 into a number: the kernel forgets a port that it
  * chose itself when the queue is closed.
@@ -178,7 +142,7 @@ function bindError(host: string, port: number, error: unknown): BunlbError {
       return new BunlbError(
         "BUNLB_E_PORT_PRIVILEGED",
         `port ${port} on ${host} needs a privilege; choose one from 1024 up with --port, ` +
-          "or grant CAP_NET_BIND_SERVICE",
+          "or allow it: sudo setcap cap_net_bind_service=+ep PATH-OF-BUNLB",
       )
     case "EADDRNOTAVAIL":
     case "":

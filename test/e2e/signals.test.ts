@@ -1,6 +1,8 @@
 /** How bunlb leaves: under load, in both modes, without a request lost. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { allGone } from "../fleet/running-fleet.ts"
+import { isLeftOut } from "../support/left-out.ts"
+import { asStranger, strangersMayRun } from "../support/stranger.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { Load } from "./load.ts"
@@ -45,3 +47,24 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
     }
   })
 })
+
+const alone = isLeftOut(
+  "SIGTERM without privileges",
+  strangersMayRun(),
+  "needs root, setpriv, and a source that all may read; who is not root has run it above",
+)
+
+test.skipIf(alone).each(["direct", "bun"])(
+  "SIGTERM under load, with no privilege at all and sockets %s: nothing is lost",
+  async (sockets) => {
+    await using backend = await RunningBackend.start("one")
+    const flags = ["-w", "2", "--sockets", sockets]
+    await using bunlb = await RunningBunlb.start([backend], flags, { behind: asStranger })
+    const load = new Load(bunlb.port, { clients: 64, pause: 0 })
+    await until(() => load.ok > 500, PATIENCE_MS, "the load")
+    bunlb.process.kill("SIGTERM")
+    await load.allRefused()
+    expect(load.failures).toEqual([])
+    expect(await bunlb.process.exited()).toBe(0)
+  },
+)

@@ -15,6 +15,8 @@ process.on("exit", () => {
 export interface SpawnOptions {
   /** Path of an executable to run instead. */
   readonly executable?: string
+  /** Words before it, of a program that becomes it: `setpriv ...`. */
+  readonly behind?: readonly string[]
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
 }
@@ -123,5 +125,5 @@ export class BunlbProcess implements AsyncDisposable {
 export function spawnBunlb(args: readonly string[], options: SpawnOptions = {}): BunlbProcess {
   const executable = options.executable ?? process.env["BUNLB_TEST_EXECUTABLE"]
   const command = executable ? [executable] : [process.execPath, join(root, "src", "main.ts")]
-  return new BunlbProcess([...command, ...args], options)
+  return new BunlbProcess([...(options.behind ?? []), ...command, ...args], options)
 }

@@ -1,6 +1,7 @@
 // What a JavaScript client sees of bunlb, as JSON: fetch, undici, or node:http with a keep-alive agent.
 import { createHash } from "node:crypto"
 import { Agent, request } from "node:http"
+import { createRequire } from "node:module"
 
 const [library, port] = process.argv.slice(2)
 const site = `http://127.0.0.1:${port}`
@@ -49,10 +50,13 @@ function withHttp(method, path, body) {
   })
 }
 
+// By require, which also finds what a system's package has installed for all (Debian's node-undici).
+const fetchOf = (name) => createRequire(import.meta.url)(name).fetch
+
 const ask =
   library === "http"
     ? withHttp
-    : withFetch(library === "undici" ? (await import("undici")).fetch : globalThis.fetch)
+    : withFetch(library === "undici" ? fetchOf("undici") : globalThis.fetch)
 
 const get = await ask("GET", "/")
 const head = await ask("HEAD", "/bytes/5000")

@@ -1,6 +1,7 @@
 /** Tries an executable: what it says of itself, how soon, and whether it balances in a root that has nothing else. */
 import { copyFileSync, mkdirSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
+import { putLibraries } from "./bare-root.ts"
 import type { Source } from "./source.ts"
 
 const RUNS = 7
@@ -33,13 +34,7 @@ export async function tryInBareRoot(
 ): Promise<string> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return "no bare root: not root"
   const root = join(scratch, "bare-root")
-  const libraries = Bun.spawnSync(["ldd", file])
-    .stdout.toString()
-    .matchAll(/(\/\S+) \(0x/g)
-  for (const [, library = ""] of libraries) {
-    mkdirSync(join(root, dirname(library)), { recursive: true })
-    copyFileSync(library, join(root, library))
-  }
+  putLibraries(file, root)
   copyFileSync(file, join(root, "bunlb"))
   mkdirSync(join(root, "proc"))
   mkdirSync(join(root, "dev"))

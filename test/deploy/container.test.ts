@@ -1,18 +1,23 @@
-/**
- * The Dockerfile and what belongs to it, read and held against the program. scripts/try-container.sh builds and runs
- * the image, which takes longer than a test may.
- */
+/** The Dockerfile and what belongs to it, held against the program. image.test.ts builds and runs the image. */
 import { expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
 import { readVariables } from "../../src/config/environment-values.ts"
+import { defaultSettings } from "../../src/config/resolve.ts"
+import { find, run, testWhere, testWith } from "../matrix/programs.ts"
+import { faultsOf } from "../support/json-schema.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { answering, ScriptedBackend } from "../support/scripted-backend.ts"
 import { root } from "../support/source.ts"
+import { composeSchema } from "./compose-schema.ts"
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8")
 const dockerfile = read("Dockerfile")
+const composeTest =
+  find("docker") === null
+    ? testWith("docker")
+    : testWhere(["docker", "compose", "version"], "docker compose is not installed")
 
 test("the image has the version, the Bun and the manners of this package", () => {
   expect(dockerfile).toContain(`image.version="${manifest.version}"`)
@@ -42,23 +47,49 @@ interface Service {
   readonly environment?: Readonly<Record<string, string>>
   readonly command?: readonly string[]
   readonly depends_on?: readonly string[]
+  readonly stop_grace_period?: string
 }
 
+const composePath = "scripts/deploy/compose.yaml"
+const compose = Bun.YAML.parse(read(composePath)) as {
+  readonly services: Readonly<Record<string, Service>>
+}
+const { environment = {}, depends_on: backends = [], ...balancer } = compose.services["bunlb"] ?? {}
+
+test("the compose file is one", () => {
+  expect(faultsOf(composeSchema, compose)).toEqual([])
+  const mistaken = { services: { bunlb: { enviroment: {}, stop_grace_period: "45" } } }
+  expect(faultsOf(composeSchema, mistaken)).toEqual([
+    "$.services.bunlb.stop_grace_period: is not ^(\\d+(us|ms|s|m|h))+$",
+    "$.services.bunlb: has the unknown key enviroment",
+  ])
+})
+
+composeTest("docker compose accepts the compose file", async () => {
+  await run(["docker", "compose", "--file", join(root, composePath), "config", "--quiet"])
+})
+
 test("the compose file speaks of settings that exist, and of backends that it starts", async () => {
-  const { services } = Bun.YAML.parse(read("scripts/deploy/compose.yaml")) as {
-    readonly services: Readonly<Record<string, Service>>
-  }
-  const { environment = {}, depends_on = [] } = services["bunlb"] ?? {}
   const faults: string[] = []
   const said = readVariables(environment, new Map(), faults)
   expect(faults).toEqual([])
   expect(said.map(([, name]) => name).toSorted()).toEqual(Object.keys(environment).toSorted())
-  const backends = (environment["BUNLB_BACKENDS"] ?? "").split(" ")
-  expect(backends).toEqual(depends_on.map((name) => `${name}:8080`))
-  for (const name of depends_on) {
-    const [command = "", ...flags] = services[name]?.command ?? []
-    expect([command, ...flags.slice(-2)]).toEqual(["backend", "--name", name])
-  }
+  expect(environment["BUNLB_BACKENDS"]).toBe(backends.map((name) => `${name}:8080`).join(" "))
+  const { timeouts } = defaultSettings({ cpus: 1, platform: "linux" })
+  expect(Number.parseInt(balancer.stop_grace_period ?? "", 10) * 1_000).toBeGreaterThan(
+    timeouts.drain,
+  )
+  await using check = spawnBunlb(["check"], { env: environment })
+  expect([await check.exited(), check.lines[0]]).toEqual([0, expect.stringMatching(/^ok: 2 back/)])
+})
+
+test.each(backends)("the compose file's backend %s starts as it is told there", async (name) => {
+  const { command = [] } = compose.services[name] ?? {}
+  expect(command).toEqual(["backend", "-h", "0.0.0.0", "-p", "8080", "--name", name])
+  const places: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "8080": "0" }
+  const elsewhere = command.map((word) => places[word] ?? word)
+  await using backend = spawnBunlb(elsewhere)
+  await backend.line(new RegExp(`${name}.*:\\d+`))
 })
 
 test("health asks where BUNLB_ADMIN says, as bunlb with the same environment listens there", async () => {

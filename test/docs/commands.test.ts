@@ -155,6 +155,7 @@ describe("what is not run", () => {
     const others = [
       "BUNLB_CONFIG",
       "BUNLB_TEST_EXECUTABLE",
+      "BUNLB_TEST_IMAGE",
       "BUNLB_UPDATE_DOCS",
       "BUNLB_SCREENSHOTS",
     ]

@@ -28,10 +28,7 @@ const rules: readonly (readonly [pattern: RegExp, way: Way])[] = [
     { reason: "takes long: .ci/run does it" },
   ],
   [/^([A-Z_]+=\S+ )*bun (run|scripts\/)/, { reason: "takes minutes; its flags are checked" }],
-  [
-    /^(docker|podman|buildah) /,
-    { reason: "an engine: test/deploy/container.test.ts has the image" },
-  ],
+  [/^(docker|podman|buildah) /, { reason: "an engine: test/deploy/image.test.ts has the image" }],
   [/^(kubectl|helm) /, { reason: "needs a cluster" }],
   [/^(sudo )?(systemctl|systemd-\w+|journalctl) /, { reason: "needs systemd as PID 1" }],
   [/^(sudo )?(apt-get|install|ip|keepalived|setcap|useradd) /, { reason: "changes the machine" }],

@@ -170,6 +170,7 @@ const statuses: Readonly<Record<string, number>> = {
   no_upgrade: 409,
   ending: 409,
   upgrading: 409,
+  succeeded: 409,
   not_upgraded: 500,
 }
 

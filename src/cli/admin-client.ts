@@ -11,8 +11,8 @@ type Address = Settings["admin"]
 
 /** A listener that does not answer in this time is as good as none. */
 const LIMIT_MS = 3_000
-/** A change is answered when every worker obeys, new names resolved. */
-const CHANGE_LIMIT_MS = 15_000
+/** A change is answered when every worker obeys, new names resolved; before that it may wait for an upgrade to fail. */
+const CHANGE_LIMIT_MS = 60_000
 
 const usual: Address = { host: "127.0.0.1", port: 9900 }
 
@@ -56,7 +56,6 @@ export const tokenOption: Option<string | null> = {
 export interface AdminPost {
   readonly body: object
   readonly token: string | null
-  readonly limitMs?: number
 }
 
 /**
@@ -69,7 +68,7 @@ export async function askAdmin(
 ): Promise<AdminAnswer> {
   if (address === null) throw usageError("--admin: expected HOST:PORT or unix:/PATH, got off")
   const { place, url, how } = reach(address)
-  const limitMs = post === undefined ? LIMIT_MS : (post.limitMs ?? CHANGE_LIMIT_MS)
+  const limitMs = post === undefined ? LIMIT_MS : CHANGE_LIMIT_MS
   // fetch would send even this through a proxy named in the environment.
   process.env.NO_PROXY = "*"
   try {
@@ -79,6 +78,8 @@ export async function askAdmin(
       ...how,
       signal,
       redirect: "manual",
+      // Asked again, it may be another bunlb that answers.
+      keepalive: false,
       ...(post && { method: "POST", body: JSON.stringify(post.body), headers: authorization }),
     })
     return { status: response.status, body: await response.text() }

@@ -31,23 +31,26 @@ export const changeFlags = Object.values(options)
 /** Those of one backend have these. */
 export const backendFlags = [...changeFlags, saveOption]
 
-/** Throws `BunlbError` with the reason when bunlb refuses. */
+/** Throws `BunlbError` with the reason when bunlb refuses. Where another has taken over meanwhile, that one is asked. */
 export async function askForChange(
   typed: Typed,
   terminal: Terminal,
   path: string,
   body: object = {},
-  limitMs?: number,
 ): Promise<Outcome> {
   const { admin, token } = readOptions(typed, options)
   const shown = token ?? terminal.environment["BUNLB_ADMIN_TOKEN"] ?? null
-  const answer = await askAdmin(admin, path, {
-    ...{ body, token: shown },
-    ...(limitMs !== undefined && { limitMs }),
-  })
-  const read = parsed(answer.body)
-  if (answer.status === 200 && "changes" in read) return read as unknown as Outcome
-  throw refusalOf(answer.status, read)
+  const post = { body, token: shown }
+  for (let again = true; ; again = false) {
+    const { status, body: text } = await askAdmin(admin, path, post)
+    const read = parsed(text)
+    if (status === 200 && "changes" in read) return read as unknown as Outcome
+    if (!again || codeOf(read) !== "succeeded") throw refusalOf(status, read)
+  }
+}
+
+function codeOf({ error }: Readonly<Record<string, unknown>>): unknown {
+  return error !== null && typeof error === "object" && "code" in error ? error.code : undefined
 }
 
 /** `/api/v1/backends/NAME/VERB`. */
@@ -86,7 +89,7 @@ function refusalOf(status: number, { error }: Readonly<Record<string, unknown>>)
   }
   const said = error !== null && typeof error === "object" ? { ...error } : {}
   if ("message" in said && typeof said.message === "string") {
-    const isConfig = "code" in said && said.code === "config"
+    const isConfig = codeOf({ error }) === "config"
     return new BunlbError(isConfig ? "BUNLB_E_CONFIG" : "BUNLB_E_REFUSED", said.message)
   }
   const message = `the admin address answered ${status} and no outcome: is it bunlb's?`

@@ -2,16 +2,13 @@
 import { askForChange, changeFlags } from "./change.ts"
 import { command } from "./command.ts"
 
-/** Longer than the running one gives the other to come up. */
-const LIMIT_MS = 60_000
-
 export const upgrade = command({
   name: "upgrade",
   description: "Have the executable now on disk take over; nothing in flight is dropped",
   usage: "upgrade [--admin ADDRESS]",
   flags: changeFlags,
   async run(typed, terminal) {
-    const { changes } = await askForChange(typed, terminal, "/api/v1/upgrade", {}, LIMIT_MS)
+    const { changes } = await askForChange(typed, terminal, "/api/v1/upgrade")
     for (const line of changes) terminal.out(line)
     return 0
   },

@@ -25,6 +25,7 @@ import {
 } from "./kept.ts"
 import type { Outcome, Reloads } from "./outcome.ts"
 import { Refused } from "./refused.ts"
+import { Turns } from "./turns.ts"
 
 /** Reads the configuration again, as at the start. Throws `BunlbError` with every fault. */
 export type LoadSettings = () => Promise<Settings>
@@ -53,7 +54,7 @@ export class Steering {
   readonly #control = new Control()
   /** What file, environment and flags say. */
   #configured: Settings
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   readonly #graces = new Map<string, Grace>()
   readonly #upgrade: Upgrade
   readonly #keep: KeepBackends
@@ -85,24 +86,28 @@ export class Steering {
 
   /** Finds the backends that DNS knows, as far as it answers in time. Before any worker starts. */
   async begin(): Promise<void> {
-    await this.#inTurn(() => this.#apply())
+    await this.#turns.take(() => this.#apply())
   }
 
   /** Has the program now on disk take over. While it starts, all else that is asked for waits. */
   async upgrade(): Promise<Outcome> {
     if (this.#upgrading) throw new Refused("upgrading", "an upgrade is under way already")
     this.#upgrading = true
-    return await this.#inTurn(() => this.#upgrade(this.#configured)).finally(() => {
-      this.#upgrading = false
-    })
+    const work = async (): Promise<Outcome> => {
+      const outcome = await this.#upgrade(this.#configured)
+      this.#turns.succeed()
+      return outcome
+    }
+    return await this.#turns.take(work).finally(() => (this.#upgrading = false))
   }
 
   /** `dry`: only says what it would do. */
   reload(dry: boolean): Promise<Outcome> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (dry) return await this.#take(await this.#load(), true)
       this.#reloads.begin()
       try {
+        this.#turns.judge()
         const outcome = await this.#take(await this.#load(), false)
         this.#fleet.countReload("ok")
         return outcome
@@ -293,7 +298,8 @@ export class Steering {
 
   /** The file is written first: where that fails nothing has changed. */
   #change(save: boolean, line: string, change: Change): Promise<Outcome> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
+      this.#turns.judge()
       change.judge()
       const before = this.#configured.backends
       const after = save ? change.rewrite(before) : before
@@ -331,7 +337,7 @@ export class Steering {
 
   #membersChanged(line: string): void {
     this.#fleet.note("note", line)
-    void this.#inTurn(() => this.#apply()).catch((error) => this.#log.error(String(error)))
+    void this.#turns.take(() => this.#apply()).catch((error) => this.#log.error(String(error)))
   }
 
   #isThere(name: string): boolean {
@@ -365,12 +371,14 @@ export class Steering {
   }
 
   #endGrace(name: string): void {
-    void this.#inTurn(async () => {
-      if (this.#control.dutyOf(name) !== "linger") return
-      this.#setDuty(name, this.#isHeldBack(name) ? undefined : "drain")
-      this.#log.info(`backend ${name}: the grace is over, its cookie counts no more`)
-      await this.#apply()
-    }).catch((error) => this.#log.error(String(error)))
+    void this.#turns
+      .take(async () => {
+        if (this.#control.dutyOf(name) !== "linger") return
+        this.#setDuty(name, this.#isHeldBack(name) ? undefined : "drain")
+        this.#log.info(`backend ${name}: the grace is over, its cookie counts no more`)
+        await this.#apply()
+      })
+      .catch((error) => this.#log.error(String(error)))
   }
 
   #tellFailure(error: unknown): void {
@@ -378,18 +386,11 @@ export class Steering {
     for (const line of message.split("\n")) this.#log.error(`reload: ${line}`)
     // A worker that could not follow has been named; the others have.
     const end =
-      error instanceof Refused
+      error instanceof Refused && error.code === "not_applied"
         ? "not reloaded everywhere"
         : "not reloaded: everything stays as it was"
     this.#log.error(end)
     this.#fleet.note("bad", end)
-  }
-
-  /** After all that was asked before, whatever became of it. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work)
-    this.#turn = result.catch(() => {})
-    return result
   }
 }
 

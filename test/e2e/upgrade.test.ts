@@ -194,6 +194,26 @@ test("39: under load, one that fails when its workers are ready has taken no cli
   expect([...load.failures, load.refused]).toEqual([0])
 })
 
+test("39: what is asked while another takes over is done by the other one, or refused", async () => {
+  using a = await named("a")
+  using b = await named("b")
+  await using bunlb = await RunningBunlb.start([a, b], ["-w", "1"])
+  bunlb.process.kill("SIGUSR2")
+  await bunlb.process.line(/upgrade: starting /)
+  const url = `http://127.0.0.1:${bunlb.adminPort}/api/v1/backends/${place(a)}/disable`
+  const [answered, { code, out }] = await Promise.all([
+    fetch(url, { method: "POST" }),
+    say(bunlb, "drain", place(b)),
+  ])
+  const [, pid] = await bunlb.process.line(/upgraded: bunlb \S+ serves, PID (\d+);/)
+  bunlb.follow(Number(pid))
+  const message = "another bunlb has taken over: nothing was done, ask again"
+  expect(await answered.json()).toEqual({ error: { code: "succeeded", message } })
+  expect([code, out]).toEqual([0, expect.stringContaining(`backend ${place(b)}: draining`)])
+  const { byHand } = await bunlb.status()
+  expect(byHand).toEqual([`${place(b)} draining`])
+})
+
 test("told to end while another starts, it ends the other one too", async () => {
   using a = await named("a")
   await using bunlb = await RunningBunlb.start([a], ["-w", "1"])

@@ -7,6 +7,7 @@ import { command } from "./command.ts"
 import { readOptions, usageError, type Option, type OptionsOf } from "./flags.ts"
 import { askedSettings, settingFlags } from "./setting-flags.ts"
 import { stopSignal } from "./stop-signal.ts"
+import { StandardError } from "./standard-error.ts"
 
 interface WatchOptions {
   readonly trackFile: string
@@ -71,7 +72,7 @@ export const watch = command({
     const { settings } = await askedSettings(typed, terminal)
     if (settings.admin === null) throw usageError("--admin: expected HOST:PORT, got off")
     const manager = ServiceManager.find(process.env)
-    const log = createLog(settings.logLevel, settings.logFormat)
+    const log = createLog(settings.logLevel, settings.logFormat, new StandardError())
     const { Watcher } = await import("../ha/watcher.ts")
     const { admin } = settings
     const port = { host: reachable(settings.host), port: settings.port }

@@ -27,11 +27,8 @@ const plainStyle: LevelStyle = { word: "INFO ", name: "info", colour: "" }
 export interface LogTarget {
   readonly terminal: boolean
   write(line: string): void
-}
-
-const standardError: LogTarget = {
-  terminal: process.stderr.isTTY === true,
-  write: (line) => void process.stderr.write(line),
+  /** Lines dropped since this was asked last; 0 while there is no room to tell. */
+  dropped?(): number
 }
 
 /** A peer's bytes may be in a line: they must not end it, nor steer a terminal. */
@@ -51,10 +48,10 @@ export interface ConfigurableLog extends Log {
 export function createLog(
   level: LogLevel,
   format: LogFormat,
+  target: LogTarget,
   label = "",
-  target: LogTarget = standardError,
 ): ConfigurableLog {
-  let log = consolaFor(level, format, label, target)
+  let log = consolaFor(level, format, target, label)
   return {
     error: (line) => log.error(line),
     warn: (line) => log.warn(line),
@@ -62,20 +59,28 @@ export function createLog(
     debug: (line) => log.debug(line),
     debugging: level === "debug",
     configure(level, format) {
-      log = consolaFor(level, format, label, target)
+      log = consolaFor(level, format, target, label)
       this.debugging = level === "debug"
     },
   }
 }
 
-function consolaFor(level: LogLevel, format: LogFormat, label: string, target: LogTarget) {
+function consolaFor(level: LogLevel, format: LogFormat, target: LogTarget, label: string) {
   const json = format === "json" || (format === "auto" && !target.terminal)
   const write = json ? jsonLine : target.terminal ? terminalLine : plainLine
+  const log = (entry: LogObject): void => {
+    const dropped = target.dropped?.() ?? 0
+    if (dropped > 0) {
+      const args = [`${dropped} log lines were dropped: nobody read them in time`]
+      target.write(`${write({ ...entry, type: "warn", args }, label)}\n`)
+    }
+    target.write(`${write(entry, label)}\n`)
+  }
   return createConsola({
     level: levels[level],
     // Repeated lines are all shown: the number of them is what an operator looks for.
     throttle: 0,
-    reporters: [{ log: (entry) => target.write(`${write(entry, label)}\n`) }],
+    reporters: [{ log }],
   })
 }
 

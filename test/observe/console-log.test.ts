@@ -3,10 +3,12 @@ import { expect, test } from "bun:test"
 import type { LogFormat, LogLevel } from "../../src/config/settings.ts"
 import { createLog } from "../../src/observe/console-log.ts"
 
+const nowhere = { terminal: false, write: () => {} }
+
 function lines(level: LogLevel, format: LogFormat, terminal = false, label = ""): string[] {
   const written: string[] = []
   const target = { terminal, write: (line: string) => void written.push(line) }
-  const log = createLog(level, format, label, target)
+  const log = createLog(level, format, target, label)
   log.error("e")
   log.warn("w")
   log.info("i")
@@ -20,8 +22,8 @@ test("a level shows itself and what is more important", () => {
   expect(words("warn")).toEqual(["ERROR", "WARN"])
   expect(words("info")).toEqual(["ERROR", "WARN", "INFO"])
   expect(words("debug")).toEqual(["ERROR", "WARN", "INFO", "DEBUG"])
-  expect(createLog("debug", "text").debugging).toBe(true)
-  expect(createLog("info", "text").debugging).toBe(false)
+  expect(createLog("debug", "text", nowhere).debugging).toBe(true)
+  expect(createLog("info", "text", nowhere).debugging).toBe(false)
 })
 
 test("text has time, level, process and line", () => {
@@ -63,7 +65,7 @@ test("a line stays one line and does not steer a terminal", () => {
     ["text", true],
     ["json", false],
   ] as const) {
-    createLog("info", format, "", { terminal, write }).info("a\nb\r\x1b[2Jc\u2028%s\x9b")
+    createLog("info", format, { terminal, write }).info("a\nb\r\x1b[2Jc\u2028%s\x9b")
   }
   for (const line of written) {
     expect(line.indexOf("\n")).toBe(line.length - 1)
@@ -75,7 +77,18 @@ test("a line stays one line and does not steer a terminal", () => {
 test("repeated lines are all written", () => {
   const written: string[] = []
   const write = (line: string) => void written.push(line)
-  const log = createLog("info", "text", "", { terminal: false, write })
+  const log = createLog("info", "text", { terminal: false, write })
   for (let i = 0; i < 20; i++) log.info("same")
   expect(written).toBeArrayOfSize(20)
+})
+
+test("lines that were dropped are told before the next that is not", () => {
+  const written: string[] = []
+  const dropped = [0, 7, 0]
+  const write = (line: string) => void written.push(line.slice(25))
+  const target = { terminal: false, write, dropped: () => dropped.shift() ?? 0 }
+  const log = createLog("info", "text", target)
+  for (const line of ["a", "b", "c"]) log.info(line)
+  const warning = "WARN  7 log lines were dropped: nobody read them in time\n"
+  expect(written).toEqual(["INFO  a\n", warning, "INFO  b\n", "INFO  c\n"])
 })

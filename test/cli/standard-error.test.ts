@@ -1,0 +1,81 @@
+/** Log lines to a pipe that nobody reads: who logs goes on, and what was lost is told. */
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, expect, test } from "bun:test"
+import { StandardError } from "../../src/cli/standard-error.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "bunlb-stderr-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A pipe whose writing end blocks, as the one of a service does. */
+function pipe(name: string) {
+  const path = join(folder, name)
+  Bun.spawnSync(["mkfifo", path])
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  return { reader, writer: openSync(path, constants.O_WRONLY) }
+}
+
+function readAll(fd: number): string {
+  const buffer = Buffer.alloc(1 << 20)
+  let length = 0
+  for (;;) {
+    try {
+      const count = readSync(fd, buffer, length, buffer.length - length, null)
+      if (count === 0) break
+      length += count
+    } catch {
+      break
+    }
+  }
+  return buffer.toString("latin1", 0, length)
+}
+
+const line = (index: number) => `${String(index).padStart(999, ".")}\n`
+
+if (process.platform !== "linux") console.error("not run: a pipe that nobody reads: only on Linux")
+
+test.skipIf(process.platform !== "linux")(
+  "what a pipe does not take waits, then is dropped and counted; whole lines in their order",
+  async () => {
+    const { reader, writer } = pipe("stalled")
+    const output = new StandardError(writer, 100_000)
+    for (let i = 0; i < 1000; i++) output.write(line(i))
+    expect(output.dropped()).toBe(0)
+    let text = ""
+    let told = 0
+    const asked = async (): Promise<boolean> => {
+      text += readAll(reader)
+      told = output.dropped()
+      return told > 0
+    }
+    await until(asked, PATIENCE_MS, "room in the pipe")
+    text += readAll(reader)
+    const count = 1000 - told
+    expect(text).toBe(Array.from({ length: count }, (_, index) => line(index)).join(""))
+    expect(count).toBeGreaterThan(100)
+    expect(output.dropped()).toBe(0)
+    output.write("at once\n")
+    expect(readAll(reader)).toBe("at once\n")
+    closeSync(reader)
+    output.write("nobody reads\n")
+    closeSync(writer)
+  },
+)
+
+test("a file is written at once, and a full disk is nobody's fault", () => {
+  const path = join(folder, "file")
+  const file = openSync(path, "a+")
+  const output = new StandardError(file)
+  writeSync(file, "before\n")
+  output.write("after\n")
+  expect(readAll(openSync(path, "r"))).toBe("before\nafter\n")
+  closeSync(file)
+  if (process.platform !== "linux") return
+  const full = openSync("/dev/full", "w")
+  const lost = new StandardError(full, 10)
+  for (let i = 0; i < 5; i++) lost.write("12345678\n")
+  expect(lost.dropped()).toBe(0)
+  closeSync(full)
+})

@@ -31,7 +31,7 @@ export const changeFlags = Object.values(options)
 /** Those of one backend have these. */
 export const backendFlags = [...changeFlags, saveOption]
 
-/** Throws `BunlbError` with the reason when bunlb refuses. Where another has taken over meanwhile, that one is asked. */
+/** Throws `BunlbError` with the reason when bunlb refuses. Where another took over meanwhile, that one is asked. */
 export async function askForChange(
   typed: Typed,
   terminal: Terminal,

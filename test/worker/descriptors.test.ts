@@ -5,15 +5,17 @@ import { backendLimit, clientLimit, descriptorLimit } from "../../src/worker/des
 test.each([
   [1_048_576, 3, 524_221],
   [1024, 3, 445],
-  [256, 1, 63],
-  [64, 1, 1],
+  [1024, 500, 192],
+  [256, 1, 84],
+  [64, 1, 20],
+  [8, 1, 2],
 ])(
   "%d descriptors and %d backends hold %d clients, each with its backend's connection",
   (...of) => {
     const [descriptors, backends, clients] = of
     expect(clientLimit(0, backends, descriptors)).toBe(clients)
-    const probes = 2 * backends
-    if (clients > 1) expect(2 * clients + probes + 64).toBeLessThan(descriptors)
+    const others = Math.min(64, Math.floor(descriptors / 6))
+    expect(2 * clients + backends + others).toBeLessThan(descriptors)
   },
 )
 
@@ -25,7 +27,7 @@ test("a configured limit counts when it is lower, and not when it is higher", ()
 test("every client may have a connection to a backend, and fewer clients leave room for more", () => {
   expect(backendLimit(clientLimit(0, 3, 1024), 3, 1024)).toBe(445)
   expect(backendLimit(clientLimit(5, 3, 1024), 3, 1024)).toBe(885)
-  expect(backendLimit(clientLimit(0, 1, 64), 1, 64)).toBe(1)
+  expect(backendLimit(clientLimit(0, 1, 64), 1, 64)).toBe(21)
 })
 
 test("the limit of this process is known", () => {

@@ -113,7 +113,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
       }
       this.#partial = null
       if (end < 0) {
-        this.refuse(-end)
+        this.refuse(-end, to - from)
         from = to
         break
       }
@@ -260,8 +260,9 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.exchangeDone(keepAlive)
   }
 
-  /** Answers with a refusal of `http/refusal.ts` and closes. */
-  refuse(refusal: number): void {
+  /** Answers with a refusal of `http/refusal.ts` and closes. `unread`: bytes of a head that could not be read. */
+  refuse(refusal: number, unread = 0): void {
+    this.record?.beginUnread(unread)
     const bytes = this.#gateway.refusalFor(this.plan.identity.address, refusal)
     this.send(bytes, 0, bytes.length)
     this.record?.refused(refusal)
@@ -368,7 +369,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
         this.finish()
         break
       case HEAD:
-        this.refuse(HEAD_TIMEOUT)
+        this.refuse(HEAD_TIMEOUT, this.#partial?.bytes.length)
         break
       case EXCHANGE:
         if (this.outbox.size > 0) this.cut("c", "the response was not taken in time")

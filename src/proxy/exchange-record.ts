@@ -74,6 +74,12 @@ export class ExchangeRecord {
     this.error = ""
   }
 
+  /** So many bytes have come that make no head. Nothing where a head has been read. */
+  beginUnread(received: number): void {
+    if (this.#open) return
+    this.begin(nothing, 0, 0, received, null)
+  }
+
   received(bytes: number): void {
     this.fromClient += bytes
   }
@@ -126,9 +132,8 @@ export class ExchangeRecord {
     this.finish()
   }
 
-  /** A refusal of `http/refusal.ts` has been sent, perhaps for a head that could not be read. */
+  /** A refusal of `http/refusal.ts` has been sent. */
   refused(refusal: number): void {
-    if (!this.#open) this.begin(nothing, 0, 0, 0, null)
     const late = refusal === HEAD_TIMEOUT || refusal === BODY_TIMEOUT
     this.blame(late ? "c" : "P", refusals[refusal]?.text ?? "", "R")
     this.finish(this.status || refusals[refusal]?.status)

@@ -68,9 +68,9 @@ test("idle connections to backends make room before descriptors run out", async 
   const built = process.env["BUNLB_TEST_EXECUTABLE"]
   const bunlb = built ?? `${process.execPath} ${join(root, "src", "main.ts")}`
   const list = backends.map(({ port }) => `-b 127.0.0.1:${port}`).join(" ")
-  // 194 descriptors less 128 and two for each backend's probes: 30 clients and 30 connections to backends.
+  // 99 descriptors less a third and two for each backend: 30 clients and 30 connections to backends.
   const options = "-m sp -h 127.0.0.1 -p 0 --admin off --health-type none -s random"
-  const command = `ulimit -n 194 && exec ${bunlb} ${options} ${list}`
+  const command = `ulimit -n 99 && exec ${bunlb} ${options} ${list}`
   await using program = new BunlbProcess(["sh", "-c", command], {})
   const [, port] = await program.line(/http:\/\/[\d.]+:(\d+) ->/)
   const descriptors = (): number => readdirSync(`/proc/${program.pid}/fd`).length

@@ -10,6 +10,7 @@ import { PATIENCE_MS, until } from "../support/until.ts"
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const upload = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nbody"
+const chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 const sized = `HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n${"x".repeat(500)}`
 
 async function logging(
@@ -80,6 +81,22 @@ describe("a line", () => {
     expect(line).toMatchObject({ method: "POST", bytes_in: upload.length + 6 })
     expect(line?.["request_id"]).toBe(seen[0])
     expect(line?.["bytes_out"]).toBeGreaterThan(100_000)
+  })
+
+  test.each([
+    ["a head that cannot be read", "BAD\r\n\r\n", "", 400],
+    ["a head that does not end", "GET / HTTP/1.1\r\nHost: x\r\nX", "", 408],
+    ["a body that cannot be read", `${chunked}z`, "z\r\n", 400],
+  ])("of a refusal counts the bytes both ways: %s", async (_what, sent, fault, status) => {
+    using at = await logging(
+      answering(() => ""),
+      {},
+      { timeouts: { clientHead: 100 } },
+    )
+    const response = await at.client.exchange(sent + fault)
+    const [line] = await at.file.lines(1)
+    expect(response.status).toBe(status)
+    expect(line).toMatchObject({ status, bytes_in: sent.length, bytes_out: response.raw.length })
   })
 
   test("shows the client and the id that a trusted proxy tells of", async () => {

@@ -50,7 +50,7 @@ export function bindAdmin(
   } as const
   return "path" in address
     ? onSocket(address.path, handlers, shared !== null)
-    : onPort(address.host, shared?.port ?? claim(address.host, address.port), handlers)
+    : onPort(address.host, placeOf(address, shared), handlers)
 }
 
 /** What both kinds take. */
@@ -93,6 +93,21 @@ function onPort(host: string, port: number, handlers: Handlers): Bound {
     },
     reclaim: () => {},
     stop: () => server.stop(true),
+  }
+}
+
+/** A port that is to be shared is tried too where Bun cannot share: the reason is told before anything is changed. */
+function placeOf({ host, port }: { host: string; port: number }, shared: SharedPlace | null) {
+  if (shared === null || shared.port === null) return claim(host, port)
+  if (process.platform === "linux") return shared.port
+  try {
+    return claim(host, shared.port)
+  } catch {
+    throw new BunlbError(
+      "BUNLB_E_PORT_IN_USE",
+      `admin: port ${shared.port} cannot be shared on this system, and the bunlb that is there ` +
+        "still needs it; with --admin unix:/PATH or off it can, or restart instead",
+    )
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Settings } from "../config/settings.ts"
 import { heldCount, takeHanded } from "../net/activation.ts"
 import { libc } from "../net/libc.ts"
-import { openListeners, openMore, type Listeners } from "../net/listeners.ts"
+import { openListeners, openMore, SHARES_ONE, type Listeners } from "../net/listeners.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Ailing, WorkerReport } from "../observe/snapshot.ts"
 import type { Predecessor } from "./predecessor.ts"
@@ -191,11 +191,11 @@ export class Crew {
   /** Descriptors for `count` more workers, at the same port. */
   #more(count: number): number[] {
     if (count <= 0) return []
-    const held = heldCount()
-    if (held === 0) return openMore(this.#settings.host, this.port, count).fds
     const from = this.#slots.length
+    const shared = SHARES_ONE ? from : heldCount()
+    if (shared === 0) return openMore(this.#settings.host, this.port, count).fds
     return Array.from({ length: count }, (_, i) =>
-      libc().dup(this.#slots[(from + i) % held]?.listenFd ?? -1),
+      libc().dup(this.#slots[(from + i) % shared]?.listenFd ?? -1),
     )
   }
 }

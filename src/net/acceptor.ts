@@ -11,7 +11,7 @@ import { isHeld } from "./activation.ts"
 import { DirectListener } from "./direct-listener.ts"
 import { plainAddress } from "./ip.ts"
 import { libc } from "./libc.ts"
-import { openQueue } from "./listeners.ts"
+import { openQueue, SHARES_ONE } from "./listeners.ts"
 import { hear, ignoreNewcomers } from "./newcomers.ts"
 import { poller } from "./poller.ts"
 import type { SocketOwner, TcpSocket } from "./socket.ts"
@@ -80,8 +80,9 @@ export class Acceptor<T extends SocketOwner> {
 
   /** Accepts who has knocked and nobody after them, so that a `close` some time later loses no one. */
   ignoreNewcomers(): void {
-    // With a socket that outlives this process, newcomers wait for the next one.
-    if (isHeld()) this.close()
+    // With a socket that outlives this process, newcomers wait for the next one. Where the kernel cannot be told, who
+    // is in the queue is reset now, and who has been accepted still has the time in which to say what he wants.
+    if (isHeld() || SHARES_ONE) this.close()
     else if (!this.#closed) this.#deaf = ignoreNewcomers(this.#fd)
   }
 

@@ -11,7 +11,8 @@ import { libc } from "./libc.ts"
 /** The first descriptor that is handed over. */
 const FIRST_FD = 3
 const AF_INET = 2
-const AF_INET6 = 10
+const { platform } = process
+const AF_INET6 = platform === "darwin" ? 30 : 10
 
 /** Tells the workers of this process whose their sockets are. */
 const HELD = "BUNLB_HELD_LISTENERS"
@@ -68,7 +69,9 @@ export function portOf(fd: number): number | null {
   const length = new Uint32Array([address.length])
   const known = libc().getsockname(fd, address, length) === 0
   const view = new DataView(address.buffer)
-  const family = known ? view.getUint16(0, true) : 0
+  // macOS has the length of the address in the first byte.
+  const family = platform === "darwin" ? view.getUint8(1) : view.getUint16(0, true)
+  if (!known) return null
   return family === AF_INET || family === AF_INET6 ? view.getUint16(2) : null
 }
 

@@ -27,6 +27,8 @@ export interface Libc {
     value: Int32Array,
     length: Uint32Array,
   ): number
+  /** Of the two limits the soft one comes first. */
+  getrlimit(resource: number, limits: BigUint64Array): number
   errno(): number
 }
 
@@ -75,6 +77,7 @@ const calls = {
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+  getrlimit: { args: ["i32", "ptr"], returns: "i32" },
 } as const
 
 function load(): Libc {
@@ -93,6 +96,7 @@ function load(): Libc {
     setsockopt: (fd, level, name, value) =>
       symbols.setsockopt(fd, level, name, value, value.byteLength),
     getsockopt: symbols.getsockopt,
+    getrlimit: symbols.getrlimit,
     errno: () => {
       const at = place()
       return typeof at === "number" ? read.i32(at, 0) : 0

@@ -3,7 +3,8 @@
  * connections, so a worker can die, restart or be exchanged without one being refused.
  *
  * One descriptor a worker, all on one port (SO_REUSEPORT): the kernel spreads connections over them by hash, with
- * no lock and no thundering herd. Bun opens them, we keep a dup, and Bun lets go in the same tick, before its
+ * no lock and no thundering herd. Elsewhere than on Linux the kernel gives all to one of such sockets, so workers share
+ * one and take from it who comes first. Bun opens them, we keep a dup, and Bun lets go in the same tick, before its
  * event loop could accept anything. Source: socket(7).
  */
 import { constants } from "node:os"
@@ -21,6 +22,9 @@ const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const SO_REUSEPORT = 15
 
+/** Workers have descriptors of one socket, and not each a socket of its own. */
+export const SHARES_ONE = process.platform !== "linux"
+
 export interface Listeners {
   readonly port: number
   /** Owned by the caller, who closes them. */
@@ -34,10 +38,11 @@ export function openListeners(host: string, port: number, count: number): Listen
 
 /**
  * More descriptors at a port that this process or the bunlb before it has already. They are bound and do not listen:
- * until a worker does, every connection goes to those who were there before, so closing them loses nobody.
+ * until a worker does, every connection goes to those who were there before, so closing them loses nobody. Where
+ * workers share a socket this is for another host at that port, and those before are to be asked for a `dup`.
  */
 export function openMore(host: string, port: number, count: number): Listeners {
-  const address = process.platform === "linux" ? sockaddr(host, port) : null
+  const address = SHARES_ONE ? null : sockaddr(host, port)
   if (address === null) return listenShared(host, port, count)
   const fds: number[] = []
   for (let i = 0; i < count; i++) {
@@ -63,8 +68,10 @@ function listenShared(host: string, port: number, count: number): Listeners {
   const opened: ReturnType<typeof bind>[] = []
   const fds: number[] = []
   try {
-    for (let i = 0; i < count; i++) opened.push(bind(host, port, true))
-    for (const listener of opened) {
+    const sockets = SHARES_ONE ? 1 : count
+    for (let i = 0; i < sockets; i++) opened.push(bind(host, port, true))
+    for (let i = 0; i < count; i++) {
+      const listener = opened[i % sockets]
       openQueue(listener.fd)
       const fd = libc().dup(listener.fd)
       if (fd < 0) throw new BunlbError("BUNLB_E_LISTEN", noDescriptor(host, port))
@@ -93,10 +100,11 @@ export function openQueue(fd: number): void {
 
 /**
  * Takes `fd` out of the port's group, so that no connection is left waiting for a worker that will be away for
- * seconds; the others get them all. What waits there is reset. The descriptor stays bound for `openQueue`.
+ * seconds; the others get them all. What waits there is reset. The descriptor stays bound for `openQueue`. A socket
+ * that is shared is left as it is: the others take from it.
  */
 export function closeQueue(fd: number): void {
-  if (isHeld()) return
+  if (isHeld() || SHARES_ONE) return
   libc().shutdown(fd, SHUT_RDWR)
 }
 
@@ -136,7 +144,7 @@ function bindError(host: string, port: number, error: unknown): BunlbError {
       return new BunlbError(
         "BUNLB_E_PORT_IN_USE",
         `port ${port} on ${host} is already in use; stop what listens there or choose another ` +
-          `with --port (\`ss -ltnp 'sport = :${port}'\` names it)`,
+          `with --port (\`${whoListens(port)}\` names it)`,
       )
     case "EACCES":
       return new BunlbError(
@@ -153,6 +161,11 @@ function bindError(host: string, port: number, error: unknown): BunlbError {
     default:
       return new BunlbError("BUNLB_E_LISTEN", `cannot listen on ${host}, port ${port}: ${code}`)
   }
+}
+
+function whoListens(port: number): string {
+  if (process.platform === "linux") return `ss -ltnp 'sport = :${port}'`
+  return `lsof -nP -iTCP:${port} -sTCP:LISTEN`
 }
 
 function noDescriptor(host: string, port: number): string {

@@ -14,8 +14,8 @@ const STANDARD_OUTPUT = "stdout"
 
 /** Characters that may wait. */
 const WAITING_LIMIT = 4 * 1024 * 1024
-/** PIPE_BUF of Linux. */
-const PIPE_BATCH = 4096
+/** PIPE_BUF. */
+const PIPE_BATCH = process.platform === "linux" ? 4096 : 512
 const FILE_BATCH = 256 * 1024
 const SETTLE_MS = 1_000
 /** Between two complaints about a file that cannot be written. */

@@ -2,11 +2,17 @@
  * How many client connections a worker may hold. Descriptors are shared with dials, probes and files, and a dial
  * that finds none looks like a dead backend, so a part is kept back for them.
  */
-import { readFileSync } from "node:fs"
+import { libc } from "../net/libc.ts"
 
 /** Kept back: listeners, logs, the channel to the master; of a small limit a third, so that clients have most. */
 const BASE_RESERVE = 128
 const ASSUMED_LIMIT = 1024
+
+const isMac = process.platform === "darwin"
+const RLIMIT_NOFILE = isMac ? 8 : 7
+const UNLIMITED = 2 ** 40
+/** For a process without a limit: on macOS the kernel still has one, which is OPEN_MAX at least. */
+const ENDLESS = isMac ? 10_240 : 1_000_000
 
 /** `configured` 0 takes what the descriptor limit allows: each client may need a connection to a backend. */
 export function clientLimit(configured: number, backends: number, descriptors: number): number {
@@ -27,12 +33,8 @@ function reserve(backends: number, descriptors: number): number {
 
 /** The soft limit of this process. Bun raises it to the hard one at start. */
 export function descriptorLimit(): number {
-  try {
-    const limits = readFileSync("/proc/self/limits", "utf8")
-    const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1]
-    if (soft === undefined) return ASSUMED_LIMIT
-    return soft === "unlimited" ? 1_000_000 : Number(soft)
-  } catch {
-    return ASSUMED_LIMIT
-  }
+  const limits = new BigUint64Array(2)
+  if (libc().getrlimit(RLIMIT_NOFILE, limits) < 0) return ASSUMED_LIMIT
+  // What stands for "no limit" is another very large number on each system.
+  return Number(limits[0]) > UNLIMITED ? ENDLESS : Number(limits[0])
 }

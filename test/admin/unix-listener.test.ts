@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { startAdmin, type AdminSource } from "../../src/admin/server.ts"
 import { libc } from "../../src/net/libc.ts"
 import { STREAM, connectUnix, isAbandoned } from "../../src/net/unix-socket.ts"
-import { isLeftOut } from "../support/left-out.ts"
+import { isLeftOut, isLinux } from "../support/left-out.ts"
 import { until } from "../support/until.ts"
 
 const nothing = (): never => {
@@ -68,7 +68,6 @@ async function listenElsewhere() {
   return child
 }
 
-const isLinux = process.platform === "linux"
 const unknown = isLeftOut("sockets that are there already", isLinux, "only Linux can tell")
 
 describe.skipIf(unknown)("what is there already", () => {

@@ -16,12 +16,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, test } from "bun:test"
 import manifest from "../../package.json" with { type: "json" }
+import type { JsonSchema } from "../../src/config/setting.ts"
 import { parseConfig } from "../../src/config/config-tree.ts"
 import { resolveSettings } from "../../src/config/resolve.ts"
 import { warningsAbout } from "../../src/config/warnings.ts"
 import { RunningBunlb, RunningBackend } from "../e2e/running-bunlb.ts"
 import { faultsOf } from "../support/json-schema.ts"
 import { root } from "../support/source.ts"
+import { schemaOf } from "./kubernetes-fields.ts"
 import { kinds } from "./kubernetes-kinds.ts"
 
 type Fields = Readonly<Record<string, unknown>>
@@ -88,6 +90,20 @@ const settings = resolveSettings({
   machine: { cpus: 8, platform: "linux" },
 })
 
+/** What `ours` knows and the description does not. */
+function unknownTo(theirs: JsonSchema, ours: JsonSchema, at: string): string[] {
+  const fields = Object.entries((ours["properties"] ?? {}) as Readonly<Record<string, JsonSchema>>)
+  const known = (theirs["properties"] ?? {}) as Readonly<Record<string, JsonSchema>>
+  const [items, theirItems] = [ours["items"], theirs["items"]] as (JsonSchema | undefined)[]
+  const inside =
+    items !== undefined && theirItems !== undefined ? unknownTo(theirItems, items, `${at}[]`) : []
+  const faults = fields.flatMap(([name, inner]) => {
+    const field = known[name]
+    return field === undefined ? [`${at}.${name}`] : unknownTo(field, inner, `${at}.${name}`)
+  })
+  return [...inside, ...faults]
+}
+
 describe("every field is one that Kubernetes has", () => {
   test.each(all.map(({ file, kind, metadata }) => [`${file} ${kind} ${metadata.name}`] as const))(
     "%s",
@@ -96,9 +112,35 @@ describe("every field is one that Kubernetes has", () => {
         ({ file, kind, metadata }) => `${file} ${kind} ${metadata.name}` === title,
       )
       const { file: _, ...fields } = each ?? only("")
+      expect(faultsOf(schemaOf(fields.kind), fields)).toEqual([])
       expect(faultsOf(kinds[fields.kind] ?? { enum: [] }, fields)).toEqual([])
     },
   )
+
+  test("by its own description: another field, another type, or a missing one is refused", () => {
+    const { file: _, ...good } = only("Deployment")
+    const text = JSON.stringify(good)
+    for (const [from, to, fault] of [
+      ['"periodSeconds"', '"periodSecond"', /readinessProbe: has the unknown key periodSecond$/],
+      ['"replicas":2', '"replicas":"2"', /spec\.replicas: is not number$/],
+      ['"seconds":10', '"second":10', /sleep: has the unknown key second$/],
+      ['"mountPath"', '"path"', /volumeMounts\[0\]: has the unknown key path$/],
+      ['"apps/v1"', '"apps/v1beta1"', /apiVersion: is not of apps\/v1$/],
+    ] as const) {
+      expect(text).toContain(from)
+      const bad: unknown = JSON.parse(text.replace(from, to))
+      expect(faultsOf(schemaOf("Deployment"), bad).join("\n")).toMatch(new RegExp(fault, "m"))
+    }
+    const { containers: __, ...empty } = good.spec.template.spec
+    expect(faultsOf(schemaOf("PodSpec"), empty)).toEqual(["$: lacks containers"])
+    expect(() => schemaOf("Podspec")).toThrow("Kubernetes has no Podspec")
+  })
+
+  test("and each field that we allow for is one of it", () => {
+    for (const [kind, schema] of Object.entries(kinds)) {
+      expect(unknownTo(schemaOf(kind), schema, kind)).toEqual([])
+    }
+  })
 
   test("what is misspelt or in the wrong place is refused", () => {
     const { file: _, ...good } = only("Deployment")

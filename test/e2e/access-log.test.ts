@@ -4,6 +4,7 @@ import { readFileSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { allGone } from "../fleet/running-fleet.ts"
 import { AccessLogFile } from "../support/access-log.ts"
+import { onLinux } from "../support/left-out.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
 import { RunningBunlb } from "./running-bunlb.ts"
@@ -64,36 +65,42 @@ test("lines of two workers do not mix in a pipe, and none is lost at the end", a
   expect(targetsOf(lines)).toEqual(names.toSorted())
 })
 
-test("a pipe that nobody reads delays nothing; what it does not take is dropped at the end", async () => {
-  using backend = await ScriptedBackend.start(answering(() => "ok"))
-  const program = ["-h", "127.0.0.1", "-p", "0", "--admin", "127.0.0.1:0", "-w", "1", "--no-pin"]
-  const flags = ["-b", `127.0.0.1:${backend.port}`, "--access-log", "json"]
-  const built = process.env["BUNLB_TEST_EXECUTABLE"]
-  const command = built ? [built] : [process.execPath, "src/main.ts"]
-  const child = Bun.spawn(["sh", "-c", '"$@" | sleep 60', "sh", ...command, ...program, ...flags], {
-    env: { ...process.env, BUNLB_LOG_FORMAT: "text" },
-    stderr: "pipe",
-    stdout: "ignore",
-  })
-  const reader = child.stderr.getReader()
-  let said = ""
-  while (!/ -> 1 backend/.test(said))
-    said += Buffer.from((await reader.read()).value ?? []).toString()
-  const port = Number(/127\.0\.0\.1:(\d+) ->/.exec(said)?.[1])
-  const client = await RawClient.connect(port)
-  const target = "x".repeat(2_000)
-  for (let i = 0; i < 300; i++) {
-    await client.exchange(`GET /${target} HTTP/1.1\r\nHost: x\r\n\r\n`)
-  }
-  client.reset()
-  const shell = `/proc/${child.pid}/task/${child.pid}/children`
-  const pids = (await Bun.file(shell).text()).trim().split(" ").map(Number)
-  const isReader = (pid: number): boolean =>
-    readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith("sleep")
-  const bunlb = pids.filter((pid) => !isReader(pid))
-  expect(bunlb).toHaveLength(1)
-  for (const pid of bunlb) process.kill(pid, "SIGTERM")
-  await allGone(bunlb)
-  for (const pid of pids.filter((each) => !bunlb.includes(each))) process.kill(pid, "SIGTERM")
-  await child.exited
-})
+onLinux("a pipe that nobody reads", "the children of a shell are found in /proc")(
+  "a pipe that nobody reads delays nothing; what it does not take is dropped at the end",
+  async () => {
+    using backend = await ScriptedBackend.start(answering(() => "ok"))
+    const program = ["-h", "127.0.0.1", "-p", "0", "--admin", "127.0.0.1:0", "-w", "1", "--no-pin"]
+    const flags = ["-b", `127.0.0.1:${backend.port}`, "--access-log", "json"]
+    const built = process.env["BUNLB_TEST_EXECUTABLE"]
+    const command = built ? [built] : [process.execPath, "src/main.ts"]
+    const child = Bun.spawn(
+      ["sh", "-c", '"$@" | sleep 60', "sh", ...command, ...program, ...flags],
+      {
+        env: { ...process.env, BUNLB_LOG_FORMAT: "text" },
+        stderr: "pipe",
+        stdout: "ignore",
+      },
+    )
+    const reader = child.stderr.getReader()
+    let said = ""
+    while (!/ -> 1 backend/.test(said))
+      said += Buffer.from((await reader.read()).value ?? []).toString()
+    const port = Number(/127\.0\.0\.1:(\d+) ->/.exec(said)?.[1])
+    const client = await RawClient.connect(port)
+    const target = "x".repeat(2_000)
+    for (let i = 0; i < 300; i++) {
+      await client.exchange(`GET /${target} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    }
+    client.reset()
+    const shell = `/proc/${child.pid}/task/${child.pid}/children`
+    const pids = (await Bun.file(shell).text()).trim().split(" ").map(Number)
+    const isReader = (pid: number): boolean =>
+      readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith("sleep")
+    const bunlb = pids.filter((pid) => !isReader(pid))
+    expect(bunlb).toHaveLength(1)
+    for (const pid of bunlb) process.kill(pid, "SIGTERM")
+    await allGone(bunlb)
+    for (const pid of pids.filter((each) => !bunlb.includes(each))) process.kill(pid, "SIGTERM")
+    await child.exited
+  },
+)

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { onLinux } from "../support/left-out.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { spawnBunlb } from "../support/processes.ts"
@@ -59,7 +60,8 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
     expect(outcome.polled).toBe("whole")
     expect(outcome.echoes).toBeGreaterThan(100)
     const [before, after] = outcome.memory
-    expect(after).toBeLessThan(before * 1.5)
+    // Both are zero where the kernel does not tell.
+    expect(after).toBeLessThanOrEqual(before * 1.5)
   })
 
   test("39: a bad file changes nothing and is told with its place; the next good one counts", async () => {
@@ -94,7 +96,9 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
   })
 })
 
-test("--watch: a changed file is taken over; what needs a restart is named", async () => {
+const modes = onLinux("a change of mode", "the tests say elsewhere which mode it is")
+
+modes("--watch: a changed file is taken over; what needs a restart is named", async () => {
   using a = await named("a")
   using b = await named("b")
   const file = write("watched.yaml", list(a.port))

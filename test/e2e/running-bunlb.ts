@@ -6,6 +6,9 @@ import { PATIENCE_MS, until } from "../support/until.ts"
 const START_MS = 15_000
 const place = ["-h", "127.0.0.1", "-p", "0", "--admin", "127.0.0.1:0", "--no-pin"]
 
+/** As is the default on Linux, so that the same is tested everywhere. */
+const processes = process.platform === "linux" ? {} : { BUNLB_MODE: "mp" }
+
 export class RunningBunlb implements AsyncDisposable {
   readonly #followers: number[] = []
 
@@ -22,14 +25,17 @@ export class RunningBunlb implements AsyncDisposable {
     options: SpawnOptions = {},
   ): Promise<RunningBunlb> {
     const list = backends.flatMap(({ port }) => ["-b", `127.0.0.1:${port}`])
-    const bunlb = spawnBunlb([...place, ...list, ...flags], options)
-    const [, port, admin] = await bunlb.line(/:(\d+) -> .* admin http:\S+:(\d+)$/, START_MS)
-    return new RunningBunlb(bunlb, Number(port), Number(admin))
+    const env = { ...processes, ...options.env }
+    return await this.of(spawnBunlb([...place, ...list, ...flags], { ...options, env }))
   }
 
   /** With everything that it needs in a file, which may change. */
   static async fromFile(file: string, flags: readonly string[] = []): Promise<RunningBunlb> {
-    const bunlb = spawnBunlb(["-c", file, ...flags])
+    return await this.of(spawnBunlb(["-c", file, ...flags], { env: processes }))
+  }
+
+  /** One that has been started and is to serve soon. */
+  static async of(bunlb: BunlbProcess): Promise<RunningBunlb> {
     const [, port, admin] = await bunlb.line(/:(\d+) -> .* admin http:\S+:(\d+)$/, START_MS)
     return new RunningBunlb(bunlb, Number(port), Number(admin))
   }

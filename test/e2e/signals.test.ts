@@ -1,7 +1,8 @@
 /** How bunlb leaves: under load, in both modes, without a request lost. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { allGone } from "../fleet/running-fleet.ts"
-import { isLeftOut } from "../support/left-out.ts"
+import { isLeftOut, onLinux } from "../support/left-out.ts"
+import { asStranger, strangersMayRun } from "../support/stranger.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { Load } from "./load.ts"
@@ -10,19 +11,23 @@ import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
 setDefaultTimeout(30_000)
 
 describe.each(["mp", "sp"])("mode %s", (mode) => {
-  test("SIGTERM under load: no client that honours Connection: close loses a request", async () => {
-    await using backend = await RunningBackend.start("one")
-    await using bunlb = await RunningBunlb.start([backend], ["--mode", mode, "-w", "2"])
-    const pids = await bunlb.workerPids()
-    const load = new Load(bunlb.port, { clients: 64, pause: 0 })
-    await until(() => load.ok > 500, PATIENCE_MS, "the load")
-    bunlb.process.kill("SIGTERM")
-    await load.allRefused()
-    expect(load.failures).toEqual([])
-    expect(await bunlb.process.exited()).toBe(0)
-    expect(bunlb.process.lines.at(-1)).toContain("drained; nothing was cut")
-    await allGone(pids)
-  })
+  const lastMoment = "elsewhere who is in the queue when it closes is reset"
+  onLinux("SIGTERM under load", lastMoment)(
+    "SIGTERM under load: no client that honours Connection: close loses a request",
+    async () => {
+      await using backend = await RunningBackend.start("one")
+      await using bunlb = await RunningBunlb.start([backend], ["--mode", mode, "-w", "2"])
+      const pids = await bunlb.workerPids()
+      const load = new Load(bunlb.port, { clients: 64, pause: 0 })
+      await until(() => load.ok > 500, PATIENCE_MS, "the load")
+      bunlb.process.kill("SIGTERM")
+      await load.allRefused()
+      expect(load.failures).toEqual([])
+      expect(await bunlb.process.exited()).toBe(0)
+      expect(bunlb.process.lines.at(-1)).toContain("drained; nothing was cut")
+      await allGone(pids)
+    },
+  )
 
   test("a response under way at SIGTERM comes whole; a second signal cuts it, exit 1", async () => {
     await using backend = await RunningBackend.start("one")
@@ -47,19 +52,18 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
   })
 })
 
-/** Root without what makes it root: it reads its own files and may do no more than anybody. */
-const unprivileged = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
-const isRoot = process.getuid?.() === 0
-const able = isRoot && Bun.which("setpriv") !== null
-const why = isRoot ? "setpriv is not installed" : "not root, so it has run above"
-const alone = isLeftOut("SIGTERM without privileges", able, why)
+const alone = isLeftOut(
+  "SIGTERM without privileges",
+  strangersMayRun(),
+  "needs root, setpriv, and a source that all may read; who is not root has run it above",
+)
 
 test.skipIf(alone).each(["direct", "bun"])(
   "SIGTERM under load, with no privilege at all and sockets %s: nothing is lost",
   async (sockets) => {
     await using backend = await RunningBackend.start("one")
     const flags = ["-w", "2", "--sockets", sockets]
-    await using bunlb = await RunningBunlb.start([backend], flags, { behind: unprivileged })
+    await using bunlb = await RunningBunlb.start([backend], flags, { behind: asStranger })
     const load = new Load(bunlb.port, { clients: 64, pause: 0 })
     await until(() => load.ok > 500, PATIENCE_MS, "the load")
     bunlb.process.kill("SIGTERM")

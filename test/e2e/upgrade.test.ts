@@ -10,9 +10,10 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test"
+import { afterAll, expect, setDefaultTimeout } from "bun:test"
 import { NotifySocket } from "../net/notify-socket.ts"
 import { allGone } from "../fleet/running-fleet.ts"
+import { onLinux } from "../support/left-out.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
@@ -21,6 +22,11 @@ import { PATIENCE_MS, until } from "../support/until.ts"
 import { Load } from "./load.ts"
 import { RunningBunlb } from "./running-bunlb.ts"
 import { upgradeStorm } from "./upgrade-storm.ts"
+
+const test = onLinux(
+  "upgrades",
+  "elsewhere two processes cannot share the port of the admin listener",
+)
 
 setDefaultTimeout(60_000)
 

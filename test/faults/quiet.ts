@@ -75,5 +75,5 @@ export class Leftovers {
 }
 
 function descriptors(): number {
-  return readdirSync("/proc/self/fd").length
+  return readdirSync("/dev/fd").length
 }

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import type { Settings } from "../../src/config/settings.ts"
 import type { FleetLimits } from "../../src/fleet/limits.ts"
 import type { FleetStatus } from "../../src/fleet/status.ts"
+import { isLinux } from "../support/left-out.ts"
 import { BunlbProcess } from "../support/processes.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { testSettings } from "./settings.ts"
@@ -79,6 +80,10 @@ export class RunningFleet implements AsyncDisposable {
 
 /** One that has ended may stay as a zombie when its new parent does not ask for it: gone all the same. */
 function isAlive(pid: number): boolean {
+  if (!isLinux) {
+    const { stdout } = Bun.spawnSync(["ps", "-o", "stat=", "-p", String(pid)])
+    return /^[^Z]/.test(stdout.toString().trim())
+  }
   try {
     return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "latin1"))
   } catch {

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test"
 import { parseStat, readProcess } from "../../src/fleet/process-figures.ts"
 import { mergeBackend } from "../../src/fleet/status.ts"
+import { onLinux } from "../support/left-out.ts"
 import type { BackendReport, WorkerReport } from "../../src/observe/snapshot.ts"
 
 const past = { name: "a:80", tls: false, weight: 1, backup: false, requests: 100, failures: 1 }
@@ -46,10 +47,13 @@ test("a process's name in /proc may hold anything", () => {
   expect(parseStat(stat)).toEqual({ cpuTicks: 200, startTicks: 4200 })
 })
 
-test("this process is found in /proc, one that is not there is not", () => {
-  const figures = readProcess(process.pid)
-  expect(figures?.residentBytes).toBeGreaterThan(1024 * 1024)
-  expect(figures?.openFds).toBeGreaterThan(3)
-  expect(Math.abs((figures?.startTime ?? 0) - Date.now() / 1000)).toBeLessThan(3_600)
-  expect(readProcess(2 ** 22 + 1)).toBeNull()
-})
+onLinux("what the kernel tells of a process", "there is no /proc")(
+  "this process is found in /proc, one that is not there is not",
+  () => {
+    const figures = readProcess(process.pid)
+    expect(figures?.residentBytes).toBeGreaterThan(1024 * 1024)
+    expect(figures?.openFds).toBeGreaterThan(3)
+    expect(Math.abs((figures?.startTime ?? 0) - Date.now() / 1000)).toBeLessThan(3_600)
+    expect(readProcess(2 ** 22 + 1)).toBeNull()
+  },
+)

@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { SWEEP_MS } from "../../src/net/deadlines.ts"
 import { TestBalancer } from "../support/balancer.ts"
+import { onLinux } from "../support/left-out.ts"
 import { BunlbProcess } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { answer, answering, ScriptedBackend } from "../support/scripted-backend.ts"
@@ -54,7 +55,9 @@ test("at the limit each who leaves makes room for one, and the log tells of it o
   await until(again, 5000, "a second line")
 })
 
-test("idle connections to backends make room before descriptors run out", async () => {
+const counted = onLinux("counting descriptors", "there is no /proc")
+
+counted("idle connections to backends make room before descriptors run out", async () => {
   const CLIENTS = 30
   const answers: (() => void)[] = []
   const answerLater = async (connection: BackendConnection): Promise<void> => {

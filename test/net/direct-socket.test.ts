@@ -1,5 +1,5 @@
 /** Sockets without Bun in between, against peers of Bun's: what their owner hears, in every state. */
-import { afterEach, expect, test } from "bun:test"
+import { afterEach, expect } from "bun:test"
 import type { Socket } from "bun"
 import { Acceptor } from "../../src/net/acceptor.ts"
 import { DirectSocket } from "../../src/net/direct-socket.ts"
@@ -7,7 +7,10 @@ import { libc } from "../../src/net/libc.ts"
 import { openListeners } from "../../src/net/listeners.ts"
 import { poller } from "../../src/net/poller.ts"
 import type { SocketOwner, TcpSocket } from "../../src/net/socket.ts"
+import { onLinux } from "../support/left-out.ts"
 import { PATIENCE_MS, rng, until } from "../support/until.ts"
+
+const test = onLinux("direct sockets", "they are made of calls of Linux")
 
 /** Writes down what it hears. */
 class Witness implements SocketOwner {

@@ -9,7 +9,7 @@ import {
   openMore,
   openQueue,
 } from "../../src/net/listeners.ts"
-import { isLeftOut } from "../support/left-out.ts"
+import { isLeftOut, isLinux, onLinux } from "../support/left-out.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 const held: number[] = []
@@ -44,7 +44,9 @@ async function connect(port: number, times: number): Promise<void> {
   for (let i = 0; i < times; i++) await Bun.connect({ hostname: "127.0.0.1", port, socket })
 }
 
-test("connections queue up while nobody accepts, and spread over all descriptors", async () => {
+const shared = onLinux("sockets that share a port", "elsewhere workers share one socket")
+
+shared("connections queue up while nobody accepts, and spread over all descriptors", async () => {
   const { port, fds } = open(0, 2)
   expect(fds).toHaveLength(2)
   await connect(port, 40)
@@ -56,36 +58,42 @@ test("connections queue up while nobody accepts, and spread over all descriptors
   two?.stop()
 })
 
-test("a closed queue gets nothing, and everything is as before when it is opened again", async () => {
-  const { port, fds } = open(0, 2)
-  const [one, two] = fds.map(accept)
-  closeQueue(fds[0] ?? -1)
-  await connect(port, 20)
-  await until(() => two?.count === 20, PATIENCE_MS, "20 connections at the second")
-  openQueue(fds[0] ?? -1)
-  await connect(port, 40)
-  await until(() => (one?.count ?? 0) + (two?.count ?? 0) === 60, PATIENCE_MS, "60 connections")
-  expect(one?.count).toBeGreaterThan(0)
-  one?.stop()
-  two?.stop()
-})
+shared(
+  "a closed queue gets nothing, and everything is as before when it is opened again",
+  async () => {
+    const { port, fds } = open(0, 2)
+    const [one, two] = fds.map(accept)
+    closeQueue(fds[0] ?? -1)
+    await connect(port, 20)
+    await until(() => two?.count === 20, PATIENCE_MS, "20 connections at the second")
+    openQueue(fds[0] ?? -1)
+    await connect(port, 40)
+    await until(() => (one?.count ?? 0) + (two?.count ?? 0) === 60, PATIENCE_MS, "60 connections")
+    expect(one?.count).toBeGreaterThan(0)
+    one?.stop()
+    two?.stop()
+  },
+)
 
-test("more descriptors at a port get nobody before they listen, and then their share", async () => {
-  const { port, fds } = open(0, 1)
-  const [one] = fds.map(accept)
-  const more = openMore("127.0.0.1", port, 2)
-  held.push(...more.fds)
-  await connect(port, 40)
-  await until(() => one?.count === 40, PATIENCE_MS, "40 connections at the first")
-  const [two, three] = more.fds.map(accept)
-  await connect(port, 60)
-  const all = (): number => (one?.count ?? 0) + (two?.count ?? 0) + (three?.count ?? 0)
-  await until(() => all() === 100, PATIENCE_MS, "60 connections at all")
-  expect(two?.count).toBeGreaterThan(0)
-  expect(three?.count).toBeGreaterThan(0)
-  for (const each of [one, two, three]) each?.stop()
-  expect(() => openMore("192.0.2.1", port, 1)).toThrow("192.0.2.1 is not an address of this")
-})
+shared(
+  "more descriptors at a port get nobody before they listen, and then their share",
+  async () => {
+    const { port, fds } = open(0, 1)
+    const [one] = fds.map(accept)
+    const more = openMore("127.0.0.1", port, 2)
+    held.push(...more.fds)
+    await connect(port, 40)
+    await until(() => one?.count === 40, PATIENCE_MS, "40 connections at the first")
+    const [two, three] = more.fds.map(accept)
+    await connect(port, 60)
+    const all = (): number => (one?.count ?? 0) + (two?.count ?? 0) + (three?.count ?? 0)
+    await until(() => all() === 100, PATIENCE_MS, "60 connections at all")
+    expect(two?.count).toBeGreaterThan(0)
+    expect(three?.count).toBeGreaterThan(0)
+    for (const each of [one, two, three]) each?.stop()
+    expect(() => openMore("192.0.2.1", port, 1)).toThrow("192.0.2.1 is not an address of this")
+  },
+)
 
 test("a port is not shared with another of our own kind", () => {
   const { port } = open(0, 1)
@@ -125,7 +133,7 @@ test("CPU lists have ranges and single CPUs", () => {
   expect(parseCpuList("nothing")).toEqual([])
 })
 
-const unpinned = isLeftOut("pinning to a CPU", process.platform === "linux", "only Linux can")
+const unpinned = isLeftOut("pinning to a CPU", isLinux, "only Linux can")
 
 test.skipIf(unpinned)("a process pins itself to a CPU that it may use", async () => {
   const cpu = allowedCpus().at(-1) ?? 0

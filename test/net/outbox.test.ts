@@ -1,14 +1,9 @@
 /** What a socket does not take at once, on real sockets whose buffers are as small as the kernel lets them be. */
 import { expect, test } from "bun:test"
-import { libc } from "../../src/net/libc.ts"
 import { Outbox } from "../../src/net/outbox.ts"
 import type { TcpSocket } from "../../src/net/socket.ts"
+import { shrinkReceiving, shrinkSending } from "../support/socket-buffers.ts"
 import { rng, until } from "../support/until.ts"
-
-const SOL_SOCKET = 1
-const SO_SNDBUF = 7
-const SO_RCVBUF = 8
-const SMALL = new Uint8Array(new Int32Array([4096]).buffer)
 
 /** A connected pair: an outbox that writes, and everything that the other end has received. */
 async function pair() {
@@ -20,7 +15,7 @@ async function pair() {
     port: 0,
     socket: { data: (_socket, bytes) => void received.push(bytes) },
   })
-  if ("fd" in listener) libc().setsockopt(Number(listener.fd), SOL_SOCKET, SO_RCVBUF, SMALL)
+  if ("fd" in listener) shrinkReceiving(Number(listener.fd))
   const bun = await Bun.connect({
     hostname: "127.0.0.1",
     port: listener.port,
@@ -35,7 +30,7 @@ async function pair() {
   })
   // `fd` is there, though Bun's types do not say so.
   const socket = bun as typeof bun & TcpSocket
-  if ("fd" in socket) libc().setsockopt(Number(socket.fd), SOL_SOCKET, SO_SNDBUF, SMALL)
+  if ("fd" in socket) shrinkSending(Number(socket.fd))
   return {
     outbox,
     socket,

@@ -1,9 +1,12 @@
 /** What the poller tells whom, with pipes in the place of sockets. */
-import { expect, test } from "bun:test"
+import { expect } from "bun:test"
 import { writeSync } from "node:fs"
 import { READABLE } from "../../src/net/kernel.ts"
 import { poller, type Pollable } from "../../src/net/poller.ts"
+import { onLinux } from "../support/left-out.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
+
+const test = onLinux("waiting for direct sockets", "epoll(7) is of Linux")
 
 function thePoller() {
   const found = poller()

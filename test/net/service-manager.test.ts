@@ -1,11 +1,14 @@
 /** What a service manager hears, in datagrams to a real unix socket. */
-import { afterAll, expect, test } from "bun:test"
+import { afterAll, expect } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ServiceManager } from "../../src/net/service-manager.ts"
+import { onLinux } from "../support/left-out.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { NotifySocket } from "./notify-socket.ts"
+
+const test = onLinux("talking with a service manager", "systemd is of Linux")
 
 const folder = mkdtempSync(join(tmpdir(), "bunlb-notify-"))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,10 +1,13 @@
 /** Bytes moved by the kernel from one real socket to another, and what becomes of those that it cannot hand over. */
-import { afterEach, expect, test } from "bun:test"
+import { afterEach, expect } from "bun:test"
 import type { Socket } from "bun"
 import { libc } from "../../src/net/libc.ts"
 import { Kernel } from "../../src/net/kernel.ts"
 import { Splicer, theSplicer } from "../../src/net/splicer.ts"
+import { onLinux } from "../support/left-out.ts"
 import { PATIENCE_MS, rng, until } from "../support/until.ts"
+
+const test = onLinux("moving bytes in the kernel", "splice(2) is of Linux")
 
 const SOL_SOCKET = 1
 const SO_SNDBUF = 7

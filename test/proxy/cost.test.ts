@@ -2,8 +2,9 @@
  * A guard against slow-downs that a noisy machine can hold: not seconds, but what bunlb costs beside the bare relay
  * in the same process at the same time. It fails when the data path gets 30% dearer, and shows each time that it does.
  */
-import { expect, test } from "bun:test"
+import { expect } from "bun:test"
 import { join } from "node:path"
+import { onLinux } from "../support/left-out.ts"
 import type { CostReport } from "./cost-probe.ts"
 import { ratioOf } from "./cost-probe.ts"
 
@@ -13,6 +14,8 @@ import { ratioOf } from "./cost-probe.ts"
  */
 const LIMIT = 1.45
 const ATTEMPTS = 3
+
+const test = onLinux("what a request costs", "the figures are those of direct sockets")
 
 test(`a request costs bunlb less than ${LIMIT} times what it costs the bare relay`, async () => {
   const reports: CostReport[] = []

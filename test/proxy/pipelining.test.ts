@@ -4,7 +4,6 @@
  */
 import { expect, test } from "bun:test"
 import { Deadlines, type Deadlined } from "../../src/net/deadlines.ts"
-import { libc } from "../../src/net/libc.ts"
 import { openListeners } from "../../src/net/listeners.ts"
 import { HIGH_WATER } from "../../src/net/outbox.ts"
 import { ClientConnection } from "../../src/proxy/client-connection.ts"
@@ -12,12 +11,10 @@ import { comesToRest } from "../faults/quiet.ts"
 import { type SettingsPart, TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { type BackendConnection, ScriptedBackend, answer } from "../support/scripted-backend.ts"
+import { shrinkReceiving, shrinkSending } from "../support/socket-buffers.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
-const SOL_SOCKET = 1
-const SO_SNDBUF = 7
-const SO_RCVBUF = 8
-const SMALL = new Uint8Array(new Int32Array([16 * 1024]).buffer)
+const SMALL = 16 * 1024
 const CHUNK = `4000\r\n${"x".repeat(16 * 1024)}\r\n`
 
 /** The client connection that a balancer made last. */
@@ -35,12 +32,12 @@ function waiting(): number {
 
 async function narrow(backend: ScriptedBackend, part: SettingsPart = {}) {
   const { port, fds } = openListeners("127.0.0.1", 0, 1)
-  libc().setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, SMALL)
+  shrinkSending(fds[0] ?? -1, SMALL)
   const balancer = await TestBalancer.start([backend.port], { ...part, port }, fds[0])
   const client = await RawClient.connect(port)
   const socket = client.socket
   if (socket !== null && "fd" in socket) {
-    libc().setsockopt(Number(socket.fd), SOL_SOCKET, SO_RCVBUF, SMALL)
+    shrinkReceiving(Number(socket.fd), SMALL)
   }
   return { balancer, client }
 }

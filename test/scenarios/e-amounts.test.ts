@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer } from "../support/balancer.ts"
+import { isLinux } from "../support/left-out.ts"
 import { BunlbProcess } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
@@ -100,6 +101,11 @@ describe("34: more connections", () => {
 
 /** Hundredths of a second of processor time that a process has had. */
 function cpuTicks(pid: number): number {
+  if (!isLinux) {
+    const { stdout } = Bun.spawnSync(["ps", "-o", "time=", "-p", String(pid)])
+    const [, minutes, seconds] = /(\d+):([\d.]+)\s*$/.exec(stdout.toString()) ?? []
+    return (Number(minutes) * 60 + Number(seconds)) * 100
+  }
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   return Number(fields[11]) + Number(fields[12])

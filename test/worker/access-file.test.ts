@@ -73,7 +73,7 @@ test("moved away and opened again, it loses and doubles nothing", async () => {
 test("no descriptor is left behind, also when it is opened again within a write", async () => {
   using at = new AccessLogFile()
   const file = new AccessFile(at.path, log)
-  const open = (): number => readdirSync("/proc/self/fd").length
+  const open = (): number => readdirSync("/dev/fd").length
   const before = open()
   for (let i = 0; i < 20; i++) {
     file.add("x\n")

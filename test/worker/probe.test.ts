@@ -3,6 +3,7 @@ import { describe, expect, spyOn, test } from "bun:test"
 import { libc } from "../../src/net/libc.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { comesToRest } from "../faults/quiet.ts"
+import { onLinux } from "../support/left-out.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
@@ -211,29 +212,32 @@ test("an unhealthy backend gets no request, and serves again after `successes` g
   expect(balancer.figure("bunlb_breaker_transitions_total", "healthy")).toBe(2)
 })
 
-test("no backend is blamed while bunlb itself is out of descriptors", async () => {
-  // The kernel's answer to socket(2) is the one thing that is played here.
-  const socket = spyOn(libc(), "socket").mockReturnValue(-1)
-  try {
-    using setup = await probing(
-      answering(() => "fine"),
-      { failures: 1 },
-    )
-    const client = await RawClient.connect(setup.balancer.port)
-    const response = await client.exchange(get)
-    expect([response.status, response.field("retry-after")]).toEqual([503, "1"])
-    expect(response.body.toString()).toContain("out of descriptors")
-    await Bun.sleep(300)
-    expect(setup.balancer.changes).toEqual([])
-    expect(setup.balancer.figure("bunlb_probes_total")).toBe(0)
-    expect(setup.balancer.figure("bunlb_backend_failures_total")).toBe(0)
-    socket.mockRestore()
-    await setup.ok(1)
-    expect((await client.exchange(get)).status).toBe(200)
-  } finally {
-    socket.mockRestore()
-  }
-})
+onLinux("a dial without descriptors", "only there does the kernel say so")(
+  "no backend is blamed while bunlb itself is out of descriptors",
+  async () => {
+    // The kernel's answer to socket(2) is the one thing that is played here.
+    const socket = spyOn(libc(), "socket").mockReturnValue(-1)
+    try {
+      using setup = await probing(
+        answering(() => "fine"),
+        { failures: 1 },
+      )
+      const client = await RawClient.connect(setup.balancer.port)
+      const response = await client.exchange(get)
+      expect([response.status, response.field("retry-after")]).toEqual([503, "1"])
+      expect(response.body.toString()).toContain("out of descriptors")
+      await Bun.sleep(300)
+      expect(setup.balancer.changes).toEqual([])
+      expect(setup.balancer.figure("bunlb_probes_total")).toBe(0)
+      expect(setup.balancer.figure("bunlb_backend_failures_total")).toBe(0)
+      socket.mockRestore()
+      await setup.ok(1)
+      expect((await client.exchange(get)).status).toBe(200)
+    } finally {
+      socket.mockRestore()
+    }
+  },
+)
 
 test("an idle connection to a backend that becomes unhealthy is closed", async () => {
   let status = 200

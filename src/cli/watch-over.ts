@@ -1,5 +1,9 @@
 /** `bunlb watch`: watches over the bunlb of this node and tells keepalived whether it may hold the address. */
 import { duration, boolean, text } from "../config/value-types.ts"
+import type { Settings } from "../config/settings.ts"
+import { QUICK_LOOK_MS, ReloadTriggers } from "../fleet/triggers.ts"
+import type { Places } from "../ha/places.ts"
+import type { Watcher } from "../ha/watcher.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import { createLog } from "../observe/console-log.ts"
 import { processClock } from "../observe/clock.ts"
@@ -69,17 +73,15 @@ export const watch = command({
   ],
   async run(typed, terminal) {
     const asked = readOptions(typed, options)
-    const { settings } = await askedSettings(typed, terminal)
-    if (settings.admin === null) throw usageError("--admin: expected HOST:PORT, got off")
+    const { settings, file } = await askedSettings(typed, terminal)
+    const places = placesOf(settings, asked.port)
+    if (places === null) throw usageError("--admin: expected HOST:PORT, got off")
     const manager = ServiceManager.find(process.env)
     const log = createLog(settings.logLevel, settings.logFormat, new StandardError())
     const { Watcher } = await import("../ha/watcher.ts")
-    const { admin } = settings
-    const port = { host: reachable(settings.host), port: settings.port }
     const watcher = new Watcher({
       trackFile: asked.trackFile,
-      admin: "path" in admin ? admin : { host: reachable(admin.host), port: admin.port },
-      port: asked.port ? port : null,
+      places,
       intervalMs: asked.interval,
       deadlineMs: asked.deadline,
       riseMs: asked.rise,
@@ -90,14 +92,40 @@ export const watch = command({
     // However this process ends, short of SIGKILL, the file says so.
     process.on("exit", () => watcher.stop())
     watcher.start()
-    manager?.ready(`watches port ${port.port}`)
+    const triggers = new ReloadTriggers(file, true, QUICK_LOOK_MS)
+    const readAgain = async (): Promise<Places | null> =>
+      placesOf((await askedSettings(typed, terminal)).settings, asked.port)
+    triggers.begin(() => void follow(watcher, readAgain))
+    manager?.ready(`watches port ${settings.port}`)
     await stopSignal()
+    triggers.stop()
     manager?.stopping("the file says fault")
     watcher.stop()
     manager?.close()
     return 0
   },
 })
+
+/** What cannot be read, bunlb does not take over either: it stays where it is. */
+async function follow(watcher: Watcher, read: () => Promise<Places | null>): Promise<void> {
+  try {
+    const places = await read()
+    if (places !== null) watcher.follow(places)
+    else watcher.stay("by its configuration bunlb has no admin listener")
+  } catch (error) {
+    const [reason = ""] = String(error instanceof Error ? error.message : error).split("\n")
+    watcher.stay(reason)
+  }
+}
+
+/** Null when nobody can be asked. */
+function placesOf({ admin, host, port }: Settings, dialled: boolean): Places | null {
+  if (admin === null) return null
+  return {
+    admin: "path" in admin ? admin : { host: reachable(admin.host), port: admin.port },
+    port: dialled ? { host: reachable(host), port } : null,
+  }
+}
 
 /** A listener on all addresses is asked on the loopback one. */
 function reachable(host: string): string {

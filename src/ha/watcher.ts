@@ -6,21 +6,22 @@
  *   the port that clients use: dialled ten times a second, and in every look once something is odd
  *
  * Both go to the judge; its verdict goes to the file when it changes. Cost at 20 ms: see docs/high-availability.md.
+ *
+ * Where bunlb is said to be elsewhere from now on, it is looked for there ten times a second, and watched there from
+ * the moment in which it answers; until then, at the place where it was.
  */
-import { formatAdmin, type AdminAddress } from "../config/admin-address.ts"
 import { NO_BACKEND } from "../fleet/health-view.ts"
 import type { Clock } from "../observe/clock.ts"
 import type { Log } from "../observe/log.ts"
 import { AdminLink } from "./admin-link.ts"
 import { Judge } from "./judge.ts"
 import { Line } from "./line.ts"
+import { namesOf, Trial, type Places } from "./places.ts"
 import { writeTrackFile } from "./track-file.ts"
 
 export interface WatcherOptions {
   readonly trackFile: string
-  readonly admin: AdminAddress
-  /** The port that clients use; null leaves it alone. */
-  readonly port: AdminAddress | null
+  readonly places: Places
   readonly intervalMs: number
   readonly deadlineMs: number
   readonly riseMs: number
@@ -45,6 +46,11 @@ const LATE_MS = 60
 export class Watcher {
   readonly #options: WatcherOptions
   readonly #judge: Judge
+  #places: Places
+  /** Where bunlb is to be, and is not yet. */
+  #next: Places | null = null
+  #trial: Trial | null = null
+  #triedAt = -Infinity
   #link: AdminLink | null = null
   #probe: Line | null = null
   #probedAt = -Infinity
@@ -61,6 +67,7 @@ export class Watcher {
   constructor(options: WatcherOptions) {
     const now = options.clock.now()
     this.#options = options
+    this.#places = options.places
     this.#judge = new Judge(options, now)
     this.#fault = this.#judge.look(now)
     this.#lookedAt = this.#changedAt = now
@@ -68,12 +75,24 @@ export class Watcher {
   }
 
   start(): void {
-    const { admin, port, intervalMs, trackFile, log } = this.#options
-    const places = [admin, port].filter((place) => place !== null)
-    const names = places.map(formatAdmin).join(" and ")
-    log.info(`watches ${names} every ${intervalMs} ms; ${trackFile} says 1 for now`)
+    const { intervalMs, trackFile, log } = this.#options
+    log.info(`watches ${namesOf(this.#places)} every ${intervalMs} ms; ${trackFile} says 1 for now`)
     this.#timer = setInterval(() => this.#turn(), this.#options.intervalMs)
     this.#turn()
+  }
+
+  /** By its configuration bunlb is there, now or soon. */
+  follow(places: Places): void {
+    this.#trial?.drop()
+    this.#trial = null
+    const moves = namesOf(places) !== namesOf(this.#places)
+    this.#next = moves ? places : null
+    if (moves) this.#options.log.info(`looks for bunlb at ${namesOf(places)}`)
+  }
+
+  /** Its configuration has changed, and does not say where it is. */
+  stay(reason: string): void {
+    this.#options.log.warn(`watches as before: ${reason}`)
   }
 
   /** Nobody watches from now on, so the file says fault. */
@@ -83,6 +102,7 @@ export class Watcher {
     this.#timer = null
     this.#link?.drop()
     this.#probe?.drop()
+    this.#trial?.drop()
     this.#write(true)
     this.#options.log.info(`ends: ${this.#options.trackFile} says 1 (fault)`)
   }
@@ -93,7 +113,29 @@ export class Watcher {
     this.#lookedAt = now
     this.#askAdmin(now)
     this.#dialPort(now)
+    this.#tryNext(now)
     this.#look()
+  }
+
+  #tryNext(now: number): void {
+    const next = this.#next
+    if (next === null || now - this.#triedAt < PORT_MS) return
+    this.#trial?.drop()
+    this.#triedAt = now
+    this.#trial = new Trial(next, () => this.#move(next))
+  }
+
+  /** It is there. What is wrong with it is asked next, as before. */
+  #move(places: Places): void {
+    this.#places = places
+    this.#next = this.#trial = null
+    this.#link?.drop()
+    this.#link = null
+    this.#probe?.drop()
+    this.#probe = null
+    this.#judge.port(true)
+    this.#options.log.info(`watches ${namesOf(places)} from now on`)
+    this.#askAdmin(this.#options.clock.now())
   }
 
   /** This process itself was stopped or starved. What has come meanwhile waits in its sockets. */
@@ -104,7 +146,7 @@ export class Watcher {
   }
 
   #askAdmin(now: number): void {
-    const { admin, deadlineMs } = this.#options
+    const { deadlineMs } = this.#options
     if (this.#link !== null) {
       const dialMs = this.#fault === null ? AGAIN_MS : DIAL_MS
       const patienceMs = this.#link.open ? deadlineMs : dialMs
@@ -112,7 +154,7 @@ export class Watcher {
       this.#link.drop()
     }
     this.#askedAt = now
-    const link = new AdminLink(admin, {
+    const link = new AdminLink(this.#places.admin, {
       answered: (status, line) => this.#answered(link, status, line),
       lost: (refused) => this.#lost(link, refused),
     })
@@ -148,7 +190,7 @@ export class Watcher {
   }
 
   #dialPort(now: number): void {
-    const { port } = this.#options
+    const { port } = this.#places
     if (port === null) return
     const sinceMs = now - this.#probedAt
     const waiting = this.#probe !== null && sinceMs < DIAL_MS

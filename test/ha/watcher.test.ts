@@ -65,8 +65,10 @@ function watch(
   const line = (text: string): void => void lines.push(text)
   const watcher = new Watcher({
     trackFile: file,
-    admin: typeof admin === "number" ? { host: "127.0.0.1", port: admin } : admin,
-    port: port === null ? null : { host: "127.0.0.1", port },
+    places: {
+      admin: typeof admin === "number" ? { host: "127.0.0.1", port: admin } : admin,
+      port: port === null ? null : { host: "127.0.0.1", port },
+    },
     ...{ intervalMs: 10, deadlineMs: 300, riseMs: 60, needBackend, clock: processClock },
     log: { error: line, warn: line, info: line, debug: () => {}, debugging: false },
   })
@@ -201,4 +203,41 @@ test("an admin listener on a unix socket, and its end", async () => {
   rmSync(path, { force: true })
   await becomes("1\n")
   expect(lines.at(-1)).toStartWith("nobody listens, after")
+})
+
+test("a bunlb that moves is found before it leaves, and watched where it is", async () => {
+  const old = new Admin()
+  const { watcher, lines, says, becomes } = watch(old.port)
+  await becomes("0\n")
+  const port = await refusedPort()
+  const next = { admin: { host: "127.0.0.1", port }, port: null }
+  watcher.follow(next)
+  await until(() => lines.at(-1)?.startsWith("looks for bunlb at") ?? false, PATIENCE_MS, "a look")
+  const asked = old.asked
+  await until(() => old.asked > asked + 5, PATIENCE_MS, "questions at the old place")
+  const moved = new Admin(port)
+  await until(() => moved.asked > 3, PATIENCE_MS, "questions at the new place")
+  expect(lines.at(-1)).toBe(`watches 127.0.0.1:${port} from now on`)
+  old.stop()
+  moved.line = "no worker answers"
+  moved.status = 503
+  await becomes("1\n")
+  moved.status = 200
+  await becomes("0\n")
+  expect(lines.filter((line) => line.includes("says 1 (fault)"))).toHaveLength(1)
+  watcher.follow(next)
+  expect(says()).toBe("0\n")
+})
+
+test("one that was to move and has not is watched where it is", async () => {
+  const admin = new Admin()
+  const { watcher, lines, becomes } = watch(admin.port)
+  await becomes("0\n")
+  watcher.follow({ admin: { host: "127.0.0.1", port: await refusedPort() }, port: null })
+  admin.status = 503
+  await becomes("1\n")
+  admin.status = 200
+  watcher.follow({ admin: { host: "127.0.0.1", port: admin.port }, port: null })
+  await becomes("0\n")
+  expect(lines.some((line) => line.includes("from now on"))).toBeFalse()
 })

@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs"
 import { dirname } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
+import { ensureSigned } from "./signature.ts"
 import { root } from "./source.ts"
 import type { Source } from "./source.ts"
 
@@ -48,6 +49,7 @@ export function compile(source: Source, outfile: string, platform?: Platform): v
     { cwd: root, stdout: "ignore", stderr: "pipe" },
   )
   if (build.exitCode !== 0) throw new Error(`the build failed: ${build.stderr.toString().trim()}`)
+  ensureSigned(outfile)
   // The executable has its map inside.
   rmSync(`${outfile}.map`, { force: true })
 }

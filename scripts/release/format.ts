@@ -1,5 +1,6 @@
-/** Is an executable made for the platform that it says? Read from its first bytes, since it cannot be run here. */
-import { closeSync, openSync, readSync } from "node:fs"
+/** Is an executable made for the platform that it says? Read from its bytes, since not every one can be run here. */
+import { closeSync, openSync, readFileSync, readSync } from "node:fs"
+import { isSigned } from "./signature.ts"
 import type { Target } from "./targets.ts"
 
 const ELF_MAGIC = 0x7f454c46
@@ -24,5 +25,6 @@ export function checkFormat(path: string, target: Target): string {
     throw new Error(`is no ${target.format} file for ${target.machine}`)
   }
   if (!linked) throw new Error(`is not linked by ${target.linker}`)
-  return [target.format, target.machine, target.linker].filter(Boolean).join(" ")
+  if (!isElf && !isSigned(readFileSync(path))) throw new Error("has a false signature")
+  return [target.format, target.machine, target.linker ?? "signed"].join(" ")
 }

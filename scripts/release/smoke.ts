@@ -1,5 +1,8 @@
-/** Tries an executable: what it says of itself, how soon, and whether it balances in a root that has nothing else. */
-import { copyFileSync, mkdirSync } from "node:fs"
+/**
+ * Tries an executable: what it says of itself, how soon, and whether it balances; this machine's own in a root that has
+ * nothing else, another's under an emulator where there is one.
+ */
+import { copyFileSync, existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { putLibraries } from "./bare-root.ts"
 import type { Source } from "./source.ts"
@@ -9,21 +12,45 @@ const READY_LIMIT_MS = 10_000
 /** All that the executable is linked with, and what a process expects to find. */
 const DEVICES = ["/dev/null", "/dev/urandom"]
 
+/** By target: the emulator, and the libraries of that machine. Debian: qemu-user-static and libc6-arm64-cross. */
+const EMULATORS: Readonly<Record<string, readonly [program: string, libraries: string]>> = {
+  "linux-arm64": ["qemu-aarch64-static", "/usr/aarch64-linux-gnu"],
+  "linux-x64": ["qemu-x86_64-static", "/usr/x86_64-linux-gnu"],
+}
+
 export function tryVersion(file: string, source: Source): string {
   const took: number[] = []
   for (let run = 0; run < RUNS; run++) {
     const begun = performance.now()
-    const { exitCode, stdout } = Bun.spawnSync([file, "--version", "--verbose"], {
-      cwd: "/",
-      env: {},
-    })
+    askVersion([file], source)
     took.push(performance.now() - begun)
-    const said = stdout.toString()
-    const knows = [source.version, source.commit, source.date].every((fact) => said.includes(fact))
-    if (exitCode !== 0 || !knows)
-      throw new Error(`--version --verbose says ${JSON.stringify(said)}`)
   }
   return `--version takes ${Math.round(Math.min(...took))} ms`
+}
+
+/** Null where there is no emulator. One process: a worker would be started without the emulator. */
+export async function tryEmulated(
+  file: string,
+  source: Source,
+  target: string,
+): Promise<string | null> {
+  const [program = "", libraries = ""] = EMULATORS[target] ?? []
+  const emulator = process.platform === "linux" ? Bun.which(program) : null
+  if (emulator === null || !existsSync(libraries)) return null
+  const command = [emulator, "-L", libraries, file]
+  askVersion(command, source)
+  await balance((...words) => [...command, ...words], "-m", "sp")
+  return `balances under ${program}`
+}
+
+function askVersion(command: readonly string[], source: Source): void {
+  const { exitCode, stdout } = Bun.spawnSync([...command, "--version", "--verbose"], {
+    cwd: "/",
+    env: {},
+  })
+  const said = stdout.toString()
+  const knows = [source.version, source.commit, source.date].every((fact) => said.includes(fact))
+  if (exitCode !== 0 || !knows) throw new Error(`--version --verbose says ${JSON.stringify(said)}`)
 }
 
 /** A folder with the executable and the libraries it is linked with becomes the root. Needs Linux and root. */
@@ -52,22 +79,25 @@ export async function tryInBareRoot(
   if (!stdout.toString().includes(source.version)) {
     throw new Error(`in a bare root it says: ${stdout}${stderr}`)
   }
-  await balance(inside)
+  await balance(inside, "-w", "2")
   return "balances in a bare root"
 }
 
-/** A backend and a balancer with two workers, both from there. */
-async function balance(inside: (...words: string[]) => string[]): Promise<void> {
+/** A backend and a balancer, run by what `inside` makes of their words. */
+async function balance(
+  inside: (...words: string[]) => string[],
+  ...workers: readonly string[]
+): Promise<void> {
   const [backendPort, port] = [freePort(), freePort()]
   const own = { stdio: ["ignore", "ignore", "ignore"] as ["ignore", "ignore", "ignore"] }
   const backend = Bun.spawn(inside("backend", "-h", "127.0.0.1", "-p", `${backendPort}`), own)
-  const settings = ["-h", "127.0.0.1", "-p", `${port}`, "-w", "2", "--admin", "off"]
+  const settings = ["-h", "127.0.0.1", "-p", `${port}`, ...workers, "--admin", "off"]
   const balancer = Bun.spawn(inside(...settings, "-b", `127.0.0.1:${backendPort}`), own)
   try {
     await untilAnswered(`http://127.0.0.1:${port}/`)
     balancer.kill("SIGTERM")
     const code = await balancer.exited
-    if (code !== 0) throw new Error(`in a bare root it ends with exit code ${code}`)
+    if (code !== 0) throw new Error(`told to stop, it ends with exit code ${code}`)
   } finally {
     balancer.kill("SIGKILL")
     backend.kill("SIGKILL")
@@ -82,7 +112,7 @@ async function untilAnswered(url: string): Promise<void> {
       () => false,
     )
     if (answered) return
-    if (performance.now() > deadline) throw new Error("in a bare root it does not balance")
+    if (performance.now() > deadline) throw new Error("it does not balance")
     await Bun.sleep(20)
   }
 }

@@ -1,4 +1,6 @@
 /** `bunlb enable`, `disable`, `set`, `add` and `remove`: one backend of a running bunlb, changed by hand. */
+import { HEAVIEST } from "../config/backend.ts"
+import { integer } from "../config/value-types.ts"
 import { backendFlags, backendPath, changeByHand } from "./change.ts"
 import { command } from "./command.ts"
 import { usageError } from "./flags.ts"
@@ -31,7 +33,12 @@ export const set = command({
   flags,
   run: (typed, terminal) => {
     const [what, name, weight] = typed.words
-    if (what !== "weight") throw usageError(`cannot set ${JSON.stringify(what)}, only weight`)
+    if (what !== "weight") {
+      throw usageError(`cannot set ${JSON.stringify(what)}, write: bunlb set weight BACKEND N`)
+    }
+    integer(1, HEAVIEST).read(weight, (fault) => {
+      throw usageError(`weight of ${name}: ${fault}`)
+    })
     return changeByHand(typed, terminal, backendPath(name, "weight"), { weight })
   },
 })

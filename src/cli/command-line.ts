@@ -10,7 +10,7 @@ import { nearest } from "../config/spelling.ts"
 import { commit, commitDate, version } from "../fleet/version.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { CommandContext } from "./command.ts"
-import { usageError } from "./flags.ts"
+import { isFileName, usageError } from "./flags.ts"
 import type { CommandLine } from "./help.ts"
 import type { Terminal } from "./terminal.ts"
 
@@ -35,7 +35,8 @@ export async function runCommandLine(
     const load = Object.hasOwn(tree, name) ? tree[name] : undefined
     if (!load) throw unknownCommand(name, tree)
     const asksForList = name === DEFAULT_COMMAND && rest.some((word) => /^(--help|-h)$/.test(word))
-    const context: CommandContext = { terminal, commands: asksForList ? await list(tree) : [] }
+    const commands = asksForList ? await list(tree) : []
+    const context: CommandContext = { terminal, commands, names: Object.keys(tree) }
     const { result } = await runCommand(await load(), { rawArgs: rest, data: context })
     return typeof result === "number" ? result : 0
   } catch (error) {
@@ -73,6 +74,14 @@ const wishes: Readonly<Record<string, string>> = {
   stop: "send it SIGTERM: it lets requests end, then stops",
   restart: "bunlb reload takes over a changed configuration",
   version: "did you mean --version?",
+  quit: "send it SIGTERM: it lets requests end, then stops",
+  kill: "send it SIGTERM: it lets requests end, then stops",
+  weight: "write: bunlb set weight BACKEND N",
+  undrain: "did you mean enable?",
+  up: "did you mean enable?",
+  down: "did you mean disable?",
+  metrics: "they are at http://127.0.0.1:9900/metrics",
+  dashboard: "it is at http://127.0.0.1:9900/",
   test: "did you mean check?",
   validate: "did you mean check?",
   list: "did you mean status?",
@@ -83,12 +92,9 @@ function unknownCommand(name: string, tree: CommandTree): BunlbError {
     return usageError(`unknown command ${JSON.stringify(name)}, ${wishes[name]}`)
   }
   const meant = nearest(name, Object.keys(tree))
-  const backend = /[:.]/.test(name)
-  const advice = meant
-    ? `did you mean ${meant}?`
-    : backend
-      ? `did you mean -b ${name}?`
-      : "see --help"
+  const flag = isFileName(name) ? "-c" : /[:.]/.test(name) ? "-b" : null
+  const value = flag === null ? "see --help" : `did you mean ${flag} ${name}?`
+  const advice = meant ? `did you mean ${meant}?` : value
   return usageError(`unknown command ${JSON.stringify(name)}, ${advice}`)
 }
 

@@ -9,6 +9,8 @@ export interface CommandContext {
   readonly terminal: Terminal
   /** Listed in the help of the default command. */
   readonly commands: readonly CommandLine[]
+  /** Names of all commands. */
+  readonly names: readonly string[]
 }
 
 export interface CommandSpec {
@@ -28,8 +30,8 @@ export function command(spec: CommandSpec): CommandDef {
   return defineCommand({
     meta: { name, description },
     async run({ rawArgs, data }) {
-      const { terminal, commands } = data as CommandContext
-      const typed = readFlags(rawArgs, spec.flags, spec.words, spec.usage)
+      const { terminal, commands, names } = data as CommandContext
+      const typed = readFlags(rawArgs, spec.flags, spec.words, spec.usage, names)
       if (!typed.help) return await spec.run(typed, terminal)
       terminal.out(helpPage({ ...spec, examples }, commands))
       return 0

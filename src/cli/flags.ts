@@ -44,8 +44,10 @@ export function readFlags(
   names: readonly string[] = [],
   /** `drain BACKEND [--wait]`, for who has left one out. */
   usage = "--help",
+  /** What stands in front of flags and never behind them: `check`. */
+  commands: readonly string[] = [],
 ): Typed {
-  const reader = new Reader(words, flags, names, usage)
+  const reader = new Reader(words, flags, names, usage, commands)
   reader.readAll()
   return reader
 }
@@ -58,6 +60,7 @@ class Reader implements Typed {
   readonly #flags: readonly Flag[]
   readonly #names: readonly string[]
   readonly #usage: string
+  readonly #commands: readonly string[]
   #next = 0
 
   constructor(
@@ -65,11 +68,13 @@ class Reader implements Typed {
     flags: readonly Flag[],
     names: readonly string[],
     usage: string,
+    commands: readonly string[],
   ) {
     this.#words = words
     this.#flags = flags
     this.#names = names
     this.#usage = usage
+    this.#commands = commands
   }
 
   readAll(): void {
@@ -90,9 +95,18 @@ class Reader implements Typed {
 
   #refuseStray(word: string | undefined): void {
     if (word === undefined) return
-    const backend = /[:.]/.test(word) && this.#flags.some((flag) => flag.name === "backend")
-    const advice = backend ? `, did you mean -b ${word}?` : ", see --help"
-    throw usageError(`unexpected argument ${JSON.stringify(word)}${advice}`)
+    const advice = this.#strayAdvice(word)
+    throw usageError(`unexpected argument ${JSON.stringify(word)}, ${advice}`)
+  }
+
+  #strayAdvice(word: string): string {
+    const has = (name: string): boolean => this.#flags.some((flag) => flag.name === name)
+    if (this.#commands.includes(word)) return `a command comes first: bunlb ${word} ...`
+    if (has("config") && isFileName(word)) return `did you mean -c ${word}?`
+    if (has("backend") && /^(weight=|ca=|backup$|tls$)/.test(word)) {
+      return `write it behind its backend: -b HOST:PORT,${word}`
+    }
+    return has("backend") && /[:.]/.test(word) ? `did you mean -b ${word}?` : "see --help"
   }
 
   #readLong(word: string): void {
@@ -112,6 +126,14 @@ class Reader implements Typed {
   }
 
   #readShort(word: string): void {
+    const long = word.slice(1).split("=")[0] ?? ""
+    if (long === "help") {
+      this.help = true
+      return
+    }
+    if (this.#flags.some(({ name, alias }) => long === name || long === alias) && long.length > 1) {
+      throw usageError(`unknown flag -${long}, did you mean --${long}?`)
+    }
     for (let at = 1; at < word.length; at++) {
       const letter = word[at] ?? ""
       const flag = this.#flags.find((one) => one.short === letter)
@@ -123,7 +145,7 @@ class Reader implements Typed {
       }
       if (!flag)
         throw usageError(
-          `unknown flag -${letter}${word.length > 2 ? ` in ${word}` : ""}, see --help`,
+          `unknown flag ${word.length > 2 ? `-${letter} in ` : ""}${word}, see --help`,
         )
       if (flag.type.kind !== "boolean") {
         const value = rest.startsWith("=") ? rest.slice(1) : rest
@@ -172,9 +194,17 @@ class Reader implements Typed {
       return found === undefined ? null : `--${found}`
     })
     const meant = nearest(name, [...names, "help"])
-    const advice = meant ? `, did you mean --${meant}?` : (foreign ?? ", see --help")
+    const limits = names.filter((each) => each.endsWith("-timeout")).map((each) => `--${each}`)
+    const phases =
+      /time-?out/i.test(name) && limits.length > 0 ? `, there are ${limits.join(" ")}` : null
+    const advice = meant ? `, did you mean --${meant}?` : (foreign ?? phases ?? ", see --help")
     return usageError(`unknown flag --${name}${advice}`)
   }
+}
+
+/** A configuration file, by its name. */
+export function isFileName(word: string): boolean {
+  return /\.(ya?ml|toml|json|conf|cfg)$/i.test(word)
 }
 
 /** A flag that belongs to one command and to no setting. */

@@ -19,7 +19,7 @@ const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/
 /** The one spelling of a host name or address, or a sentence that says what is wrong with it. */
 export function readHost(text: string): { host: string } | { fault: string } {
   const host = text.toLowerCase().replace(/\.$/, "")
-  if (host === "") return { fault: "has no host" }
+  if (host === "") return { fault: "has no host in front of the port, such as 127.0.0.1" }
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host
   if (isIPv6(bare) && !bare.includes("%")) return { host: shortIPv6(bare) }
   if (bare !== host || /[:[\]]/.test(host)) return { fault: "is not an IPv6 address" }
@@ -70,7 +70,9 @@ export const listenHost: ValueType<string> = {
     if (input === "localhost") return "127.0.0.1"
     const judged = typeof input === "string" ? readHost(input) : { fault: "" }
     if ("host" in judged && isIP(judged.host) !== 0) return judged.host
-    return refuse(`expected ${listenHost.expects}, got ${shown(input)}`)
+    const both = typeof input === "string" && "port" in readHostPort(input, 0)
+    const advice = both && /:\d+$/.test(input) ? ", the port is another setting: port" : ""
+    return refuse(`expected ${listenHost.expects}, got ${shown(input)}${advice}`)
   },
   format: String,
   json: stringLike("^(localhost|[0-9.]+|\\[?[0-9A-Fa-f:.]+\\]?)$"),

@@ -108,6 +108,8 @@ function readLine(line: string, refuse: Refuse): BackendSettings | undefined {
   // Two lines of a YAML list become one when the second is indented further.
   if (/\s/.test(target))
     return say("holds a blank: one backend an entry, and in YAML all entries in one column")
+  if (target === "") return refuse("a backend is empty, write HOST:PORT")
+  if (/^unix:/i.test(target)) return say("is a unix socket, backends are reached by TCP: HOST:PORT")
   const word = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1]?.toLowerCase() ?? null
   const scheme = word === null ? noScheme : schemes[word]
   if (scheme === undefined) {
@@ -159,11 +161,17 @@ function readOptions(words: readonly string[], say: Refuse): Options | undefined
     else if (name === "ca") say1("name a file, ca=FILE")
     else {
       clean = false
-      const other = /[:.]/.test(name) ? ", give each backend its own -b or entry" : ""
-      say(`has the unknown option ${shown(name)}${other || didYouMean(name, optionNames)}`)
+      say(strayOption(name))
     }
   }
   return clean ? options : undefined
+}
+
+function strayOption(name: string): string {
+  if (name === "") return "has a comma with nothing behind it"
+  const fault = `has the unknown option ${shown(name)}`
+  if (/[:.]/.test(name)) return `${fault}, give each backend its own -b or entry`
+  return fault + (didYouMean(name, optionNames) || `, there are ${optionNames.join(", ")}`)
 }
 
 function readObject(
@@ -275,7 +283,8 @@ export const backendList: ValueType<readonly BackendSettings[]> = {
     const values = input.map((entry: unknown, index) => {
       const at = `[${index}]`
       const value = backend.read(entry, (message, inner = "") => refuse(message, at + inner))
-      if (value && seen.has(value.name)) return refuse(`"${value.name}" is there twice`, at)
+      if (value && seen.has(value.name))
+        return refuse(`"${value.name}" is there twice, keep one`, at)
       if (value) seen.add(value.name)
       return value
     })

@@ -31,7 +31,9 @@ export function readTree(
     return say(message, path)
   })
   if (!isMapping(root)) {
-    faults.push(`config: ${file.name}: expected settings such as "port: 80", got ${shown(root)}`)
+    const several = Array.isArray(root) ? ", a list or several documents (---)" : ""
+    const fault = `expected settings such as "port: 80", got ${shown(root)}${several}`
+    faults.push(`config: ${file.name}: ${fault}`)
     return []
   }
   const flat = flatten(root, refuse)
@@ -81,7 +83,9 @@ function flatten(
     // `health:` with nothing under it is a group of which nothing was said.
     if (input === null) return
     if (!isMapping(input)) {
-      refuse(`expected keys under it, got ${shown(input)}`, name)
+      const inner = keys.filter((key) => key.startsWith(`${name}.`))
+      const some = inner.slice(0, 3).map((key) => key.slice(name.length + 1))
+      refuse(`expected keys under it (${some.join(", ")} ...), got ${shown(input)}`, name)
       return
     }
     for (const [key, inner] of Object.entries(input)) take(`${name}.${key}`, inner)

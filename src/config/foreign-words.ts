@@ -45,13 +45,18 @@ const translations: Readonly<Record<string, string>> = {
 const noTls = "bunlb ends no TLS of clients, put it behind something that does"
 const noRoutes = "bunlb has one list of backends and no routes"
 
-/** What bunlb does not do at all. */
+const behindBackend = "write it behind its backend: HOST:PORT,weight=N"
+const foreground = "it stays in the foreground, a service manager keeps it"
+
+/** What bunlb does not do at all, or not at that place. */
 const absent: Readonly<Record<string, string>> = {
   ...{ tls: noTls, ssl: noTls, cert: noTls, key: noTls, certificate: noTls, certificates: noTls },
   ...{ tlscert: noTls, tlskey: noTls, sslcertificate: noTls, acme: noTls, https: noTls },
   ...{ location: noRoutes, locations: noRoutes, route: noRoutes, routes: noRoutes },
   ...{ routers: noRoutes, rules: noRoutes, frontend: noRoutes, frontends: noRoutes },
   ...{ virtualhosts: noRoutes, path: noRoutes },
+  ...{ weight: behindBackend, weights: behindBackend },
+  ...{ daemon: foreground, daemonize: foreground, background: foreground },
 }
 
 /** `, here it is "backends"`, or why there is none; null for a word of no other balancer. */

@@ -10,7 +10,9 @@ import { flagName } from "./flag-names.ts"
 import type { Setting, SettingGroup, SettingKey, SettingValues, ValueType } from "./setting.ts"
 import type { LogFormat, LogLevel, Mode, SocketKind, StrategyName } from "./settings.ts"
 import {
+  advised,
   boolean,
+  lengthAlone,
   duration,
   integer,
   list,
@@ -35,6 +37,13 @@ const secretParameters = [
   ..."access_token api_key apikey auth authorization key passwd password".split(" "),
   ..."secret session sig signature token".split(" "),
 ]
+
+const listenPort = advised(integer(0, 65_535, "PORT"), (input) =>
+  String(input).includes(":") ? "the address is another setting: host" : null,
+)
+const workerCount = advised(integer(1, 256), (input) =>
+  input === "auto" || input === "0" || input === 0 ? "leave it out for one a CPU" : null,
+)
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
 const logLevels: ValueType<LogLevel> = oneOf<LogLevel>(["err", "warn", "info", "debug"], {
@@ -73,9 +82,7 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     flag: "backend",
     defaultText: "none",
   }),
-  port: serving(integer(0, 65_535, "PORT"), 8080, "Port to listen on; 0 takes a free one", {
-    short: "p",
-  }),
+  port: serving(listenPort, 8080, "Port to listen on; 0 takes a free one", { short: "p" }),
   host: serving(listenHost, "0.0.0.0", "Address to listen on", { short: "h" }),
   admin: serving(
     adminAddress,
@@ -83,7 +90,10 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     "Where /metrics, /health and the status API are served",
   ),
   admin_token: serving(
-    optional(text(/^[\x21-\x7e]{16,256}$/, "16 to 256 characters without spaces", "TOKEN"), "none"),
+    optional(
+      text(/^[\x21-\x7e]{16,256}$/, "16 to 256 characters without spaces", "TOKEN", lengthAlone),
+      "none",
+    ),
     null,
     "What `reload`, `drain` and the like must show; needed unless admin is a loopback address",
     { secret: true },
@@ -98,7 +108,7 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     default: ({ platform }) => (platform === "linux" ? "mp" : "sp"),
   },
   workers: {
-    ...processes(integer(1, 256), 1, "Worker processes in mode mp", {
+    ...processes(workerCount, 1, "Worker processes in mode mp", {
       short: "w",
       defaultText: "the number of CPUs",
     }),

@@ -12,6 +12,26 @@ export function shown(input: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
+/** A secret is not repeated: errors end up in logs. */
+export function lengthAlone(input: unknown): string {
+  return `a value of ${String(input).length} characters`
+}
+
+/** `type`, and for what is a known mistake the advice that `cure` has. */
+export function advised<T>(
+  type: ValueType<T>,
+  cure: (input: unknown) => string | null,
+): ValueType<T> {
+  return {
+    ...type,
+    read: (input, refuse) =>
+      type.read(input, (message, at) => {
+        const advice = cure(input)
+        return refuse(advice === null ? message : `${message}, ${advice}`, at)
+      }),
+  }
+}
+
 /** `${NAME}` somewhere in it: what it will be is not known to an editor. */
 const FILLED = "\\$\\{"
 
@@ -168,8 +188,13 @@ export function oneOf<T extends string>(
   }
 }
 
-/** A string that matches `pattern`; `expects` says the pattern in words. */
-export function text(pattern: RegExp, expects: string, placeholder: string): ValueType<string> {
+/** A string that matches `pattern`; `expects` says the pattern in words, `show` what was given instead. */
+export function text(
+  pattern: RegExp,
+  expects: string,
+  placeholder: string,
+  show: (input: unknown) => string = shown,
+): ValueType<string> {
   return {
     kind: "scalar",
     placeholder,
@@ -177,7 +202,7 @@ export function text(pattern: RegExp, expects: string, placeholder: string): Val
     read(input, refuse) {
       const value = typeof input === "number" ? String(input) : input
       const fits = typeof value === "string" && pattern.test(value)
-      return fits ? value : expected(expects, input, refuse)
+      return fits ? value : refuse(`expected ${expects}, got ${show(input)}`)
     },
     format: String,
     json: stringLike(pattern.source),

@@ -17,11 +17,46 @@ test.each<[string, string]>([
   ["10.0.0.1:80", 'unknown command "10.0.0.1:80", did you mean -b 10.0.0.1:80?'],
   ["dance", 'unknown command "dance", see --help'],
   ["toString", 'unknown command "toString", see --help'],
-  ["-b a:80 check", 'unexpected argument "check", see --help'],
+  ["-b a:80 check", 'unexpected argument "check", a command comes first: bunlb check ...'],
+  ["-c a.yaml check", 'unexpected argument "check", a command comes first: bunlb check ...'],
+  ["check a.yaml", 'unexpected argument "a.yaml", did you mean -c a.yaml?'],
+  ["a.yaml", 'unknown command "a.yaml", did you mean -c a.yaml?'],
+  ["undrain a:80", 'unknown command "undrain", did you mean enable?'],
+  [
+    "-b a:80 weight=3",
+    'unexpected argument "weight=3", write it behind its backend: -b HOST:PORT,weight=3',
+  ],
+  ["--weight 3 -b a:80", "unknown flag --weight, write it behind its backend: HOST:PORT,weight=N"],
+  ["-port 80 -b a:80", "unknown flag -port, did you mean --port?"],
+  [
+    "--daemon -b a:80",
+    "unknown flag --daemon, it stays in the foreground, a service manager keeps it",
+  ],
+  [
+    "-b unix:/run/app.sock",
+    '--backend: "unix:/run/app.sock" is a unix socket, backends are reached by TCP: HOST:PORT',
+  ],
+  [
+    "-b a:80,down",
+    '--backend: "a:80" has the unknown option "down", ' +
+      "there are weight, backup, tls, ca, drain, disabled",
+  ],
+  ["-b a:80, -b b:80", '--backend: "a:80" has a comma with nothing behind it'],
+  [
+    "-p 127.0.0.1:80 -b a:80",
+    '--port: expected a whole number from 0 to 65535, got "127.0.0.1:80", ' +
+      "the address is another setting: host",
+  ],
+  [
+    "--admin-token tea -b a:80",
+    "--admin-token: expected 16 to 256 characters without spaces, got a value of 3 characters",
+  ],
+  ["set weight a:80 many", 'weight of a:80: expected a whole number from 1 to 1000, got "many"'],
+  ["set a:80 weight 3", 'cannot set "a:80", write: bunlb set weight BACKEND N'],
   ["-b", "-b needs a value: -b HOST:PORT[,weight=N][,backup][,tls][,ca=FILE]"],
   ["-b -p 80", "-b needs a value: -b HOST:PORT[,weight=N][,backup][,tls][,ca=FILE]"],
   ["-b a", '--backend: "a" has no port, write a:80'],
-  ["-b a:80 -b a:80", '--backend: "a:80" is there twice'],
+  ["-b a:80 -b a:80", '--backend: "a:80" is there twice, keep one'],
   ["-b ::1:80", '--backend: "::1:80" needs brackets around the IPv6 address, such as [::1]:8080'],
   [
     "-b http://a/api",
@@ -30,7 +65,10 @@ test.each<[string, string]>([
   ],
   ["-p http -b a:80", '--port: expected a whole number from 0 to 65535, got "http"'],
   ["-p 70000 -b a:80", '--port: expected a whole number from 0 to 65535, got "70000"'],
-  ["-w 0 -b a:80", '--workers: expected a whole number from 1 to 256, got "0"'],
+  [
+    "-w 0 -b a:80",
+    '--workers: expected a whole number from 1 to 256, got "0", leave it out for one a CPU',
+  ],
   ["-s best -b a:80", '--strategy: expected round_robin, random, weighted or sticky, got "best"'],
   ["-m many -b a:80", '--mode: expected mp or sp, got "many"'],
   ["-l loud -b a:80", '--log-level: expected err, warn, info or debug, got "loud"'],

@@ -26,7 +26,7 @@ describe("a host has one spelling", () => {
 
 describe("a bad host is refused with its fault", () => {
   test.each([
-    ["", "has no host"],
+    ["", "has no host in front of the port, such as 127.0.0.1"],
     ["[::1", "is not an IPv6 address"],
     ["[fe80::1%eth0]", "is not an IPv6 address"],
     ["::g", "is not an IPv6 address"],
@@ -52,7 +52,9 @@ test("only an address can be listened on", () => {
   expect(reading(listenHost, "localhost")).toBe("127.0.0.1")
   const refused = "expected an IP address such as 0.0.0.0, 127.0.0.1 or ::, got "
   expect(reading(listenHost, "example.com")).toBe(`${refused}"example.com"`)
-  expect(reading(listenHost, "127.0.0.1:80")).toBe(`${refused}"127.0.0.1:80"`)
+  expect(reading(listenHost, "127.0.0.1:80")).toBe(
+    `${refused}"127.0.0.1:80", the port is another setting: port`,
+  )
   expect(reading(listenHost, 80)).toBe(`${refused}80`)
 })
 

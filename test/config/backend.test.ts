@@ -59,8 +59,8 @@ const ADDRESS = "is an address, for which DNS has no others: leave out dns+ or s
 describe("a bad line", () => {
   const path = "has a path, a backend is only HOST:PORT: paths are forwarded as they come"
   test.each([
-    ["", '"" has no host'],
-    [":80", '":80" has no host'],
+    ["", "a backend is empty, write HOST:PORT"],
+    [":80", '":80" has no host in front of the port, such as 127.0.0.1'],
     ["127.0.0.1", '"127.0.0.1" has no port, write 127.0.0.1:80'],
     ["a:", '"a:" has a bad port "", write a number from 1 to 65535'],
     ["a:0", '"a:0" has a bad port "0", write a number from 1 to 65535'],
@@ -171,7 +171,7 @@ describe("a list", () => {
   })
 
   test("holds a name once, however it is spelled", () => {
-    const fault = (name: string): string => `[1]: "${name}" is there twice`
+    const fault = (name: string): string => `[1]: "${name}" is there twice, keep one`
     expect(reading(backendList, ["a:80", "http://A"])).toBe(fault("a:80"))
     expect(reading(backendList, ["[::1]:80", "[0::1]:80,backup"])).toBe(fault("[::1]:80"))
     expect(reading(backendList, ["http://a:443", "https://a"])).toBe(fault("a:443"))

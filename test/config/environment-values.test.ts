@@ -81,7 +81,8 @@ describe("faults", () => {
       "BUNLB_E_CONFIG",
       'environment: BUNLB_BACKENDS[1]: "b" has no port, write b:80',
       'environment: BUNLB_PORT: expected a whole number from 0 to 65535, got "http"',
-      'environment: BUNLB_WORKERS: expected a whole number from 1 to 256, got "0"',
+      'environment: BUNLB_WORKERS: expected a whole number from 1 to 256, got "0", ' +
+        "leave it out for one a CPU",
     ])
   })
 

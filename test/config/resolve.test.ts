@@ -143,13 +143,19 @@ timeouts:
   })
 
   test.each<[string, string, FileFormat, string]>([
-    ["not a mapping", "- a:80", "yaml", 'expected settings such as "port: 80", got ["a:80"]'],
+    [
+      "not a mapping",
+      "- a:80",
+      "yaml",
+      'expected settings such as "port: 80", got ["a:80"], a list or several documents (---)',
+    ],
     ["a text", "hello", "yaml", 'expected settings such as "port: 80", got "hello"'],
     [
       "two documents",
       "port: 1\n---\nport: 2",
       "yaml",
-      'expected settings such as "port: 80", got [{"port":1},{"port":2}]',
+      'expected settings such as "port: 80", got [{"port":1},{"port":2}], ' +
+        "a list or several documents (---)",
     ],
   ])("%s", (_, text, format, fault) => {
     expect(faults({ text, format })).toEqual(["BUNLB_E_CONFIG", `config: bunlb.yaml: ${fault}`])
@@ -157,7 +163,7 @@ timeouts:
 
   test.each<[string, string]>([
     ["backends: a:80", '1:1: backends: expected a list of backends, got "a:80", write ["a:80"]'],
-    ["health: 5s", '1:1: health: expected keys under it, got "5s"'],
+    ["health: 5s", '1:1: health: expected keys under it (type, path, interval ...), got "5s"'],
     [
       "health:\n  path:\n    x: 1",
       '2:3: health.path: expected a path that begins with "/", got {"x":1}',
@@ -182,7 +188,7 @@ timeouts:
       "trusted_proxies: [10.0.0.0/8, any]",
       '1:31: trusted_proxies[1]: expected an address or network such as 10.0.0.0/8, got "any"',
     ],
-    ["backends: [a:80, a:80]", '1:18: backends[1]: "a:80" is there twice'],
+    ["backends: [a:80, a:80]", '1:18: backends[1]: "a:80" is there twice, keep one'],
   ])("%s", (text, fault) => {
     expect(faults({ text })).toEqual(["BUNLB_E_CONFIG", `config: bunlb.yaml:${fault}`])
   })

@@ -34,15 +34,24 @@ export const still: readonly MistakeGroup[] = [
       typed("A backend without its port", "-b 10.0.0.1"),
       typed("Two backends in one flag", "-b 10.0.0.1:8080,10.0.0.2:8080"),
       typed("Two backends after one flag", "-b 10.0.0.1:8080 10.0.0.2:8080"),
+      typed("An option away from its backend", "-b 10.0.0.1:8080 weight=3"),
+      typed("An option that backends have elsewhere", "-b 10.0.0.1:8080,max_fails=3"),
+      typed("A weight that is no number", "-b 10.0.0.1:8080,weight=abc"),
+      typed("A scheme that is not HTTP", "-b tcp://10.0.0.1:8080"),
+      typed("A unix socket", "-b unix:/run/app.sock"),
       typed("A path behind a backend", "-b http://10.0.0.1:8080/api"),
       typed("IPv6 without brackets", "-b ::1:8080"),
       typed("A flag misspelt", `--prot 80 ${two.join(" ")}`),
+      typed("A long flag with one dash", "-port 80 -b 10.0.0.1:8080"),
       typed("A flag of another balancer", `--listen 80 ${two.join(" ")}`),
       typed("A certificate for clients", `--tls-cert site.pem ${two.join(" ")}`),
       typed("A duration without its unit", `--health-interval 5 ${two.join(" ")}`),
       typed("A word that is none of the choices", `-s roundrobin ${two.join(" ")}`),
+      typed("Address and port in one", `-h 127.0.0.1:80 ${two.join(" ")}`),
       typed("A name to listen on", `-h example.com ${two.join(" ")}`),
       typed("An address of another machine", `-h 192.0.2.1 ${two.join(" ")}`),
+      typed("A command behind its flags", "-c bunlb.yaml check"),
+      typed("A file without its flag", "check bunlb.yaml"),
       typed("A CA file that is not there", "check -b https://10.0.0.1:8443,ca=ca.pem"),
       typed("A command of another program", "stop"),
       {
@@ -55,6 +64,7 @@ export const still: readonly MistakeGroup[] = [
   {
     title: "In the file",
     mistakes: [
+      typed("Two files", "-c bunlb.yaml -c more.yaml"),
       typed("A file that is not there", "-c bunlb.yml"),
       written("A file of nginx", "server {\n  listen 80;\n}\n", "nginx.conf"),
       written(

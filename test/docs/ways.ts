@@ -43,7 +43,7 @@ const rules: readonly (readonly [pattern: RegExp, way: Way])[] = [
     /^(git clone|git switch|cd|mkdir|cp|mv|bun add|bun install|npm) ?/,
     { reason: "of other programs" },
   ],
-  [/^(sha256sum|cosign|gh) /, { reason: "needs what a release has published" }],
+  [/^(sha256sum|gunzip|cosign|gh) /, { reason: "needs what a release has published" }],
 ]
 
 /** Null for a command that no rule knows. */

@@ -3,7 +3,7 @@
  * has the libraries that Bun is linked with and CA certificates, as distroless images do, and no shell; it takes a
  * second. `debian` is the one of the Dockerfile, made by debootstrap in half a minute.
  */
-import { cpSync, existsSync } from "node:fs"
+import { cpSync } from "node:fs"
 import { join } from "node:path"
 import manifest from "../../../package.json" with { type: "json" }
 import { putLibraries } from "../../../scripts/release/bare-root.ts"
@@ -43,7 +43,7 @@ export const bases: Readonly<Record<Base["name"], Base>> = {
     async make(store, { BUN, BASE }) {
       const folder = contextOf(store, "debian", ["FROM scratch", "COPY root /"])
       const root = join(folder, "root")
-      await run(["debootstrap", "--variant=minbase", "bookworm", root], folder)
+      await run(["debootstrap", "--variant=minbase", "bookworm", root])
       putFile(certificates().caFile, root, CA_BUNDLE)
       await store.make(BASE, folder)
       await store.make(BUN, await builder(store, BASE))
@@ -52,7 +52,7 @@ export const bases: Readonly<Record<Base["name"], Base>> = {
   },
 }
 
-/** Bun, a shell for the steps, and the packages that the lock file names, so that no step needs a network. */
+/** Bun, a shell for the steps, and the packages that the lock file names. */
 async function builder(store: ImageStore, base: string): Promise<string> {
   const lines = [`FROM ${base}`, "COPY root /", "ENV BUN_INSTALL_CACHE_DIR=/packages"]
   const folder = contextOf(store, "builder", lines)
@@ -62,35 +62,16 @@ async function builder(store: ImageStore, base: string): Promise<string> {
     putLibraries(process.execPath, root)
     putProgram("/bin/sh", root, "/bin/sh")
   }
-  await putPackages(join(root, "packages"), join(folder, "trial"))
+  // Under the names of Bun's cache, so that the step that installs them needs no network.
+  for (const [name, version] of Object.entries(manifest.dependencies)) {
+    const place = join(root, "packages", `${name}@${version}@@@1`)
+    cpSync(join(project, "node_modules", name), place, { recursive: true, dereference: true })
+  }
   return folder
 }
 
-/** What an installation puts into Bun's cache; of what this machine's own has, nothing is fetched. */
-async function putPackages(cache: string, trial: string): Promise<void> {
-  const own = (await run([process.execPath, "pm", "cache"], project)).trim()
-  for (const [name, version] of Object.entries(manifest.dependencies)) {
-    const place = `${name}@${version}@@@1`
-    if (existsSync(join(own, place))) {
-      cpSync(join(own, place), join(cache, place), { recursive: true })
-    }
-  }
-  for (const name of ["package.json", "bun.lock"]) putFile(join(project, name), trial, name)
-  const env = { BUN_INSTALL_CACHE_DIR: cache }
-  await run([process.execPath, "install", "--frozen-lockfile", "--production"], trial, env)
-}
-
-async function run(
-  command: string[],
-  cwd: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  const child = Bun.spawn(command, {
-    cwd,
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  })
+async function run(command: string[]): Promise<void> {
+  const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "pipe"] })
   const [said, complained] = await Promise.all([child.stdout.text(), child.stderr.text()])
   if ((await child.exited) !== 0) throw new Error(`${command.join(" ")}: ${said}${complained}`)
-  return said
 }

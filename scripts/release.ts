@@ -19,7 +19,6 @@ import { hostTarget, RuntimeMissing, runtimeOf, targets } from "./release/target
 import type { Target } from "./release/targets.ts"
 
 const folder = join(root, "dist", "release")
-const scratch = mkdtempSync(join(tmpdir(), "bunlb-release-"))
 const source = readSource()
 const words = process.argv.slice(2)
 const verifies = words.includes("--verify")
@@ -31,6 +30,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+const scratch = mkdtempSync(join(tmpdir(), "bunlb-release-"))
 try {
   process.exitCode = await release()
 } finally {

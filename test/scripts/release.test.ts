@@ -1,6 +1,6 @@
 /** What a release is made of, as far as it can be tried without making one: that takes minutes and a network. */
 import { afterAll, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
@@ -55,10 +55,13 @@ test("the source is a commit and its date, or what a build without git is told",
 })
 
 test("a target that does not exist is refused before anything is built", () => {
+  const scratch = mkdtempSync(join(folder, "scratch-"))
   const release = Bun.spawnSync([process.execPath, "scripts/release.ts", "linux-z80"], {
     cwd: root,
+    env: { ...process.env, TMPDIR: scratch },
   })
   expect(release.exitCode).toBe(2)
+  expect(readdirSync(scratch)).toEqual([])
   expect(release.stderr.toString()).toStartWith(
     "release: no such target: linux-z80; there are linux-x64",
   )

@@ -8,9 +8,11 @@
  */
 import { parseArgs } from "node:util"
 import { Network } from "../test/ha/network.ts"
-import type { Felt } from "../test/ha/outage.ts"
+import type { Felt, Losses } from "../test/ha/outage.ts"
 import { Pair } from "../test/ha/pair.ts"
-import { failback, scenarios } from "../test/ha/scenarios.ts"
+import { moves } from "../test/ha/moves.ts"
+import type { Move } from "../test/ha/moves.ts"
+import { scenarios } from "../test/ha/scenarios.ts"
 import type { Scenario } from "../test/ha/scenarios.ts"
 import { arrangements } from "./ha/arrangements.ts"
 
@@ -37,7 +39,7 @@ function spread(numbers: readonly number[]): string {
   return three.map((each = 0) => (each === Infinity ? "no end" : Math.round(each))).join(" / ")
 }
 
-function lost(all: readonly Felt[]): string {
+function lost(all: readonly Losses[]): string {
   const requests = all.reduce((sum, each) => sum + each.requests, 0)
   const gone = all.reduce((sum, each) => sum + each.lost, 0)
   const kinds = new Map<string, number>()
@@ -65,6 +67,15 @@ async function measure(pair: Pair, scenario: Scenario): Promise<void> {
   row(scenario.name, bar + mark, all)
 }
 
+async function measureMove(pair: Pair, move: Move): Promise<void> {
+  const all: Awaited<ReturnType<Move["run"]>>[] = []
+  for (let run = 0; run < runs; run++) all.push(await move.run(pair))
+  const outages = all.map(({ outage }) => outage)
+  above += outages.filter((outage) => !(outage <= move.bar)).length
+  const underWay = lost(all.map((each) => each.underWay))
+  console.log(`| ${move.name} | ${spread(outages)} | ${move.bar} | ${lost(all)} | ${underWay} |`)
+}
+
 console.log("| What happens | Without service, ms | Bar | Disturbed, ms | Lost requests |")
 console.log("| --- | --- | --- | --- | --- |")
 const chosen = scenarios.filter(({ name }) => wanted(name))
@@ -72,13 +83,21 @@ if (chosen.length > 0) {
   await using pair = await Pair.start()
   for (const scenario of chosen) await measure(pair, scenario)
 }
+console.log(
+  "\n| What moves it | Without service, ms | Bar | Lost requests | Lost of what was under way |",
+)
+console.log("| --- | --- | --- | --- | --- |")
 for (const linger of [false, true]) {
-  const name = (each: Scenario): string => each.name + (linger ? ", --linger" : "")
-  const some = [failback(0), failback(100)].filter((each) => wanted(name(each)))
-  if (some.length === 0) continue
-  await using pair = await Pair.start({ preempt: true, linger })
-  for (const each of some) await measure(pair, { ...each, name: name(each) })
+  const word = linger ? ", --linger" : ""
+  for (const preempt of [false, true]) {
+    const some = moves.filter((each) => each.preempt === preempt && wanted(each.name + word))
+    if (some.length === 0) continue
+    await using pair = await Pair.start({ preempt, linger })
+    for (const each of some) await measureMove(pair, { ...each, name: each.name + word })
+  }
 }
+console.log("\n| What happens | Without service, ms | Bar | Disturbed, ms | Lost requests |")
+console.log("| --- | --- | --- | --- | --- |")
 for (const { name, run } of arrangements.filter((each) => wanted(each.name))) {
   for (const kind of ["killed", "hung"] as const) {
     const all: Felt[] = []

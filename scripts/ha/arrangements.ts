@@ -37,7 +37,7 @@ const names: Arrangement = {
   async run(kind) {
     await using pair = await Pair.start(null)
     const [victim] = pair.balancers
-    return await pair.feel(() => strike(victim, kind), aSecond(), "10.77.0.11,10.77.0.12")
+    return await pair.feel(() => strike(victim, kind), aSecond(), { hosts: "10.77.0.11,10.77.0.12" })
   },
 }
 
@@ -62,7 +62,7 @@ const routes: Arrangement = {
       network.ip("client", `route replace ${ANYCAST}/32${now}`)
     }, LOOK_MS)
     const [victim] = balancers
-    const feeling = await pair.feel(() => strike(victim, kind), aSecond(), ANYCAST)
+    const feeling = await pair.feel(() => strike(victim, kind), aSecond(), { hosts: ANYCAST })
     clearInterval(daemon)
     return feeling
   },
@@ -78,7 +78,7 @@ const front: Arrangement = {
     writeFileSync(file, haproxyConf)
     const haproxy = network.run("front", [find("haproxy") ?? "haproxy", "-db", "-f", file])
     await until(() => answers(pair), START_MS, "HAProxy to answer")
-    const feeling = await pair.feel(() => strike(balancers[0], kind), aSecond(), FRONT)
+    const feeling = await pair.feel(() => strike(balancers[0], kind), aSecond(), { hosts: FRONT })
     haproxy.kill("SIGKILL")
     return feeling
   },

@@ -15,10 +15,12 @@ import {
   text,
 } from "../config/value-types.ts"
 import { keepalivedConf, wholeGroup } from "../ha/keepalived.ts"
+import type { VrrpNode } from "../ha/keepalived.ts"
+import { MOST_LINGERING, secondChanceRules } from "../ha/second-chance.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { command } from "./command.ts"
 import { readOptions, usageError, type Option, type OptionsOf } from "./flags.ts"
-import { trackFileOption } from "./watch-over.ts"
+import { absolutePath, trackFileOption } from "./watch-over.ts"
 
 interface KeepalivedOptions {
   readonly vips: readonly string[]
@@ -32,6 +34,8 @@ interface KeepalivedOptions {
   readonly advert: number
   readonly trackFile: string
   readonly linger: boolean
+  readonly rulesFile: string
+  readonly rules: boolean
   readonly write: string | null
 }
 
@@ -49,6 +53,8 @@ const vip: ValueType<string> = {
 const address: ValueType<string> = { ...listenHost, placeholder: "ADDR" }
 /** Adverts are counted in hundredths of a second. */
 const ADVERT_UNIT_MS = 10
+
+const RULES_FILE = "/etc/keepalived/bunlb-linger.nft"
 
 function option<T>(name: string, type: ValueType<T>, fallback: T, help: string): Option<T> {
   const defaultText = type.format(fallback)
@@ -82,7 +88,19 @@ const options: OptionsOf<KeepalivedOptions> = {
   routerId: option("router-id", integer(1, 255), 51, "Number of the group, unique in its network"),
   advert: option("advert", duration(ADVERT_UNIT_MS, 10_000), 100, "Time between two signs of life"),
   trackFile: trackFileOption,
-  linger: option("linger", boolean, false, "Answers under way survive a move; needs two sysctls"),
+  linger: option(
+    "linger",
+    boolean,
+    false,
+    "Open connections survive a move; needs nft and sysctls",
+  ),
+  rulesFile: option(
+    "rules-file",
+    absolutePath(RULES_FILE),
+    RULES_FILE,
+    "Where keepalived finds the rules that --linger needs",
+  ),
+  rules: option("rules", boolean, false, "Print these rules in the place of the configuration"),
   write: option(
     "write",
     optional(text(/./, "the name of a folder", "FOLDER"), "none"),
@@ -105,10 +123,11 @@ export const keepalived = command({
     const { interface: name, write } = asked
     judge(asked)
     const node = { ...asked, interface: name ?? "", advertMs: asked.advert }
-    if (write === null) terminal.out(keepalivedConf(node))
-    else
-      for (const file of writeAll(write, { ...node, address: asked.address ?? "" }))
-        terminal.out(file)
+    // Where it is null none of these is wanted: see judge.
+    const known = { ...node, address: asked.address ?? "" }
+    if (asked.rules) terminal.out(secondChanceRules(known))
+    else if (write === null) terminal.out(keepalivedConf(node))
+    else for (const file of writeAll(write, known)) terminal.out(file)
     return 0
   },
 })
@@ -140,6 +159,13 @@ function judge({
   if (state === "master" && !preempt) {
     throw usageError("--state master needs --preempt: who does not preempt begins as backup")
   }
+  if (asked.rules && !asked.linger) throw usageError("--rules needs --linger: only that has rules")
+  if (asked.linger && asked.address === null) {
+    throw usageError("--linger needs --address, this node's own")
+  }
+  if (asked.linger && peers.length >= MOST_LINGERING) {
+    throw usageError(`--linger: at most ${MOST_LINGERING} nodes`)
+  }
   if (asked.write === null) return
   if (asked.address === null) throw usageError("--write needs --address, this node's own")
   if (priority <= 10 * peers.length) {
@@ -147,13 +173,17 @@ function judge({
   }
 }
 
-function writeAll(folder: string, first: Parameters<typeof wholeGroup>[0]): string[] {
+function writeAll(folder: string, first: VrrpNode & { readonly address: string }): string[] {
   try {
     mkdirSync(folder, { recursive: true })
-    return wholeGroup(first).map((node) => {
-      const file = join(folder, `keepalived-${node.address}.conf`)
-      writeFileSync(file, `${keepalivedConf(node)}\n`)
-      return file
+    return wholeGroup(first).flatMap((node) => {
+      const files = [[`keepalived-${node.address}.conf`, keepalivedConf(node)]]
+      if (node.linger) files.push([`bunlb-linger-${node.address}.nft`, secondChanceRules(node)])
+      return files.map(([name = "", content = ""]) => {
+        const file = join(folder, name)
+        writeFileSync(file, `${content}\n`)
+        return file
+      })
     })
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason"

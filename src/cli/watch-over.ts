@@ -1,4 +1,5 @@
 /** `bunlb watch`: watches over the bunlb of this node and tells keepalived whether it may hold the address. */
+import type { ValueType } from "../config/setting.ts"
 import { duration, boolean, text } from "../config/value-types.ts"
 import type { Settings } from "../config/settings.ts"
 import { QUICK_LOOK_MS, ReloadTriggers } from "../fleet/triggers.ts"
@@ -25,13 +26,14 @@ interface WatchOptions {
 /** Where `bunlb keepalived` and the units in scripts/deploy/keepalived look for it. */
 const TRACK_FILE = "/run/bunlb-watch/fault"
 
+/** keepalived knows no relative one. */
+export function absolutePath(example: string): ValueType<string> {
+  return text(/^\/[^\s"]+$/, `an absolute path without spaces such as ${example}`, "PATH")
+}
+
 export const trackFileOption: Option<string> = {
   name: "track-file",
-  type: text(
-    /^\/[^\s"]+$/,
-    "an absolute path without spaces such as /run/bunlb-watch/fault",
-    "PATH",
-  ),
+  type: absolutePath(TRACK_FILE),
   group: "Flags",
   help: "File that says 0, or 1 for a fault",
   default: TRACK_FILE,

@@ -7,6 +7,8 @@
  * moves all open connections are cut. Priorities are high, for a standby waits the longer the lower its own is:
  * (256 - priority) / 256 of an interval. A file that is not there yet is made with a fault in it.
  */
+import { BFD_MS } from "./second-chance.ts"
+
 export interface VrrpNode {
   readonly interface: string
   /** With prefix length: `10.0.0.100/24`. All of one family. */
@@ -23,6 +25,8 @@ export interface VrrpNode {
   readonly trackFile: string
   /** The address stays on `lo` of every node, so that a node that gives it up can finish what it was answering. */
   readonly linger: boolean
+  /** Where the rules of nftables are that `linger` needs: see second-chance.ts. */
+  readonly rulesFile: string
 }
 
 /** A node that has just come back may have a cold cache, or leave again. */
@@ -39,6 +43,7 @@ export function keepalivedConf(node: VrrpNode): string {
     "  # Neighbours that have missed the news hear it again.",
     "  vrrp_garp_master_delay 1",
     "  vrrp_garp_master_refresh 60",
+    ...rules(node),
     "}",
     "",
     "# 0: fine. 1: this node must not hold the address.",
@@ -72,7 +77,7 @@ export function keepalivedConf(node: VrrpNode): string {
 }
 
 /** Needs arp_ignore=1 and arp_announce=2, else a standby would claim the address. */
-function lingering({ linger, vips }: VrrpNode): string[] {
+function lingering({ linger, vips, peers, address }: VrrpNode): string[] {
   if (!linger) return []
   const whole = vips.map((vip) => vip.replace(/\/\d+$/, vip.includes(":") ? "/128" : "/32"))
   return [
@@ -81,6 +86,29 @@ function lingering({ linger, vips }: VrrpNode): string[] {
     ...whole.map((vip) => `  ${vip} dev lo`),
     "}",
     "",
+    "# Who is heard can be asked for the connections it had.",
+    ...peers.flatMap((peer, index) => [
+      `bfd_instance bunlb${index + 1} {`,
+      `  neighbor_ip ${peer}`,
+      ...(address === null ? [] : [`  source_ip ${address}`]),
+      `  min_rx ${BFD_MS}`,
+      `  min_tx ${BFD_MS}`,
+      "}",
+      "",
+    ]),
+  ]
+}
+
+function rules({ linger, rulesFile, vips }: VrrpNode): string[] {
+  if (!linger) return []
+  const family = vips.some((vip) => vip.includes(":")) ? "ip6" : "ip"
+  return [
+    "  bfd_priority -20",
+    "  # By which connections outlive a move of their address.",
+    "  script_user root",
+    "  enable_script_security",
+    `  startup_script "/usr/sbin/nft -f ${rulesFile}"`,
+    `  shutdown_script "/usr/sbin/nft delete table ${family} bunlb_linger"`,
   ]
 }
 
@@ -94,7 +122,9 @@ function preemption({ preempt, state }: VrrpNode): string[] {
  * This node and each of its peers, seen from itself; priorities fall by ten. The first is the best, so that the nodes
  * agree who goes first.
  */
-export function wholeGroup(first: VrrpNode & { readonly address: string }): VrrpNode[] {
+export function wholeGroup<Node extends VrrpNode & { readonly address: string }>(
+  first: Node,
+): Node[] {
   const addresses = [first.address, ...first.peers]
   return addresses.map((address, index) => ({
     ...first,

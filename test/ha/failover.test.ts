@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { find } from "../matrix/programs.ts"
+import { watcherEnded } from "./moves.ts"
 import { Network } from "./network.ts"
 import { Pair } from "./pair.ts"
 import { hungAll, killed } from "./scenarios.ts"
@@ -38,3 +39,17 @@ describe.skipIf(obstacle !== null)("the address moves", () => {
     )
   }
 })
+
+const noRules = obstacle ?? (find("nft") === null ? "nft is not installed" : null)
+if (noRules !== null) console.error(`not run: a move that loses nothing: ${noRules}`)
+
+test.skipIf(noRules !== null)(
+  "with --linger a move cuts nothing that is under way",
+  async () => {
+    await using pair = await Pair.start({ linger: true, atOnceMs: BUSY_MACHINE_MS / 2 })
+    const { underWay } = await watcherEnded.run(pair)
+    expect(underWay.requests).toBeGreaterThan(100)
+    expect(underWay.how).toEqual({})
+  },
+  { timeout: LIMIT_MS, retry: 2 },
+)

@@ -47,12 +47,43 @@ test("every flag reaches the file", async () => {
   expect((await ask(`${usual} --preempt`)).out).toContain("\n  preempt_delay 5\n")
 })
 
-test("--linger keeps each address on lo, alone", async () => {
-  const four = linesOf((await ask(`${usual} --vip 10.0.0.101/24 --linger`)).out)
+const own = "--address 10.0.0.11 --linger"
+
+test("--linger keeps each address on lo, lets the peers be heard and loads the rules", async () => {
+  const { out } = await ask(`${usual} --vip 10.0.0.101/24 --peer 10.0.0.13 ${own}`)
+  const four = linesOf(out)
   expect(four).toContain("10.0.0.100/32 dev lo")
   expect(four).toContain("10.0.0.101/32 dev lo")
-  const six = "keepalived --vip fd00::100/64 --interface eth0 --peer fd00::2 --linger"
-  expect(linesOf((await ask(six)).out)).toContain("fd00::100/128 dev lo")
+  for (const peer of ["10.0.0.12", "10.0.0.13"]) expect(four).toContain(`neighbor_ip ${peer}`)
+  expect(four).toContain("source_ip 10.0.0.11")
+  expect(four).toContain('startup_script "/usr/sbin/nft -f /etc/keepalived/bunlb-linger.nft"')
+  expect(four).toContain('shutdown_script "/usr/sbin/nft delete table ip bunlb_linger"')
+  const elsewhere = linesOf((await ask(`${usual} ${own} --rules-file /etc/l.nft`)).out)
+  expect(elsewhere).toContain('startup_script "/usr/sbin/nft -f /etc/l.nft"')
+  const six =
+    "keepalived --vip fd00::100/64 --interface eth0 --peer fd00::2 --address fd00::1 --linger"
+  const lines = linesOf((await ask(six)).out)
+  expect(lines).toContain("fd00::100/128 dev lo")
+  expect(lines).toContain('shutdown_script "/usr/sbin/nft delete table ip6 bunlb_linger"')
+})
+
+test("--rules: every node has the same ring, and a mark of its own", async () => {
+  const ring = ["10.0.0.9", "10.0.0.10", "10.0.0.11"]
+  const marks = await Promise.all(
+    ring.map(async (address) => {
+      const peers = ring.filter((other) => other !== address).toReversed()
+      const group = `--address ${address} ${peers.map((peer) => `--peer ${peer}`).join(" ")}`
+      const line = `keepalived --vip 10.0.0.100/24 --interface eth0 ${group} --linger --rules`
+      const rules = linesOf((await ask(line)).out)
+      const asked = rules.map((each) => /dup to (\S+) drop/.exec(each)?.[1]).filter(Boolean)
+      expect(asked.toSorted()).toEqual(peers.toSorted())
+      const mark = rules.map((each) => /dscp set (0x..)/.exec(each)?.[1]).find(Boolean)
+      return [mark, asked[0]]
+    }),
+  )
+  expect(new Set(marks.map(([mark]) => mark)).size).toBe(3)
+  // Each begins with the next one, so that whoever follows it comes to all.
+  expect(new Set(marks.map(([, first]) => first)).size).toBe(3)
 })
 
 test("--write makes a file for each node, seen from itself", async () => {
@@ -103,6 +134,12 @@ test.each<[string, string]>([
     `${usual} --write x --address 10.0.0.11 --priority 10`,
     "--priority: 10 is too low for 1 peers, ten apart",
   ],
+  [`${usual} --linger`, "--linger needs --address, this node's own"],
+  [`${usual} --rules`, "--rules needs --linger: only that has rules"],
+  [
+    `${usual} ${own} ${Array.from({ length: 15 }, (_, n) => `--peer 10.0.1.${n}`).join(" ")}`,
+    "--linger: at most 16 nodes",
+  ],
   ["watch --admin off", "--admin: expected HOST:PORT, got off"],
   [
     "watch --track-file fault",
@@ -111,6 +148,18 @@ test.each<[string, string]>([
   ],
 ])("bunlb %s", async (line, fault) => {
   expect(await ask(line)).toEqual({ code: 2, out: "", complaints: `bunlb: ${fault}` })
+})
+
+test("--write --linger makes the rules of each node too", async () => {
+  const place = join(folder, "lingering")
+  await ask(`${usual} ${own} --write ${place}`)
+  expect(readdirSync(place).toSorted()).toEqual(
+    ["11", "12"]
+      .flatMap((last) => [`bunlb-linger-10.0.0.${last}.nft`, `keepalived-10.0.0.${last}.conf`])
+      .toSorted(),
+  )
+  const rules = readFileSync(join(place, "bunlb-linger-10.0.0.12.nft"), "utf8")
+  expect(rules).toContain("dup to 10.0.0.11 drop")
 })
 
 test("the examples in scripts/deploy/keepalived are what it writes", async () => {
@@ -130,7 +179,7 @@ test.skipIf(obstacle !== null)("keepalived takes it", async () => {
   network.host("node", 11)
   const file = join(folder, "checked.conf")
   const judge = [find("keepalived") ?? "", "--config-test", "-f", file]
-  for (const more of ["", " --preempt", " --preempt --state master", " --linger"]) {
+  for (const more of ["", " --preempt", " --preempt --state master", ` ${own}`]) {
     const { out } = await ask(`${usual} --track-file ${folder}/fault${more}`)
     writeFileSync(file, out)
     const judged = network.run("node", judge)

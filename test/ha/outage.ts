@@ -20,6 +20,9 @@ export interface Felt {
   readonly how: Readonly<Record<string, number>>
 }
 
+/** How many there were, how many of them failed, and how. */
+export type Losses = Pick<Felt, "requests" | "lost" | "how">
+
 /** Whoever waits longer does not feel served. */
 export const AT_ONCE_MS = 250
 

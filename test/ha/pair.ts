@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { keepalivedConf, wholeGroup } from "../../src/ha/keepalived.ts"
+import { secondChanceRules } from "../../src/ha/second-chance.ts"
 import type { VrrpNode } from "../../src/ha/keepalived.ts"
 import { find } from "../matrix/programs.ts"
 import { BunlbProcess } from "../support/processes.ts"
@@ -13,7 +14,7 @@ import { root } from "../support/source.ts"
 import { until } from "../support/until.ts"
 import { Network } from "./network.ts"
 import { AT_ONCE_MS, felt } from "./outage.ts"
-import type { Asked, Felt } from "./outage.ts"
+import type { Asked, Felt, Losses } from "./outage.ts"
 
 export const VIP = "10.77.0.100"
 const PORT = "80"
@@ -29,6 +30,8 @@ const bunlb = executable ? [executable] : [process.execPath, join(root, "src", "
 /** As the units in scripts/deploy/keepalived have it: before all that is not needed to balance. */
 const first = (niceness: number): string[] => ["nice", "-n", String(niceness)]
 
+type OwnNode = VrrpNode & { readonly address: string }
+
 export class Balancer {
   #main: BunlbProcess | null = null
   watcher: BunlbProcess | null = null
@@ -38,7 +41,7 @@ export class Balancer {
     readonly network: Network,
     readonly name: string,
     readonly folder: string,
-    readonly vrrp: VrrpNode | null,
+    readonly vrrp: OwnNode | null,
   ) {}
 
   get holds(): boolean {
@@ -77,12 +80,23 @@ export class Balancer {
   startKeepalived(): void {
     if (this.vrrp === null) return
     const file = (end: string): string => join(this.folder, `${this.name}.${end}`)
-    writeFileSync(file("conf"), keepalivedConf(this.vrrp))
+    const node = { ...this.vrrp, rulesFile: file("nft") }
+    writeFileSync(file("conf"), keepalivedConf(node))
+    writeFileSync(node.rulesFile, secondChanceRules(node))
     // One that was killed has left them, and the next would think that it still runs.
-    for (const end of ["pid", "vrrp.pid"]) rmSync(file(end), { force: true })
-    const place = ["-f", file("conf"), "-p", file("pid"), "-r", file("vrrp.pid")]
+    for (const end of ["pid", "vrrp.pid", "bfd.pid"]) rmSync(file(end), { force: true })
+    const place = [
+      "-f",
+      file("conf"),
+      "-p",
+      file("pid"),
+      "-r",
+      file("vrrp.pid"),
+      "-b",
+      file("bfd.pid"),
+    ]
     const program = find("keepalived") ?? "keepalived"
-    this.keepalived = this.network.run(this.name, [program, "-n", "-l", "-D", "-P", ...place])
+    this.keepalived = this.network.run(this.name, [program, "-n", "-l", "-D", ...place])
   }
 
   signal(pids: readonly number[], signal: NodeJS.Signals): void {
@@ -149,6 +163,7 @@ export class Pair implements AsyncDisposable {
       linger: vrrp?.linger ?? false,
       ...{ interface: "eth0", vips: [`${VIP}/24`], address: one ?? "", peers: [two ?? ""] },
       trackFile: "",
+      rulesFile: "",
     })
     const [first, second] = ["one", "two"].map((name, index) => {
       const node = nodes[index]
@@ -197,20 +212,38 @@ export class Pair implements AsyncDisposable {
   async feel(
     event: () => void | Promise<void>,
     over: () => boolean,
-    hosts: string = VIP,
-    path: string = "/",
+    { hosts = VIP, path = "/" }: { hosts?: string; path?: string } = {},
   ): Promise<Felt> {
-    const program = [process.execPath, join(import.meta.dir, "client.ts")]
-    const client = this.network.run("client", [...program, hosts, PORT, String(EVERY_MS), path])
-    await client.line(/^asks$/, START_MS)
+    const client = await this.#client("client.ts", hosts, PORT, String(EVERY_MS), path)
     await Bun.sleep(BEFORE_MS)
     await event()
     await until(over, START_MS, "the end of what was to happen")
     await Bun.sleep(AFTER_MS)
+    return felt(await this.#toldBy(client), this.#atOnceMs)
+  }
+
+  /** The same, and what becomes of exchanges that are under way all the time. */
+  async feelAll(
+    event: () => void | Promise<void>,
+    over: () => boolean,
+  ): Promise<Felt & { underWay: Losses }> {
+    const long = await this.#client("long-client.ts", VIP, PORT)
+    const feeling = await this.feel(event, over)
+    return { ...feeling, underWay: felt(await this.#toldBy(long)) }
+  }
+
+  async #client(program: string, ...flags: string[]): Promise<BunlbProcess> {
+    const line = [process.execPath, join(import.meta.dir, program), ...flags]
+    const client = this.network.run("client", line)
+    await client.line(/^asks$/, START_MS)
+    return client
+  }
+
+  async #toldBy(client: BunlbProcess): Promise<Asked[]> {
     client.kill("SIGTERM")
     const [line] = await client.line(/^\[.*\]$/, START_MS)
     await client.exited()
-    return felt(JSON.parse(line) as Asked[], this.#atOnceMs)
+    return JSON.parse(line) as Asked[]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,10 +1,6 @@
 /** What can befall the balancer that holds the address, how it is healed, and how long clients may go without. */
-import { until } from "../support/until.ts"
 import type { Felt } from "./outage.ts"
-import { VIP } from "./pair.ts"
 import type { Pair } from "./pair.ts"
-
-const START_MS = 20_000
 
 export interface Scenario {
   readonly name: string
@@ -91,62 +87,13 @@ function withoutKeepalived(name: string, signal: "SIGTERM" | "SIGKILL", bar: num
   }
 }
 
-const watcherKilled: Scenario = {
-  name: "watcher ended (SIGTERM)",
-  bar: 300,
-  async run(pair) {
-    const [active, standby] = await pair.roles()
-    const feeling = await pair.feel(
-      () => active.watcher?.kill("SIGTERM"),
-      () => standby.holds,
-    )
-    await active.startWatcher()
-    return feeling
-  },
-}
-
-const drained: Scenario = {
-  name: "balancer drains (SIGTERM)",
-  bar: 300,
-  async run(pair) {
-    const [active, standby] = await pair.roles()
-    const feeling = await pair.feel(
-      () => active.signal([active.master], "SIGTERM"),
-      () => standby.holds,
-    )
-    await active.ended()
-    await active.startBunlb()
-    return feeling
-  },
-}
-
 export const scenarios: readonly Scenario[] = [
   killed,
   hungAll,
   hungWorkers,
   hungMaster,
   hungWorker,
-  drained,
   linkCut,
   withoutKeepalived("keepalived stopped (SIGTERM)", "SIGTERM", 300),
   withoutKeepalived("keepalived killed (SIGKILL)", "SIGKILL", 500),
-  watcherKilled,
 ]
-
-/** For a pair that preempts; what is lost is what was under way in that moment, of answers that take so long. */
-export function failback(answerMs: number): Scenario {
-  return {
-    name: `failback, answers take ${answerMs} ms`,
-    bar: 300,
-    async run(pair) {
-      const [active, standby] = pair.balancers
-      const back = (): boolean => active.holds && !standby.holds && !standby.fault
-      await until(back, START_MS, "the better one to hold the address")
-      await active.kill()
-      await until(() => standby.holds, START_MS, "the standby to take over")
-      await active.startBunlb()
-      // It is taken back some seconds after this: a start is not what is to be felt.
-      return await pair.feel(() => {}, back, VIP, `/delay/${answerMs}`)
-    },
-  }
-}

@@ -1,0 +1,62 @@
+/**
+ * A program: a node of a group that lingers, without keepalived: it answers each line with its own name before it, and
+ * lets its peers hear it as BFD does; on SIGUSR2 it forgets its connections. As a client it sends a line at a time and prints the answers.
+ *
+ *   bun test/ha/echo-node.ts serve NAME PORT PEER...
+ *   bun test/ha/echo-node.ts ask HOST PORT
+ */
+import { createSocket } from "node:dgram"
+import { BFD_MS } from "../../src/ha/second-chance.ts"
+
+const BFD_PORT = 3784
+const ASK_MS = 10
+
+const [role, ...rest] = process.argv.slice(2)
+if (role === "serve") serve(...(rest as [string, string]))
+else ask(...(rest as [string, string]))
+
+function serve(name: string, port: string, ...peers: string[]): void {
+  const open = new Set<Bun.Socket>()
+  Bun.listen({
+    hostname: "0.0.0.0",
+    port: Number(port),
+    socket: {
+      open: (socket) => void open.add(socket),
+      data: (socket, lines) => {
+        for (const line of lines.toString().trim().split("\n")) socket.write(`${name}:${line}\n`)
+      },
+      close: (socket) => void open.delete(socket),
+    },
+  })
+  process.on("SIGUSR2", () => {
+    for (const socket of open) socket.terminate()
+    console.log("forgot")
+  })
+  const beat = createSocket("udp4")
+  beat.bind(0, () => {
+    beat.setTTL(255)
+    setInterval(() => {
+      for (const peer of peers) beat.send("alive", BFD_PORT, peer, () => {})
+    }, BFD_MS)
+    console.log("serves")
+  })
+}
+
+function ask(host: string, port: string): void {
+  let sent = 0
+  const dial = Bun.connect({
+    hostname: host,
+    port: Number(port),
+    socket: {
+      data: (_socket, answer) => console.log(answer.toString().trim()),
+      close: (_socket, error) => end(error === undefined ? "closed" : "reset"),
+    },
+  })
+  dial.catch(() => end("refused"))
+  void dial.then((socket) => setInterval(() => void socket.write(`${++sent}\n`), ASK_MS))
+}
+
+function end(how: string): void {
+  console.log(how)
+  process.exit(0)
+}

@@ -93,6 +93,8 @@ function lingering({ linger, vips, peers, address }: VrrpNode): string[] {
       ...(address === null ? [] : [`  source_ip ${address}`]),
       `  min_rx ${BFD_MS}`,
       `  min_tx ${BFD_MS}`,
+      "  # Its own judgement is of no use here, and after a pause it would fall silent for longer.",
+      "  multiplier 50",
       "}",
       "",
     ]),

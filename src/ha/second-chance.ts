@@ -13,14 +13,15 @@
  */
 import { isIP } from "node:net"
 
-/** A sign of life each BFD_MS; five may be missing. */
+/** A sign of life each BFD_MS; ten may be missing. */
 export const BFD_MS = 100
-const HEARD_MS = 5 * BFD_MS
+const HEARD_MS = 10 * BFD_MS
 /** No client is so far away that its packets come with fewer. */
 const LEAST_HOPS = 10
 const BFD_PORT = 3784
 /** Against a flood of packets that belong nowhere: above it they are refused here, as if there were no such rules. */
 const MOST_PER_SECOND = 100_000
+const MOST_AT_ONCE = 10_000
 
 /** As many as there are marks. */
 export const MOST_LINGERING = 16
@@ -74,7 +75,7 @@ export function secondChanceRules({ vips, address, peers }: Lingering): string {
     ),
     "    # Each round takes one, and below zero it would begin anew.",
     `    ${ip} ${hops} < ${LEAST_HOPS} return`,
-    `    limit rate over ${MOST_PER_SECOND}/second return`,
+    `    limit rate over ${MOST_PER_SECOND}/second burst ${MOST_AT_ONCE} packets return`,
     `    ${ip} dscp != { ${marks.join(", ")} } ${ip} dscp set ${markOf(place)}`,
     ...others.map((peer) => `    iif @${heard(peer)} dup to ${peer} drop`),
     "  }",

@@ -1,6 +1,6 @@
 /**
  * A program: a node of a group that lingers, without keepalived: it answers each line with its own name before it, and
- * lets its peers hear it as BFD does; on SIGUSR2 it forgets its connections. As a client it sends a line at a time and prints the answers.
+ * lets its peers hear it as BFD does; on SIGUSR2 it forgets its connections. As a client it sends a line at a time and prints what is answered.
  *
  *   bun test/ha/echo-node.ts serve NAME PORT PEER...
  *   bun test/ha/echo-node.ts ask HOST PORT
@@ -10,10 +10,11 @@ import { BFD_MS } from "../../src/ha/second-chance.ts"
 
 const BFD_PORT = 3784
 const ASK_MS = 10
+const ASKING = 30
 
 const [role, ...rest] = process.argv.slice(2)
 if (role === "serve") serve(...(rest as [string, string]))
-else ask(...(rest as [string, string]))
+else void ask(...(rest as [string, string]))
 
 function serve(name: string, port: string, ...peers: string[]): void {
   const open = new Set<Bun.Socket>()
@@ -42,18 +43,27 @@ function serve(name: string, port: string, ...peers: string[]): void {
   })
 }
 
-function ask(host: string, port: string): void {
-  let sent = 0
-  const dial = Bun.connect({
-    hostname: host,
-    port: Number(port),
-    socket: {
-      data: (_socket, answer) => console.log(answer.toString().trim()),
-      close: (_socket, error) => end(error === undefined ? "closed" : "reset"),
-    },
-  })
-  dial.catch(() => end("refused"))
-  void dial.then((socket) => setInterval(() => void socket.write(`${++sent}\n`), ASK_MS))
+/** All connections ask at the same moment, so that their packets come in a row; the first one prints. */
+async function ask(host: string, port: string): Promise<void> {
+  const dial = (index: number): Promise<Bun.Socket> =>
+    Bun.connect({
+      hostname: host,
+      port: Number(port),
+      socket: {
+        data: (_socket, answer) => void (index === 0 && console.log(answer.toString().trim())),
+        close: (_socket, error) => end(error === undefined ? "closed" : "reset"),
+      },
+    })
+  try {
+    const sockets = await Promise.all(Array.from({ length: ASKING }, (_, index) => dial(index)))
+    let sent = 0
+    setInterval(() => {
+      sent++
+      for (const socket of sockets) socket.write(`${sent}\n`)
+    }, ASK_MS)
+  } catch {
+    end("refused")
+  }
 }
 
 function end(how: string): void {

@@ -7,6 +7,8 @@ import type { Felt, Losses } from "./outage.ts"
 import type { Pair } from "./pair.ts"
 
 const START_MS = 20_000
+/** As long as bunlb drains at most. */
+const DRAIN_MS = 35_000
 
 export interface Move {
   readonly name: string
@@ -59,7 +61,7 @@ const drained: Move = {
       () => active.signal([active.master], "SIGTERM"),
       () => standby.holds,
     )
-    await active.ended()
+    await active.ended(DRAIN_MS)
     await active.startBunlb()
     return feeling
   },

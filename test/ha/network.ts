@@ -2,6 +2,7 @@
  * A small network of its own: hosts as network namespaces on one switch, which is a bridge in another namespace. The
  * machine's own interfaces are not touched. Needs root. Use `await using`: what runs in it ends with it.
  */
+import { find } from "../matrix/programs.ts"
 import { BunlbProcess } from "../support/processes.ts"
 
 const prefix = "10.77.0"
@@ -66,6 +67,13 @@ export class Network implements AsyncDisposable {
 
   has(host: string, address: string): boolean {
     return this.ip(host, "-o addr show dev eth0").includes(` ${address}/`)
+  }
+
+  /** What nftables has. */
+  async rules(host: string): Promise<string> {
+    const listed = this.run(host, [find("nft") ?? "nft", "list", "ruleset"])
+    await listed.exited()
+    return listed.lines.join("\n")
   }
 
   run(host: string, command: readonly string[]): BunlbProcess {

@@ -20,6 +20,11 @@ export const VIP = "10.77.0.100"
 const PORT = "80"
 const START_MS = 20_000
 const EVERY_MS = 5
+const FIRST_PORT = 10_000
+const PORTS = 2_000
+const PORT_SPANS = 26
+/** TIME-WAIT of Linux, and as long as a test at most. */
+const FORGOTTEN_MS = 80_000
 /** Before and after what happens. */
 const BEFORE_MS = 350
 const AFTER_MS = 700
@@ -109,8 +114,8 @@ export class Balancer {
     await this.#main?.exited()
   }
 
-  async ended(): Promise<void> {
-    await this.#main?.exited()
+  async ended(ms: number): Promise<void> {
+    await this.#main?.exited(ms)
   }
 
   /** SIGTERM gives the address up; SIGKILL, of it and its child, leaves it where it is. */
@@ -135,6 +140,8 @@ interface PairOptions {
 export class Pair implements AsyncDisposable {
   readonly balancers: readonly [Balancer, Balancer]
   readonly #atOnceMs: number
+  #felt = 0
+  readonly #freshAt: number[] = []
 
   private constructor(
     readonly network: Network,
@@ -198,6 +205,13 @@ export class Pair implements AsyncDisposable {
     if (this.balancers[0].vrrp === null) return
     for (const each of this.balancers) each.startKeepalived()
     await this.roles()
+    if (!this.balancers[0].vrrp.linger) return
+    // BFD begins slowly, at one packet a second.
+    const heard = async (): Promise<boolean> => {
+      const all = await Promise.all(this.balancers.map(({ name }) => this.network.rules(name)))
+      return all.every((rules) => rules.includes("expires"))
+    }
+    await until(heard, START_MS, "each to hear the other")
   }
 
   /** Waits until both are well and exactly one holds the address: that one, and the other. */
@@ -227,9 +241,22 @@ export class Pair implements AsyncDisposable {
     event: () => void | Promise<void>,
     over: () => boolean,
   ): Promise<Felt & { underWay: Losses }> {
+    await this.#freshPorts()
     const long = await this.#client("long-client.ts", VIP, PORT)
     const feeling = await this.feel(event, over)
     return { ...feeling, underWay: felt(await this.#toldBy(long)) }
+  }
+
+  /**
+   * Ports that the client has not used for a minute. Where the address moves to and fro faster than that, the node it
+   * comes to may still keep the end of an old connection (TIME-WAIT) of the same two ends as one that is to go on.
+   */
+  async #freshPorts(): Promise<void> {
+    const span = this.#felt++ % PORT_SPANS
+    await Bun.sleep(Math.max(0, (this.#freshAt[span] ?? 0) - performance.now()))
+    this.#freshAt[span] = performance.now() + FORGOTTEN_MS
+    const first = FIRST_PORT + span * PORTS
+    this.network.sysctl("client", `net.ipv4.ip_local_port_range=${first} ${first + PORTS - 1}`)
   }
 
   async #client(program: string, ...flags: string[]): Promise<BunlbProcess> {

@@ -37,7 +37,9 @@ const names: Arrangement = {
   async run(kind) {
     await using pair = await Pair.start(null)
     const [victim] = pair.balancers
-    return await pair.feel(() => strike(victim, kind), aSecond(), { hosts: "10.77.0.11,10.77.0.12" })
+    return await pair.feel(() => strike(victim, kind), aSecond(), {
+      hosts: "10.77.0.11,10.77.0.12",
+    })
   },
 }
 

@@ -4,9 +4,9 @@
  * answers the client itself. So nothing is cut that was under way: downloads, uploads, tunnels.
  *
  * A packet that nobody knows comes back and is then this node's own to refuse: by its own mark, in the bits of DSCP
- * that RFC 2474 section 6 leaves to local use, so that it goes round once. (It may be the last of a handshake with a SYN
- * cookie, which only the node that made it can judge.) Nobody is asked who has been silent for HEARD_MS, for clients of
- * a node that is dead must be told at once; keepalived's BFD is what makes them heard.
+ * that RFC 2474 section 6 leaves to local use, so that it goes round once. (It may be the last of a handshake with a
+ * SYN cookie, which only the node that made it can judge.) Nobody is asked who has been silent for HEARD_MS, for
+ * clients of a node that is dead must be told; keepalived's BFD is what makes them heard.
  *
  * Cost: one more look for the socket of each packet that comes to the address; a packet more, on the nodes' own
  * network, for each that belongs elsewhere.
@@ -42,7 +42,7 @@ export function secondChanceRules({ vips, address, peers }: Lingering): string {
   const marks = ring.map((_, index) => markOf(index))
   const lines = [
     "#!/usr/sbin/nft -f",
-    "# For a group of keepalived that lingers, made by: bunlb keepalived. See docs/high-availability.md",
+    "# Made by: bunlb keepalived --linger. See docs/high-availability.md",
     `table ${ip} bunlb_linger`,
     `delete table ${ip} bunlb_linger`,
     "",
@@ -63,7 +63,7 @@ export function secondChanceRules({ vips, address, peers }: Lingering): string {
       (peer) =>
         `    ${ip} saddr ${peer} ${ip} ${hops} 255 udp dport ${BFD_PORT} update @${heard(peer)} { iif }`,
     ),
-    "    # A socket that listens is all that this node has for it: it belongs to another's connection.",
+    "    # A socket that listens is all that this node has for it: it is another's.",
     `    ${ip} daddr { ${all} } tcp flags & syn == 0 socket wildcard 1 jump elsewhere`,
     "  }",
     "",

@@ -1,6 +1,7 @@
 /**
  * A program: a node of a group that lingers, without keepalived: it answers each line with its own name before it, and
- * lets its peers hear it as BFD does; on SIGUSR2 it forgets its connections. As a client it sends a line at a time and prints what is answered.
+ * lets its peers hear it as BFD does; on SIGUSR2 it forgets its connections. As a client it sends a line at a time and
+ * prints what is answered.
  *
  *   bun test/ha/echo-node.ts serve NAME PORT PEER...
  *   bun test/ha/echo-node.ts ask HOST PORT

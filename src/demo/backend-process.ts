@@ -43,9 +43,14 @@ export class BackendProcess {
     }
   }
 
-  async stop(): Promise<void> {
+  /** From now on its end is what was wanted: nothing is said of it, and it does not come back. */
+  release(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+  }
+
+  async stop(): Promise<void> {
+    this.release()
     // SIGKILL ends a frozen one as well.
     this.#child?.kill("SIGKILL")
     await this.#child?.exited

@@ -36,6 +36,7 @@ export async function runDemo({ port, log, workers }: DemoOptions): Promise<numb
     fleet = await startFleet(demoSettings(port, workers, backends), log)
     console.log(await invitation(fleet, backends))
     await signalled
+    for (const backend of backends) backend.release()
   } finally {
     await fleet?.stop()
     await Promise.all(backends.map((backend) => backend.stop()))
@@ -93,7 +94,7 @@ async function invitation(fleet: Fleet, backends: readonly BackendProcess[]): Pr
     [`curl ${url}/`, "the backends take turns, in each worker"],
     [`curl ${url}/echo`, "what a backend receives"],
     [`curl -N ${url}/stream`, "events as they happen"],
-    [`kill -9 ${victim}`, `kill a backend: nobody notices; back after ${RETURN_MS / 1000} s`],
+    [`kill -9 ${victim}`, `kill one: nobody notices; back in ${RETURN_MS / 1000} s`],
     [`kill -STOP ${victim}`, `freeze it; kill -CONT ${victim} wakes it`],
     [`${admin}/`, "the dashboard, for a browser"],
     [`curl ${admin}/metrics`, "figures"],

@@ -1,7 +1,11 @@
 /** The demo as a newcomer starts it: two backends, one of them killed, nobody notices, Ctrl-C ends all of it. */
 import { expect, test } from "bun:test"
+import { join } from "node:path"
+import { BackendProcess } from "../../src/demo/backend-process.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { until } from "../support/until.ts"
+
+const main = join(import.meta.dir, "../../src/main.ts")
 
 test("serves, survives a kill -9, tells of it, and leaves nothing behind", async () => {
   await using demo = spawnBunlb(["demo"])
@@ -43,4 +47,19 @@ test("serves, survives a kill -9, tells of it, and leaves nothing behind", async
   expect(await demo.exited()).toBe(0)
   for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow()
   await expect(fetch(url)).rejects.toThrow()
+})
+
+test.each(["kept", "released"])("the end of a backend that is %s", async (how) => {
+  const lines: string[] = []
+  const say = (line: string): void => void lines.push(line)
+  const log = { error: say, warn: say, info: say, debug: say, debugging: false }
+  const backend = new BackendProcess([process.execPath, main], "one", log)
+  await backend.start()
+  // As the demo does at once when Ctrl-C has reached it, for it has reached the backends too.
+  if (how === "released") backend.release()
+  process.kill(backend.pid, "SIGKILL")
+  await Bun.sleep(400)
+  await backend.stop()
+  expect(lines.join()).toEndWith(how === "released" ? "" : "ended: signal SIGKILL; back in 8 s")
+  expect(lines).toHaveLength(how === "released" ? 0 : 1)
 })

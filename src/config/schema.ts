@@ -179,7 +179,11 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     "Time between two probes of a backend",
   ),
   "health.timeout": health(duration(10, HOUR), 2 * SECOND, "Time for a probe to succeed"),
-  "health.expect": health(list(statusRange, 16), [[200, 200]], "Status codes that count as well"),
+  "health.expect": health(
+    list(statusRange, 16),
+    [[200, 200]],
+    "Status codes of a backend that is well",
+  ),
   "health.host": health(optional(hostField, "the backend's own"), null, "Host field of the probe"),
   "health.failures": health(integer(1, 100), 3, "Failures in a row that take a backend out"),
   "health.successes": health(integer(1, 100), 2, "Successes in a row that bring it back"),

@@ -63,7 +63,7 @@ export interface HealthSettings {
   readonly path: string
   readonly interval: Milliseconds
   readonly timeout: Milliseconds
-  /** Status codes that count as well, inclusive ranges. */
+  /** Status codes of a backend that is well, inclusive ranges. */
   readonly expect: readonly (readonly [number, number])[]
   /** Host field of the probe, or null for the backend's own. */
   readonly host: string | null

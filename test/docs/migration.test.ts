@@ -41,7 +41,9 @@ test("each of the others stands beside a file of bunlb", () => {
 })
 
 testWith("nginx")("nginx takes its own", async () => {
-  const whole = `pid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\n${shown("nginx")[0]}\n}`
+  // Its own folders of logs are root's.
+  const logs = `pid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;`
+  const whole = `${logs}\n${shown("nginx")[0]}\n}`
   const path = file("nginx.conf", whole)
   const [code, said] = await judge("nginx", "-t", "-p", folder, "-c", path)
   expect([code, said]).toEqual([0, expect.stringContaining("test is successful")])

@@ -159,7 +159,7 @@ describe("the end is blamed on", () => {
       connect: 250,
       responseHead: 250,
       backendBody: 250,
-      clientBody: 250,
+      clientBody: 600,
       clientHead: 250,
     },
     retries: { max: 0 },

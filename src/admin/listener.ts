@@ -5,6 +5,7 @@
 import type { AdminAddress } from "../config/admin-address.ts"
 import { hearThoseOf, ignoreNewcomersOf } from "../net/newcomers.ts"
 import { BunlbError } from "../observe/errors.ts"
+import { limitConnections } from "./crowd.ts"
 import { bindSocket } from "./unix-listener.ts"
 
 /** The place is that of a bunlb which leaves, and this is its real port; null for a socket. */
@@ -82,6 +83,7 @@ function onSocket(path: string, handlers: Handlers, shared: boolean): Bound {
 
 function onPort(host: string, port: number, handlers: Handlers): Bound {
   const server = serve(host, port, handlers)
+  const unlimit = limitConnections(port)
   return {
     port,
     retire: () => {
@@ -92,7 +94,10 @@ function onPort(host: string, port: number, handlers: Handlers): Bound {
       }, KNOCKED_MS)
     },
     reclaim: () => {},
-    stop: () => server.stop(true),
+    stop: () => {
+      unlimit()
+      return server.stop(true)
+    },
   }
 }
 

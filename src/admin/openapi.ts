@@ -13,12 +13,33 @@ const text = { type: "string" }
 const lines = { type: "array", items: text }
 const fault = (description: string): Json => ({ description, ...content(schemaRef("Error")) })
 
-/** A page that only reads. */
-function read(summary: string, answer: Json, parameters: readonly Json[] = []): Json {
+const notAllowed = fault("Another method than this one")
+const broken = fault("It could not be done; the log says why")
+
+/** A page that only reads; `others`: what it may answer beside 200. */
+function read(summary: string, answer: Json, others: Json = {}): Json {
   const ok = { "200": { description: summary, ...answer } }
-  if (parameters.length === 0) return { get: { summary, responses: ok } }
-  const responses = { ...ok, "400": fault("A parameter is not what it should be") }
-  return { get: { summary, responses, parameters } }
+  const foreign = { "403": fault("Host names another machine than this one") }
+  const responses = { ...ok, ...foreign, "405": notAllowed, "500": broken, ...others }
+  return { get: { summary, responses } }
+}
+
+/** Everybody may ask whether all is well, under every name. */
+function health(summary: string): Json {
+  const line = content(text, "text/plain")
+  const responses = {
+    "200": { description: "All is well", ...line },
+    "405": notAllowed,
+    "500": broken,
+    "503": { description: "What is not well", ...line },
+  }
+  return { get: { summary, responses } }
+}
+
+function explanation(): Json {
+  const bad = { "400": fault("A parameter is not what it should be") }
+  const { get } = read("Who would get a request", content(schemaRef("Explanation")), bad)
+  return { get: { ...(get as Json), parameters: question } }
 }
 
 /** A request that changes something; `body` names the keys of its JSON object. */
@@ -29,8 +50,11 @@ function change(summary: string, body: Json | null, parameters: readonly Json[] 
     "401": fault("The token is missing or wrong"),
     "403": fault("Not from this machine without a token, or from a page of another site"),
     "404": fault("There is no such backend"),
+    "405": notAllowed,
     "409": fault("It cannot be as things stand"),
+    "413": fault("The body is too long"),
     "422": fault("The configuration has mistakes: a line for each"),
+    "500": broken,
   }
   const schema = { type: "object", properties: body }
   return {
@@ -56,14 +80,16 @@ const at = "/api/v1/backends/{name}"
 
 const paths: Readonly<Record<string, Json>> = {
   "/metrics": read("Figures for Prometheus", content(text, "text/plain")),
-  "/health": read("200 when a request would find a backend, else 503", content(text, "text/plain")),
-  "/health/ready": read("200 while requests are taken, else 503", content(text, "text/plain")),
-  "/health/workers": read("As /health, workers asked first", content(text, "text/plain")),
+  "/health": health("200 when a request would find a backend, else 503"),
+  "/health/ready": health("200 while requests are taken, else 503"),
+  "/health/workers": health("As /health, workers asked first"),
   "/api/v1/status": read("Backends and workers", content({ type: "object" })),
   "/api/v1/live": read("The status with rates and latencies", content({ type: "object" })),
-  "/api/v1/events": read("The same each second", content(text, "text/event-stream")),
+  "/api/v1/events": read("The same each second", content(text, "text/event-stream"), {
+    "503": fault("Too many watch already"),
+  }),
   "/api/v1/openapi.json": read("This description", content({ type: "object" })),
-  "/api/v1/explain": read("Who would get a request", content(schemaRef("Explanation")), question),
+  "/api/v1/explain": explanation(),
   "/api/v1/reload": change("Read the configuration again", { dry_run: { type: "boolean" } }),
   "/api/v1/upgrade": change("Have the program now on disk take over", null),
   "/api/v1/backends": change("Add a backend", { backend: text, save }),

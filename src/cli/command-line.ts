@@ -28,7 +28,7 @@ export async function runCommandLine(
   try {
     const [first = ""] = words
     if (first === "--version" || first === "-v") {
-      for (const line of versionLines(words.slice(1))) terminal.out(line)
+      for (const line of await versionLines(words.slice(1))) terminal.out(line)
       return 0
     }
     const [name, ...rest] = commandFirst(words)
@@ -49,7 +49,7 @@ export async function runCommandLine(
   }
 }
 
-function versionLines(rest: readonly string[]): readonly string[] {
+async function versionLines(rest: readonly string[]): Promise<readonly string[]> {
   const line = `bunlb ${version} (bun ${Bun.version})`
   const [word] = rest
   if (word === undefined) return [line]
@@ -57,7 +57,15 @@ function versionLines(rest: readonly string[]): readonly string[] {
     throw usageError(`--version: unexpected ${JSON.stringify(rest.at(-1))}, only --verbose follows`)
   }
   const platform = `${process.platform} ${process.arch}`
-  return [line, `commit ${commit}`, `date ${commitDate}`, `platform ${platform}`]
+  const { canBeDirect } = await import("../net/poller.ts")
+  const sockets = canBeDirect() ? "direct" : "bun"
+  return [
+    line,
+    `commit ${commit}`,
+    `date ${commitDate}`,
+    `platform ${platform}`,
+    `sockets ${sockets}`,
+  ]
 }
 
 /** `bunlb -b x` is `bunlb run -b x`, `bunlb help check` is `bunlb check --help`. */

@@ -72,7 +72,9 @@ function readStatus(code: number, body: string): FleetStatus {
 /** `now` is the wall clock. */
 export function statusPage(fleet: FleetStatus, now: number): string {
   const state = fleet.draining ? ", draining" : ""
-  const head = `bunlb ${fleet.version}, port ${fleet.port}, up ${age(fleet.uptime)}${state}`
+  const sockets = fleet.sockets === "bun" ? ", sockets of Bun" : ""
+  const up = `up ${age(fleet.uptime)}${state}`
+  const head = `bunlb ${fleet.version}, port ${fleet.port}${sockets}, ${up}`
   const byHand = (fleet.byHand ?? []).map((line) => `by hand, in no file: ${line}`)
   return [
     head,

@@ -23,7 +23,7 @@ import { Refused } from "./refused.ts"
 import { Steering, type SteeringParts } from "./steering.ts"
 import type { Predecessor } from "./predecessor.ts"
 import type { BackendPast, FleetStatus } from "./status.ts"
-import { backendRows, takesOrders, workerRow } from "./status.ts"
+import { backendRows, socketsInUse, takesOrders, workerRow } from "./status.ts"
 import type { Surroundings } from "./surroundings.ts"
 import { version } from "./version.ts"
 import type { Will } from "./will.ts"
@@ -310,6 +310,7 @@ export class Fleet {
       version,
       pid: process.pid,
       mode: settings.mode,
+      sockets: socketsInUse(settings),
       port: this.port,
       uptime: Math.round(this.#clock.now() - this.#startedAt),
       draining: this.#draining,

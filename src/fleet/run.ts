@@ -21,6 +21,7 @@ import { openProcessLink } from "./process-link.ts"
 import type { Predecessor } from "./predecessor.ts"
 import type { Reloads } from "./outcome.ts"
 import { Refused } from "./refused.ts"
+import { socketsInUse } from "./status.ts"
 import type { LoadSettings } from "./steering.ts"
 import { Succession } from "./succession.ts"
 import { Surroundings } from "./surroundings.ts"
@@ -242,6 +243,7 @@ function startLine(settings: Settings, port: number, adminPort: number | null): 
     `bunlb ${version}: ${url(settings.host, port)} -> ${count(backends.length, "backend")} (${strategy})`,
     mode === "sp" ? "single process" : count(workers, "worker"),
   ]
+  if (socketsInUse(settings) === "bun") parts.push("sockets of Bun")
   if (admin !== null && "path" in admin) parts.push(`admin ${formatAdmin(admin)}`)
   else if (admin !== null && adminPort !== null) parts.push(`admin ${url(admin.host, adminPort)}`)
   return parts.join(", ")

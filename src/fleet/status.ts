@@ -3,7 +3,8 @@
  * fields are added, never changed.
  */
 import { isPrivateAdmin } from "../config/admin-address.ts"
-import type { Duty, Mode, Settings } from "../config/settings.ts"
+import type { Duty, Mode, Settings, SocketKind } from "../config/settings.ts"
+import { canBeDirect } from "../net/poller.ts"
 import type { BackendReport, WorkerReport } from "../observe/snapshot.ts"
 import type { Slot } from "./slot.ts"
 import type { Discovered } from "./discovery.ts"
@@ -50,6 +51,8 @@ export interface FleetStatus {
   /** Of the master; older versions do not say it. */
   readonly pid?: number
   readonly mode: Mode
+  /** What plain connections are made of; older versions do not say it. */
+  readonly sockets?: SocketKind
   readonly port: number
   /** Milliseconds. */
   readonly uptime: number
@@ -165,6 +168,11 @@ function lastTold(views: readonly BackendReport[], allHealthy: boolean): Backend
 
 function sum(views: readonly BackendReport[], figure: (view: BackendReport) => number): number {
   return views.reduce((total, view) => total + figure(view), 0)
+}
+
+/** Direct only where they are wanted and possible. */
+export function socketsInUse({ sockets }: Settings): SocketKind {
+  return sockets === "direct" && canBeDirect() ? "direct" : "bun"
 }
 
 /** Nobody may change anything where everybody can come and nobody has to show a token. */

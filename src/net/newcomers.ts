@@ -56,7 +56,7 @@ export function hear(fd: number): void {
 
 /** `hear` for every connection of `port`. */
 export function hearThoseOf(port: number): void {
-  for (const fd of socketsOf(port)) if (!isListening(fd)) hear(fd)
+  for (const fd of connectionsOf(port)) hear(fd)
 }
 
 function filtered(fd: number): boolean {
@@ -78,6 +78,11 @@ function isListening(fd: number): boolean {
   const answer = new Int32Array(1)
   libc().getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, answer, new Uint32Array([4]))
   return answer[0] === 1
+}
+
+/** The descriptors of all that have been accepted at `port`; on Linux alone. */
+export function connectionsOf(port: number): number[] {
+  return socketsOf(port).filter((fd) => !isListening(fd))
 }
 
 function socketsOf(port: number): number[] {

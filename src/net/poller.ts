@@ -133,7 +133,15 @@ export function takeTime(): void {
 
 /** The poller of this thread, or null where sockets have to be Bun's. */
 export function poller(): Poller | null {
-  if (!wanted) return null
+  return wanted ? find() : null
+}
+
+/** Whether sockets can be direct in this process, wanted or not. */
+export function canBeDirect(): boolean {
+  return find() !== null
+}
+
+function find(): Poller | null {
   if (found === undefined) found = process.platform === "linux" ? create() : null
   return found
 }

@@ -202,17 +202,31 @@ describe("who may", () => {
   })
 })
 
+interface Methods {
+  readonly get?: { readonly responses: object }
+  readonly post?: { readonly responses: object }
+}
+
 test("the description names what there is: every path is served, by the methods it says", async () => {
   await using admin = await listen(echo())
   const url = `http://127.0.0.1:${admin.port}`
   const described = await (await fetch(`${url}/api/v1/openapi.json`)).json()
-  const { openapi, paths } = described as { openapi: string; paths: Record<string, object> }
+  const { openapi, paths } = described as { openapi: string; paths: Record<string, Methods> }
   expect(openapi).toBe("3.1.0")
   for (const [path, methods] of Object.entries(paths)) {
     const wrong = "get" in methods ? "POST" : "GET"
     const answer = await fetch(url + path.replace("{name}", "a:80"), { method: wrong })
     expect([path, answer.status]).toEqual([path, 405])
     expect(answer.headers.get("allow")).toBe("get" in methods ? "GET, HEAD" : "POST")
+    const told = Object.keys((methods.get ?? methods.post)?.responses ?? {})
+    expect(told).toContain("405")
+    expect([path, told.includes("413")]).toEqual([path, "post" in methods])
+    expect([path, told.includes("503")]).toEqual([path, /^\/health|events$/.test(path)])
+    const right = await fetch(url + path.replace("{name}", "a:80"), {
+      method: wrong === "GET" ? "POST" : "GET",
+    })
+    expect([path, told.includes(String(right.status))]).toEqual([path, true])
+    await right.body?.cancel()
   }
   const served = ["drain", "enable", "disable", "weight", "remove"]
   for (const verb of served) expect(paths).toHaveProperty([`/api/v1/backends/{name}/${verb}`])

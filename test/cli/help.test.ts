@@ -60,7 +60,8 @@ test("the version names bunlb and Bun", async () => {
   const verbose = (await bunlb(["--version", "--verbose"])).out.split("\n")
   expect(verbose[0]).toMatch(line)
   const platform = `platform ${process.platform} ${process.arch}`
-  expect(verbose.slice(1)).toEqual(["commit source", "date unknown", platform])
+  const sockets = `sockets ${process.platform === "linux" ? "direct" : "bun"}`
+  expect(verbose.slice(1)).toEqual(["commit source", "date unknown", platform, sockets])
   const { code, complaints } = await bunlb(["--version", "--loud"])
   expect([code, complaints]).toEqual([
     2,

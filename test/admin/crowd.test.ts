@@ -1,0 +1,36 @@
+/** Connections to an admin port are limited: who comes last goes, whoever asks is answered. */
+import { onTestFinished, expect } from "bun:test"
+import { limitConnections } from "../../src/admin/crowd.ts"
+import { onLinux } from "../support/left-out.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+
+const MOST = 5
+
+onLinux("a limit on admin connections", "nobody tells whose a descriptor is")(
+  "beyond the limit those who came last are hung up on, and a question is answered",
+  async () => {
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("fine") })
+    const port = server.port ?? 0
+    const unlimit = limitConnections(port, MOST, 20, 1)
+    onTestFinished(async () => {
+      unlimit()
+      await server.stop(true)
+    })
+    let ended = 0
+    const connect = () =>
+      Bun.connect({
+        hostname: "127.0.0.1",
+        port,
+        socket: { data() {}, close: () => void ended++ },
+      })
+    for (let i = 0; i < MOST + 7; i++) await connect()
+    await until(() => ended === 7, PATIENCE_MS, "the surplus to be gone")
+    const late = await connect()
+    await until(() => ended === 8, PATIENCE_MS, "the newcomer to be gone")
+    expect(late.readyState).toBeLessThan(1)
+    // Even so there is time for a short question.
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { keepalive: false })
+    expect(await answer.text()).toBe("fine")
+    expect(ended).toBe(8)
+  },
+)

@@ -11,6 +11,26 @@ interface Job {
   readonly steps: readonly { readonly run?: string; readonly uses?: string }[]
 }
 
+/** The keys that GitHub knows for workflows as ours are: with another one a workflow does not start. */
+const keys = {
+  workflow: ["name", "on", "permissions", "concurrency", "env", "defaults", "jobs"],
+  job: [
+    ...["name", "needs", "if", "runs-on", "permissions", "env", "defaults", "timeout-minutes"],
+    ...["strategy", "continue-on-error", "container", "services", "concurrency", "steps"],
+  ],
+  step: [
+    ...["id", "if", "name", "uses", "run", "working-directory", "shell", "with", "env"],
+    ...["continue-on-error", "timeout-minutes"],
+  ],
+}
+
+/** What may be asked of in `${{ }}`. */
+const contexts = /^(github|env|vars|job|jobs|steps|runner|secrets|strategy|matrix|needs|inputs)\./
+
+function unknown(what: object, known: readonly string[]): string[] {
+  return Object.keys(what).filter((key) => !known.includes(key))
+}
+
 const folder = join(root, ".github", "workflows")
 
 test.each(readdirSync(folder))("%s runs what is there, within a limit", (name) => {
@@ -28,4 +48,26 @@ test.each(readdirSync(folder))("%s runs what is there, within a limit", (name) =
   for (const [, script = ""] of commands.matchAll(/ run (\w+)/g)) {
     expect(Object.keys(manifest.scripts)).toContain(script)
   }
+})
+
+test.each(readdirSync(folder))("%s is one that GitHub can read", (name) => {
+  const text = readFileSync(join(folder, name), "utf8")
+  const workflow = Bun.YAML.parse(text) as { readonly jobs: Readonly<Record<string, Job>> }
+  expect(unknown(workflow, keys.workflow)).toEqual([])
+  for (const job of Object.values(workflow.jobs)) {
+    expect(unknown(job, keys.job)).toEqual([])
+    for (const step of job.steps) {
+      expect(unknown(step, keys.step)).toEqual([])
+      // One of the two and not both, and an action of a version that is said.
+      expect(("run" in step ? 1 : 0) + ("uses" in step ? 1 : 0)).toBe(1)
+      if (step.uses !== undefined) expect(step.uses).toMatch(/^[\w-]+\/[\w/-]+@v\d+$/)
+      // The shell reads what is left when GitHub has filled in what it knows.
+      const script = (step.run ?? "").replaceAll(/\$\{\{.*?\}\}/g, "x")
+      const { success, stderr } = Bun.spawnSync(["bash", "-n", "-c", script])
+      expect([script, success, stderr.toString()]).toEqual([script, true, ""])
+    }
+  }
+  const asked = [...text.matchAll(/\$\{\{ *(.*?) *\}\}/g)].map(([, expression = ""]) => expression)
+  expect(text.split("${{").length).toBe(asked.length + 1)
+  expect(asked.filter((expression) => !contexts.test(expression))).toEqual([])
 })

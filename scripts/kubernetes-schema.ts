@@ -103,11 +103,5 @@ const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"
   readonly license: string
 }
 const source = `kubernetes-types ${version} (${license}), from the OpenAPI description of Kubernetes`
-const rows = Object.entries(types).map(
-  ([name, fields]) => `    ${JSON.stringify(name)}: ${JSON.stringify(fields)}`,
-)
-await Bun.write(
-  target,
-  `{\n  "source": ${JSON.stringify(source)},\n  "types": {\n${rows.join(",\n")}\n  }\n}\n`,
-)
-console.log(`${target}: ${rows.length} types`)
+await Bun.write(target, `${JSON.stringify({ source, types }, null, 2)}\n`)
+console.log(`${target}: ${Object.keys(types).length} types`)

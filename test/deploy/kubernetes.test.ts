@@ -272,6 +272,20 @@ describe("they fit bunlb", () => {
   })
 })
 
+test("while it drains it is alive and not ready: it is neither killed nor sent to", async () => {
+  await using backend = await RunningBackend.start("one")
+  await using bunlb = await RunningBunlb.start([backend], ["-w", "1"])
+  const stream = await fetch(`http://127.0.0.1:${bunlb.port}/stream`)
+  bunlb.process.kill("SIGTERM")
+  await bunlb.process.line(/draining, at most 30 s/)
+  const ask = async ({ httpGet }: Probe): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${bunlb.adminPort}${httpGet.path}`)).status
+  expect(await ask(container.readinessProbe)).toBe(503)
+  expect(await ask(container.livenessProbe ?? never())).toBe(200)
+  await stream.body?.cancel()
+  expect(await bunlb.process.exited()).toBe(0)
+})
+
 function never(): never {
   throw new Error("there is no such probe")
 }

@@ -7,6 +7,7 @@
  */
 import { formatAdmin } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
+import { isHeld } from "../net/activation.ts"
 import { takeTime } from "../net/poller.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
@@ -240,13 +241,18 @@ async function startAll(
 function startLine(settings: Settings, port: number, adminPort: number | null): string {
   const { backends, strategy, mode, workers, admin } = settings
   const parts = [
-    `bunlb ${version}: ${url(settings.host, port)} -> ${count(backends.length, "backend")} (${strategy})`,
+    `bunlb ${version}: ${placeOf(settings, port)} -> ${count(backends.length, "backend")} (${strategy})`,
     mode === "sp" ? "single process" : count(workers, "worker"),
   ]
   if (socketsInUse(settings) === "bun") parts.push("sockets of Bun")
   if (admin !== null && "path" in admin) parts.push(`admin ${formatAdmin(admin)}`)
   else if (admin !== null && adminPort !== null) parts.push(`admin ${url(admin.host, adminPort)}`)
   return parts.join(", ")
+}
+
+/** The address of a socket that was handed over is not that of the settings. */
+function placeOf({ host }: Settings, port: number): string {
+  return isHeld() ? `the service manager's port ${port}` : url(host, port)
 }
 
 function url(host: string, port: number): string {

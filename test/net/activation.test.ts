@@ -57,7 +57,7 @@ for (const mode of ["mp", "sp"]) {
       bunlb.child.kill("SIGTERM")
       expect(await bunlb.child.exited).toBe(0)
       const said = await new Response(bunlb.child.stderr as ReadableStream).text()
-      expect(said).toContain(`:${port} -> 1 backend`)
+      expect(said).toContain(`: the service manager's port ${port} -> 1 backend`)
       expect(said).toContain("nothing was cut")
     }
     const between = ask(port)
@@ -92,7 +92,7 @@ test("more workers and fewer share the socket as well; its port is not bunlb's t
   write({ workers: 2 })
   {
     await using bunlb = activate(fds[0] ?? -1, ["-c", file], Bun.file(log))
-    await said(`:${port} -> 1 backend`)
+    await said(`: the service manager's port ${port} -> 1 backend`)
     const told: unknown[] = []
     let over = false
     const visitor = (async () => {

@@ -15,18 +15,21 @@ import {
 } from "./field-section.ts"
 import { AUTHENTICATE, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from "./fields.ts"
 import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "./framing.ts"
+import { FIELD_COUNT } from "./refusal.ts"
 import { namesConnectionScheme } from "./request.ts"
 
 /** Why a response head is unusable, negated by the scanner. */
 const MALFORMED = 1
 const TOO_LARGE = 2
 const AMBIGUOUS = 3
+const TOO_MANY = 4
 
 export const responseFaults: readonly string[] = [
   "",
   "malformed response head",
   "response head too large",
   "ambiguous response length",
+  "too many response fields",
 ]
 
 /** The facts of one response head. Used again for each head. */
@@ -68,7 +71,7 @@ export function scanResponse(
   const fieldsStart = scanStatusLine(bytes, from, to, head)
   if (fieldsStart < 0) return fieldsStart
   const end = fieldsStart === 0 ? 0 : scanFields(bytes, fieldsStart, to, head.fields)
-  if (end < 0) return -MALFORMED
+  if (end < 0) return end === -FIELD_COUNT ? -TOO_MANY : -MALFORMED
   if (end === 0) return to - from >= limitBytes ? -TOO_LARGE : 0
   if (end - from > limitBytes) return -TOO_LARGE
   const fault = judge(bytes, bodiless, head)

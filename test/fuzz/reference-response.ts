@@ -53,6 +53,7 @@ export function readResponse(
   const length = head.join("\r\n").length + 4
   const malformed = !areSound(head, limits)
   const reasons = malformed ? ["malformed response head"] : []
+  if (head.length - 1 > limits.fields) reasons.push("too many response fields")
   if (length > limits.headBytes) reasons.push("response head too large")
   if (reasons.length > 0) return { verdict: "refused", reasons, late: lateness(text, head) }
   const facts = factsOf(head, toHead)
@@ -71,6 +72,7 @@ function readUnfinished(
   let late = 0
   if (lines.length > 0 && !areSound(lines, limits)) {
     reasons.push("malformed response head")
+    if (lines.length - 1 > limits.fields) reasons.push("too many response fields")
     late = lateness(text, lines)
   }
   if (text.length >= limits.headBytes) {
@@ -87,7 +89,8 @@ function readUnfinished(
     if (fault !== null) late = Math.max(late, unfinished.length - fault.at)
     const tooMany = lines.length - 1 === limits.fields && unfinished !== "\r"
     if (tooMany) late = Infinity
-    if (fault !== null || tooMany) reasons.push("malformed response head")
+    if (fault !== null) reasons.push("malformed response head")
+    if (tooMany) reasons.push("too many response fields")
   }
   return reasons.length > 0 ? { verdict: "refused", reasons, late } : { verdict: "unfinished" }
 }

@@ -35,6 +35,8 @@ function fault(message: string): BunlbError {
 async function readText(name: string): Promise<string> {
   try {
     const file = Bun.file(name)
+    // Of a pipe or device no size is known; it would be read once, and be empty or wait at a reload.
+    if (file.size === Infinity) throw fault(`${name}: is a pipe or device, name a file`)
     if (file.size > MAX_FILE_BYTES) throw fault(`${name}: larger than 4 MiB`)
     return await file.text()
   } catch (error) {

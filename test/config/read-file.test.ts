@@ -71,3 +71,10 @@ test("a folder is not a file", async () => {
     "config: folder.yaml: is a directory, name a file",
   )
 })
+
+test("neither is a pipe", async () => {
+  Bun.spawnSync(["mkfifo", join(folder, "pipe.yaml")])
+  expect(await faultOf("pipe.yaml", null)).toBe(
+    "config: pipe.yaml: is a pipe or device, name a file",
+  )
+})

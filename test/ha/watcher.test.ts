@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { writeTrackFile } from "../../src/ha/track-file.ts"
 import { Watcher } from "../../src/ha/watcher.ts"
 import { processClock } from "../../src/observe/clock.ts"
-import { refusedPort } from "../support/refused-port.ts"
+import { freePort, refusedPort } from "../support/refused-port.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "bunlb-watcher-"))
@@ -209,7 +209,7 @@ test("a bunlb that moves is found before it leaves, and watched where it is", as
   const old = new Admin()
   const { watcher, lines, says, becomes } = watch(old.port)
   await becomes("0\n")
-  const port = await refusedPort()
+  const port = freePort()
   const next = { admin: { host: "127.0.0.1", port }, port: null }
   watcher.follow(next)
   await until(() => lines.at(-1)?.startsWith("looks for bunlb at") ?? false, PATIENCE_MS, "a look")

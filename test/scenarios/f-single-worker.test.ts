@@ -4,7 +4,7 @@ import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { blackhole } from "../support/blackhole.ts"
 import { RawClient } from "../support/raw-client.ts"
-import { refusedPort } from "../support/refused-port.ts"
+import { freePort, refusedPort } from "../support/refused-port.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
@@ -172,7 +172,7 @@ describe("37: all backends", () => {
   })
 
   test("restart at once: probes bring them back within rise x interval and a half", async () => {
-    const ports = [await refusedPort(), await refusedPort()]
+    const ports = [freePort(), freePort()]
     const health = {
       type: "http",
       interval: 200,

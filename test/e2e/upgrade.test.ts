@@ -10,10 +10,10 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
-import { afterAll, expect, setDefaultTimeout } from "bun:test"
+import { afterAll, expect, setDefaultTimeout, test as everywhere } from "bun:test"
 import { NotifySocket } from "../net/notify-socket.ts"
 import { allGone } from "../fleet/running-fleet.ts"
-import { onLinux } from "../support/left-out.ts"
+import { isLinux, onLinux } from "../support/left-out.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
@@ -236,7 +236,7 @@ const shipped = process.env["BUNLB_TEST_EXECUTABLE"]
 if (shipped === undefined)
   console.error("not run: a replaced executable: BUNLB_TEST_EXECUTABLE names none")
 
-test.skipIf(shipped === undefined)(
+everywhere.skipIf(shipped === undefined || !isLinux)(
   "the executable is replaced, by good ones and bad ones",
   async () => {
     using a = await named("a")

@@ -2,7 +2,7 @@
  * The real program as a test starts it: from source, or the built executable that BUNLB_TEST_EXECUTABLE names.
  * Its lines are collected as they come. Whatever a test leaves running is killed when the test run ends.
  */
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import type { Subprocess } from "bun"
 import { PATIENCE_MS } from "./until.ts"
 
@@ -124,6 +124,9 @@ export class BunlbProcess implements AsyncDisposable {
 /** `bunlb ARGS...` as a person would start it. */
 export function spawnBunlb(args: readonly string[], options: SpawnOptions = {}): BunlbProcess {
   const executable = options.executable ?? process.env["BUNLB_TEST_EXECUTABLE"]
-  const command = executable ? [executable] : [process.execPath, join(root, "src", "main.ts")]
+  // Named from the root, and some tests start it elsewhere.
+  const command = executable
+    ? [resolve(root, executable)]
+    : [process.execPath, join(root, "src", "main.ts")]
   return new BunlbProcess([...(options.behind ?? []), ...command, ...args], options)
 }

@@ -33,6 +33,8 @@ LABEL org.opencontainers.image.title="bunlb" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /build/dist/bunlb /usr/local/bin/bunlb
 COPY LICENSE /usr/share/doc/bunlb/LICENSE
+# Every line is a line of JSON; BUNLB_LOG_OUTPUT=stderr keeps them apart from those of the access log.
+ENV BUNLB_LOG_OUTPUT=stdout
 USER 65532:65532
 WORKDIR /
 EXPOSE 8080

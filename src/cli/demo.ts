@@ -5,7 +5,7 @@ import type { LogLevel } from "../config/settings.ts"
 import { createLog } from "../observe/console-log.ts"
 import { command } from "./command.ts"
 import { readOptions, type OptionsOf } from "./flags.ts"
-import { StandardError } from "./standard-error.ts"
+import { LogStream } from "./log-stream.ts"
 
 interface DemoOptions {
   readonly port: number
@@ -54,6 +54,10 @@ export const demo = command({
   async run(typed) {
     const { port, workers, logLevel } = readOptions(typed, options)
     const { runDemo } = await import("../demo/demo.ts")
-    return await runDemo({ port, workers, log: createLog(logLevel, "text", new StandardError()) })
+    return await runDemo({
+      port,
+      workers,
+      log: createLog(logLevel, "text", new LogStream("stderr")),
+    })
   },
 })

@@ -5,8 +5,8 @@ import { createLog } from "../observe/console-log.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { command } from "./command.ts"
 import { keeper } from "./keep.ts"
+import { LogStream } from "./log-stream.ts"
 import { askedSettings, settingFlags } from "./setting-flags.ts"
-import { StandardError } from "./standard-error.ts"
 
 /** A file without backends is a fault of the file, a line without them one of the line. */
 export function noBackend(file: string | null): BunlbError {
@@ -31,7 +31,7 @@ export const run = command({
   async run(typed, terminal) {
     const { settings, file } = await askedSettings(typed, terminal)
     if (settings.backends.length === 0) throw noBackend(file)
-    const log = createLog(settings.logLevel, settings.logFormat, new StandardError())
+    const log = createLog(settings.logLevel, settings.logFormat, new LogStream(settings.logOutput))
     for (const { loud, line } of warningsAbout(settings, terminal.machine)) if (loud) log.warn(line)
     const { runFleet } = await import("../fleet/run.ts")
     const { Predecessor } = await import("../fleet/predecessor.ts")

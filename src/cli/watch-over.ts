@@ -9,10 +9,10 @@ import { ServiceManager } from "../net/service-manager.ts"
 import { createLog } from "../observe/console-log.ts"
 import { processClock } from "../observe/clock.ts"
 import { command } from "./command.ts"
+import { LogStream } from "./log-stream.ts"
 import { readOptions, usageError, type Option, type OptionsOf } from "./flags.ts"
 import { askedSettings, settingFlags } from "./setting-flags.ts"
 import { stopSignal } from "./stop-signal.ts"
-import { StandardError } from "./standard-error.ts"
 
 interface WatchOptions {
   readonly trackFile: string
@@ -79,7 +79,7 @@ export const watch = command({
     const places = placesOf(settings, asked.port)
     if (places === null) throw usageError("--admin: expected HOST:PORT, got off")
     const manager = ServiceManager.find(process.env)
-    const log = createLog(settings.logLevel, settings.logFormat, new StandardError())
+    const log = createLog(settings.logLevel, settings.logFormat, new LogStream(settings.logOutput))
     const { Watcher } = await import("../ha/watcher.ts")
     const watcher = new Watcher({
       trackFile: asked.trackFile,

@@ -15,8 +15,8 @@ export interface Difference {
 
 /** `asked`, with the values of `running` for all that waits. `held`: a service manager holds the listening sockets. */
 export function withoutRestart(running: Settings, asked: Settings, held: boolean): Settings {
-  const { mode, dns, sockets, host, port } = running
-  const fixed = mode === "sp" ? { mode, dns, sockets } : { mode, dns }
+  const { mode, dns, logOutput, sockets, host, port } = running
+  const fixed = { mode, dns, logOutput, ...(mode === "sp" && { sockets }) }
   return { ...asked, ...fixed, ...(held && { host, port }) }
 }
 
@@ -30,7 +30,7 @@ export function differenceOf(running: Settings, asked: Settings, held: boolean):
     const shown = (value: unknown): string =>
       setting.secret && value !== null ? "***" : setting.type.format(value)
     const line = `${key}: ${shown(before)} -> ${shown(after)}`
-    const ofProcess = key === "mode" || key.startsWith("dns.")
+    const ofProcess = ["mode", "log_output"].includes(key) || key.startsWith("dns.")
     if (ofProcess || (key === "sockets" && running.mode === "sp"))
       restart.push(`${line} needs \`bunlb upgrade\` or a restart`)
     else if (held && (key === "host" || key === "port")) {

@@ -8,7 +8,8 @@ import { hostField, listenHost, nameServer, network } from "./address.ts"
 import { backendList } from "./backend.ts"
 import { flagName } from "./flag-names.ts"
 import type { Setting, SettingGroup, SettingKey, SettingValues, ValueType } from "./setting.ts"
-import type { LogFormat, LogLevel, Mode, SocketKind, StrategyName } from "./settings.ts"
+import type { LogFormat, LogLevel, LogOutput, Mode } from "./settings.ts"
+import type { SocketKind, StrategyName } from "./settings.ts"
 import {
   advised,
   boolean,
@@ -154,6 +155,11 @@ export const schema: { readonly [Key in SettingKey]: Setting<SettingValues[Key]>
     oneOf<LogFormat>(["auto", "text", "json"]),
     "auto",
     "Form of log lines; auto is text on a terminal, JSON otherwise",
+  ),
+  log_output: logging(
+    oneOf<LogOutput>(["stderr", "stdout"]),
+    "stderr",
+    "Where log lines go; those of the access log have a setting of their own",
   ),
   trace: logging(boolean, false, "Log heads and bodies, secrets masked", { short: "t" }),
   tls_trace: logging(boolean, false, "Log the TLS details of backend connections"),

@@ -14,6 +14,7 @@ export type SocketKind = "direct" | "bun"
 export type Mode = "mp" | "sp"
 export type LogLevel = "err" | "warn" | "info" | "debug"
 export type LogFormat = "auto" | "text" | "json"
+export type LogOutput = "stderr" | "stdout"
 
 export interface BackendSettings {
   /** `host:port`, lower case, IPv6 in brackets: the label in logs and figures and the seed of the cookie. */
@@ -163,6 +164,7 @@ export interface Settings {
   readonly strategy: StrategyName
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
+  readonly logOutput: LogOutput
   /** Accept any certificate of a TLS backend. */
   readonly insecure: boolean
   /** Dump heads and bodies at level info. */

@@ -63,6 +63,13 @@ test("all but the mode is taken over", () => {
   expect(differenceOf(taken, asked, false)).toEqual({ changes: [], restart })
 })
 
+test("where the log goes waits for a restart", () => {
+  const other: Settings = { ...defaults, logOutput: "stdout" }
+  const line = "log_output: stderr -> stdout needs `bunlb upgrade` or a restart"
+  expect(differenceOf(defaults, other, false)).toEqual({ changes: [], restart: [line] })
+  expect(withoutRestart(defaults, other, false)).toEqual(defaults)
+})
+
 test("where the service manager holds the socket, the port is its affair", () => {
   const { restart } = differenceOf(defaults, asked, true)
   expect(restart).toEqual([

@@ -100,8 +100,8 @@ describe.skipIf(leftOut)(`the image on a ${base.name} base`, () => {
     expect(container.status("CapEff")).toMatch(/^0+$/)
     expect(container.status("NoNewPrivs")).toBe("1")
     expect(() => writeFileSync(container.seen("/canary"), "")).toThrow("EROFS")
-    expect(container.process.stdout).toEqual([])
-    expect(JSON.parse(container.process.stderr[0] ?? "")).toMatchObject({ level: "info" })
+    expect(container.process.stderr).toEqual([])
+    expect(JSON.parse(container.process.stdout[0] ?? "")).toMatchObject({ level: "info" })
   })
 
   test("replaces a worker that is killed, and leaves no zombie", async () => {

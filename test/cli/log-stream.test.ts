@@ -3,7 +3,8 @@ import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, expect, test } from "bun:test"
-import { StandardError } from "../../src/cli/standard-error.ts"
+import { LogStream } from "../../src/cli/log-stream.ts"
+import { spawnBunlb } from "../support/processes.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "bunlb-stderr-"))
@@ -40,7 +41,7 @@ test.skipIf(process.platform !== "linux")(
   "what a pipe does not take waits, then is dropped and counted; whole lines in their order",
   async () => {
     const { reader, writer } = pipe("stalled")
-    const output = new StandardError(writer, 100_000)
+    const output = new LogStream(writer, 100_000)
     for (let i = 0; i < 1000; i++) output.write(line(i))
     expect(output.dropped()).toBe(0)
     let text = ""
@@ -67,15 +68,25 @@ test.skipIf(process.platform !== "linux")(
 test("a file is written at once, and a full disk is nobody's fault", () => {
   const path = join(folder, "file")
   const file = openSync(path, "a+")
-  const output = new StandardError(file)
+  const output = new LogStream(file)
   writeSync(file, "before\n")
   output.write("after\n")
   expect(readAll(openSync(path, "r"))).toBe("before\nafter\n")
   closeSync(file)
   if (process.platform !== "linux") return
   const full = openSync("/dev/full", "w")
-  const lost = new StandardError(full, 10)
+  const lost = new LogStream(full, 10)
   for (let i = 0; i < 5; i++) lost.write("12345678\n")
   expect(lost.dropped()).toBe(0)
   closeSync(full)
+})
+
+test("--log-output stdout: all lines there, and none on standard error", async () => {
+  const place = ["-m", "sp", "-h", "127.0.0.1", "-p", "0", "--admin", "off", "-b", "127.0.0.1:1"]
+  await using bunlb = spawnBunlb([...place, "--log-output", "stdout"])
+  await bunlb.line(/ -> 1 backend/)
+  bunlb.kill("SIGTERM")
+  await bunlb.exited()
+  expect(bunlb.stderr).toEqual([])
+  expect(bunlb.stdout.length).toBeGreaterThan(1)
 })

@@ -1,11 +1,13 @@
 /**
- * Standard error for log lines, without ever waiting for who reads it. A log collector that stalls, or a
+ * Standard error or output for log lines, without ever waiting for who reads it. A log collector that stalls, or a
  * terminal that was stopped (Ctrl-S), must not stop the one who logs: he would answer no signal and replace no worker.
  *
  * A line is one write, made when the line is said, so that none is lost when the process ends. What is not taken then
  * waits up to a limit; beyond it lines are dropped, and their number is told when there is room again.
  */
 import { constants, fstatSync, openSync, writeSync } from "node:fs"
+import { isatty } from "node:tty"
+import type { LogOutput } from "../config/settings.ts"
 import type { LogTarget } from "../observe/console-log.ts"
 
 /** Characters that may wait. */
@@ -13,8 +15,8 @@ const WAITING_LIMIT = 1024 * 1024
 const RETRY_MS = 100
 const { O_APPEND, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants
 
-export class StandardError implements LogTarget {
-  readonly terminal = process.stderr.isTTY === true
+export class LogStream implements LogTarget {
+  readonly terminal: boolean
   readonly #given: number
   readonly #limit: number
   /** -1: not opened yet. */
@@ -26,9 +28,10 @@ export class StandardError implements LogTarget {
   #dropped = 0
   #retry: Timer | null = null
 
-  /** `given`: a descriptor in the place of standard error. */
-  constructor(given = 2, limit = WAITING_LIMIT) {
-    this.#given = given
+  /** `given`: a descriptor, or one of the two that every process has. */
+  constructor(given: LogOutput | number, limit = WAITING_LIMIT) {
+    this.#given = typeof given === "number" ? given : given === "stdout" ? 1 : 2
+    this.terminal = isatty(this.#given)
     this.#limit = limit
   }
 

@@ -3,6 +3,7 @@
  * machine's own interfaces are not touched. Needs root. Use `await using`: what runs in it ends with it.
  */
 import { find } from "../matrix/programs.ts"
+import { atEnd } from "../support/at-end.ts"
 import { BunlbProcess } from "../support/processes.ts"
 
 const prefix = "10.77.0"
@@ -12,10 +13,10 @@ export class Network implements AsyncDisposable {
   readonly #tag = `bunlb${process.pid}-${++made}`
   readonly #hosts = new Map<string, string>()
   readonly #processes: AsyncDisposable[] = []
-  readonly #atExit = (): void => this.#remove()
+  readonly #forget: () => void
 
   constructor() {
-    process.on("exit", this.#atExit)
+    this.#forget = atEnd(() => this.#remove())
     this.#space("switch")
     this.ip("switch", "link add br0 type bridge forward_delay 0")
     this.ip("switch", "link set br0 up")
@@ -103,7 +104,7 @@ export class Network implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#processes.map((each) => each[Symbol.asyncDispose]()))
     this.#remove()
-    process.off("exit", this.#atExit)
+    this.#forget()
   }
 }
 

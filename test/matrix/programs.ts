@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Subprocess } from "bun"
+import { atEnd } from "../support/at-end.ts"
 import { until } from "../support/until.ts"
 
 const RUN_MS = 15_000
@@ -63,7 +64,7 @@ export async function run(
 }
 
 const running = new Set<Subprocess>()
-process.on("exit", () => {
+atEnd(() => {
   for (const child of running) child.kill("SIGKILL")
 })
 

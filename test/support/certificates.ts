@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { atEnd } from "./at-end.ts"
 
 export interface Certificate {
   readonly key: string
@@ -46,7 +47,7 @@ const ADDRESSES = "IP:127.0.0.1,IP:::1"
 
 function makeAll(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), "bunlb-certificates-"))
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
+  atEnd(() => rmSync(folder, { recursive: true, force: true }))
   makeCa(folder, "ca")
   makeCa(folder, "stranger")
   makeSelfSigned(folder, "self-signed")

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Subprocess } from "bun"
+import { atEnd } from "./at-end.ts"
 import { PATIENCE_MS, until } from "./until.ts"
 
 /** Names and their addresses. */
@@ -19,7 +20,7 @@ const program = Bun.which("dnsmasq", { PATH: `${process.env["PATH"] ?? ""}:/usr/
 export const hasNameServer = program !== null
 
 const running = new Set<NameServer>()
-process.on("exit", () => {
+atEnd(() => {
   for (const server of running) server.end()
 })
 

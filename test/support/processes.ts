@@ -4,11 +4,12 @@
  */
 import { join, resolve } from "node:path"
 import type { Subprocess } from "bun"
+import { atEnd } from "./at-end.ts"
 import { PATIENCE_MS } from "./until.ts"
 
 const root = join(import.meta.dir, "..", "..")
 const living = new Set<BunlbProcess>()
-process.on("exit", () => {
+atEnd(() => {
   for (const each of living) each.kill("SIGKILL")
 })
 

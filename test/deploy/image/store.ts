@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { atEnd } from "../../support/at-end.ts"
 
 /** What the engines read of an image, as the Docker format has it. */
 export interface ImageConfig {
@@ -24,11 +25,8 @@ export interface ImageConfig {
 /** Use `using`: the folder goes with it. */
 export class ImageStore implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "bunlb-images-"))
-  readonly #atExit = (): void => rmSync(this.folder, { recursive: true, force: true })
-
-  constructor() {
-    process.on("exit", this.#atExit)
-  }
+  readonly #remove = (): void => rmSync(this.folder, { recursive: true, force: true })
+  readonly #forget = atEnd(this.#remove)
 
   /** A folder with a Containerfile becomes an image. */
   async make(tag: string, folder: string, args: readonly string[] = []): Promise<void> {
@@ -52,8 +50,8 @@ export class ImageStore implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    process.off("exit", this.#atExit)
-    this.#atExit()
+    this.#forget()
+    this.#remove()
   }
 
   async #buildah(...words: readonly string[]): Promise<string> {

@@ -3,7 +3,7 @@
  * stands before a cut moves up to it, so the body behind the head stays where it is and head and body leave in
  * one write. When something is added, the head is composed in the scratch buffer.
  */
-import { ascii, copyRange, putBytes } from "./bytes.ts"
+import { SP, ascii, copyRange, putBytes } from "./bytes.ts"
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -20,6 +20,8 @@ const CLOSE_LINE = ascii("Connection: close\r\n")
 const KEEP_ALIVE_LINE = ascii("Connection: keep-alive\r\n")
 const UPGRADE_LINE = ascii("Connection: Upgrade\r\n")
 const LINE_END = ascii("\r\n")
+/** Of " 200". */
+const STATUS_LENGTH = 4
 
 /** What the head says about this hop. */
 export const SILENT = 0
@@ -52,7 +54,8 @@ function isDropped(kind: number, head: ResponseHead, dechunked: boolean): boolea
 }
 
 /**
- * Cuts the head `bytes[from..end)` in place and returns where it now begins; it still ends at `end`.
+ * Cuts the head `bytes[from..end)` in place and returns where it now begins; it still ends at `end`. Not for a bare
+ * status line, to which something must be added.
  */
 export function cutResponseHead(
   bytes: Buffer,
@@ -87,6 +90,11 @@ export function writeResponseHead(
   const { starts, kinds, count } = head.fields
   let at = putBytes(HTTP_11, out, 0)
   let run = head.statusStart
+  if (head.bare) {
+    at = copyRange(from, run, run + STATUS_LENGTH, out, at)
+    run += STATUS_LENGTH
+    out[at++] = SP
+  }
   for (let i = 0; i < count; i++) {
     if (kinds[i] === PLAIN || !isDropped(kinds[i], head, dechunked)) continue
     at = copyRange(from, run, starts[i], out, at)

@@ -39,6 +39,8 @@ export class ResponseHead {
   minor = 1
   /** Offset of the space before the status code. */
   statusStart = 0
+  /** No reason phrase, and not even the space before it, which must be there (RFC 9112 section 4). */
+  bare = false
   framing = NO_BODY
   contentLength = -1
   /** The backend keeps its connection open after this response. */
@@ -101,6 +103,7 @@ function scanStatusLine(bytes: Uint8Array, from: number, to: number, head: Respo
   head.minor = minor
   head.status = status
   head.statusStart = from + 8
+  head.bare = bytes[from + 12] === CR
   return at + 2
 }
 

@@ -153,13 +153,19 @@ export class ResponseRelay {
       if (++this.#interims > INTERIM_LIMIT) return this.#bad("too many interim responses")
       gateway.trace?.response(this.#client.id, bytes, from, end)
       // HTTP/1.0 knows no interim response (RFC 9110 section 15.2).
-      if (this.#request.minor === 1) {
-        this.#client.send(bytes, cutResponseHead(bytes, from, head, false), end)
-      }
+      if (this.#request.minor === 1) this.#sendInterim(bytes, from, end)
       this.#partial = null
       from = end
     }
     return MORE
+  }
+
+  #sendInterim(bytes: Buffer, from: number, end: number): void {
+    const { response, scratch } = this.#gateway
+    if (response.bare) {
+      const length = writeResponseHead(bytes, response, false, SILENT, null, scratch)
+      this.#client.send(scratch, 0, length)
+    } else this.#client.send(bytes, cutResponseHead(bytes, from, response, false), end)
   }
 
   #bad(fault: string): number {
@@ -199,7 +205,7 @@ export class ResponseRelay {
     const { outEnd, tail } = this.#body
     // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
     const dechunk = this.#request.minor === 0
-    if (says === SILENT && cookie === null) {
+    if (says === SILENT && cookie === null && !response.bare) {
       client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd)
     } else {
       const length = writeResponseHead(bytes, response, dechunk, says, cookie, scratch)

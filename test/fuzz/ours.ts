@@ -139,7 +139,7 @@ export function readOurResponse(text: string, toHead: boolean, plant: Plant): Re
   }
   const forwarded = [false, true].flatMap((dechunked) => {
     const copy = Buffer.from(bytes)
-    const start = cutResponseHead(copy, FROM, response, dechunked)
+    const start = response.bare ? 0 : cutResponseHead(copy, FROM, response, dechunked)
     const written = saysConnection.map((_, says) =>
       scratch.toString(
         "latin1",
@@ -147,7 +147,7 @@ export function readOurResponse(text: string, toHead: boolean, plant: Plant): Re
         writeResponseHead(bytes, response, dechunked, says, null, scratch),
       ),
     )
-    return [copy.toString("latin1", start, end), ...written]
+    return [response.bare ? (written[0] ?? "") : copy.toString("latin1", start, end), ...written]
   })
   return {
     verdict: "accepted",

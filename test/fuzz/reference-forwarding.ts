@@ -107,7 +107,9 @@ export function forwardedResponse(
   if (dechunked || status < 200 || status === 204) dropped.push("transfer-encoding")
   if (status < 200 || status === 204) dropped.push("content-length")
   const kept = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))
-  const lines = [`HTTP/1.1${facts.statusText}`, ...kept.map(([name, value]) => `${name}: ${value}`)]
+  // The space is there even where no reason follows it: RFC 9112 section 4.
+  const statusText = facts.statusText.padEnd(" 200 ".length)
+  const lines = [`HTTP/1.1${statusText}`, ...kept.map(([name, value]) => `${name}: ${value}`)]
   if (connection !== null) lines.push(`Connection: ${connection}`)
   return [...lines, "", ""].join("\r\n")
 }

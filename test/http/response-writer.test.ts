@@ -34,7 +34,7 @@ const response = (status: string, ...lines: string[]): string =>
 
 const cases: readonly [what: string, text: string, dechunked: boolean, expected: string][] = [
   ["nothing to cut", response("200 OK", "A: b"), false, response("200 OK", "A: b")],
-  ["no reason", response("200", "A: b"), false, response("200", "A: b")],
+  ["no reason", response("200 ", "A: b"), false, response("200 ", "A: b")],
   ["no field", response("200 OK"), false, response("200 OK")],
   [
     "fields for one hop, first, between and last",
@@ -118,4 +118,14 @@ test("101 keeps its Upgrade and says so in its Connection", () => {
   expect(composed(text, false, writer.SAYS_UPGRADE, null)).toBe(
     response("101 X", "Upgrade: ws", "A: b", "Connection: Upgrade"),
   )
+})
+
+test("a status line without reason gets the space that must be there", () => {
+  const bare = response("200", "A: b")
+  expect(scan(bare).head.bare).toBeTrue()
+  expect(composed(bare, false, writer.SILENT, null)).toBe(response("200 ", "A: b"))
+  const added = response("204 ", "A: b", "Set-Cookie: c", "Connection: close")
+  const text = response("204", "A: b")
+  expect(composed(text, false, writer.SAYS_CLOSE, "Set-Cookie: c\r\n")).toBe(added)
+  expect(scan(response("200 OK")).head.bare).toBeFalse()
 })

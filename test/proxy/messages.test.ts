@@ -171,6 +171,17 @@ describe("interim responses", () => {
     expect(setup.backend.accepted).toBe(1)
   })
 
+  test("of no reason phrase, like a final one: the space is put in", async () => {
+    using setup = await replying(
+      "HTTP/1.1 103\r\nA: b\r\n\r\nHTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",
+    )
+    await setup.client.send(get())
+    const received = (await setup.client.receiveUntil("ok")).toString()
+    expect(received.split("\r\n").filter((line) => line.startsWith("HTTP/"))).toEqual([
+      ...["HTTP/1.1 103 ", "HTTP/1.1 200 "],
+    ])
+  })
+
   test("100 Continue reaches the client while it holds its body back", async () => {
     using backend = await ScriptedBackend.start(async (connection) => {
       const { field } = await connection.receiveRequestHead()

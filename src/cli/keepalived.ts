@@ -153,6 +153,11 @@ function judge({
   if (new Set([...peers, ...own]).size < peers.length + own.length) {
     throw usageError("--peer and --address: one of them is there twice")
   }
+  const nodes = new Set([...peers, ...own])
+  const shared = vips.find((each) => nodes.has(each.split("/")[0] ?? ""))
+  if (shared !== undefined) {
+    throw usageError(`--vip: ${shared} is a node's own address, which does not move`)
+  }
   if (advert % ADVERT_UNIT_MS !== 0) {
     throw usageError(`--advert: ${advert}ms is not a whole number of ${ADVERT_UNIT_MS} ms`)
   }
@@ -162,6 +167,10 @@ function judge({
   if (asked.rules && !asked.linger) throw usageError("--rules needs --linger: only that has rules")
   if (asked.linger && asked.address === null) {
     throw usageError("--linger needs --address, this node's own")
+  }
+  const linkLocal = [...peers, ...own].find((each) => /^fe[89ab]/i.test(each))
+  if (asked.linger && linkLocal !== undefined) {
+    throw usageError(`--linger: ${linkLocal} is of one link only: take an address with a route`)
   }
   if (asked.linger && peers.length >= MOST_LINGERING) {
     throw usageError(`--linger: at most ${MOST_LINGERING} nodes`)

@@ -22,6 +22,7 @@ const BFD_PORT = 3784
 /** Against a flood of packets that belong nowhere: above it they are refused here, as if there were no such rules. */
 const MOST_PER_SECOND = 100_000
 const MOST_AT_ONCE = 10_000
+const MOST_NEWS_PER_SECOND = 1_000
 
 /** As many as there are marks. */
 export const MOST_LINGERING = 16
@@ -33,20 +34,55 @@ interface Lingering {
   readonly peers: readonly string[]
 }
 
+/** The group as this node sees it. */
+interface Ring {
+  /** As nftables calls the family. */
+  readonly ip: "ip" | "ip6"
+  readonly own: string
+  /** In the order in which they are asked. */
+  readonly others: readonly string[]
+  readonly marks: readonly string[]
+  mark(node: string): string
+}
+
 export function secondChanceRules({ vips, address, peers }: Lingering): string {
-  const [ip, hops] = isIP(address) === 6 ? ["ip6", "hoplimit"] : ["ip", "ttl"]
+  const ring = ringAround(address, peers)
   const all = vips.map((vip) => vip.replace(/\/\d+$/, "")).join(", ")
-  const ring = [address, ...peers].toSorted(byNumber)
-  const place = ring.indexOf(address)
-  const others = [...ring.slice(place + 1), ...ring.slice(0, place)]
-  const marks = ring.map((_, index) => markOf(index))
   const lines = [
     "#!/usr/sbin/nft -f",
     "# Made by: bunlb keepalived --linger. See docs/high-availability.md",
-    `table ${ip} bunlb_linger`,
-    `delete table ${ip} bunlb_linger`,
+    `table ${ring.ip} bunlb_linger`,
+    `delete table ${ring.ip} bunlb_linger`,
     "",
-    `table ${ip} bunlb_linger {`,
+    `table ${ring.ip} bunlb_linger {`,
+    ...hearing(ring),
+    "",
+    ...arriving(ring, all),
+    "",
+    ...telling(ring),
+    "",
+    ...elsewhere(ring),
+    "}",
+  ]
+  return lines.join("\n")
+}
+
+/** The same for all nodes, however they were listed; each begins with the one behind itself. */
+function ringAround(own: string, peers: readonly string[]): Ring {
+  const nodes = [own, ...peers].toSorted()
+  const place = nodes.indexOf(own)
+  const mark = (node: string): string => markOf(nodes.indexOf(node))
+  return {
+    ip: isIP(own) === 6 ? "ip6" : "ip",
+    own,
+    others: [...nodes.slice(place + 1), ...nodes.slice(0, place)],
+    marks: nodes.map(mark),
+    mark,
+  }
+}
+
+function hearing({ ip, own, others, mark }: Ring): string[] {
+  return [
     ...others.flatMap((peer) => [
       `  # By which interface ${peer} was heard of late.`,
       `  set ${heard(peer)} {`,
@@ -57,31 +93,68 @@ export function secondChanceRules({ vips, address, peers }: Lingering): string {
       "  }",
       "",
     ]),
+    "  # By its mark a node says that it has these rules. Who has not is not asked; nor is anybody",
+    "  # over a network that takes marks away, where a packet could go round for ever.",
+    "  chain leaving {",
+    "    type filter hook output priority raw; policy accept;",
+    `    ${ip} daddr { ${others.join(", ")} } udp dport ${BFD_PORT} ${ip} dscp set ${mark(own)}`,
+    "  }",
+  ]
+}
+
+function arriving({ ip, others, mark }: Ring, vips: string): string[] {
+  const [hops, tooBig] =
+    ip === "ip6"
+      ? ["hoplimit", "icmpv6 type packet-too-big"]
+      : ["ttl", "icmp type destination-unreachable icmp code frag-needed"]
+  return [
     "  chain arriving {",
     "    type filter hook prerouting priority raw; policy accept;",
-    ...others.map(
-      (peer) =>
-        `    ${ip} saddr ${peer} ${ip} ${hops} 255 udp dport ${BFD_PORT} update @${heard(peer)} { iif }`,
-    ),
-    "    # A socket that listens is all that this node has for it: it is another's.",
-    `    ${ip} daddr { ${all} } tcp flags & syn == 0 socket wildcard 1 jump elsewhere`,
+    ...others.map((peer) => {
+      const whose = `${ip} saddr ${peer} ${ip} ${hops} 255 ${ip} dscp ${mark(peer)}`
+      return `    ${whose} udp dport ${BFD_PORT} update @${heard(peer)} { iif }`
+    }),
+    `    ${ip} daddr { ${vips} } tcp flags & syn == 0 jump belonging`,
+    `    ${ip} daddr { ${vips} } ${tooBig} jump telling`,
     "  }",
     "",
+    "  chain belonging {",
+    "    # A socket that listens, or none at all: it is another's.",
+    "    socket wildcard 1 goto elsewhere",
+    "    # Any other socket is a connection of its own, which may be half open or in TIME-WAIT.",
+    "    socket transparent 0 return",
+    "    socket transparent 1 return",
+    "    goto elsewhere",
+    "  }",
+  ]
+}
+
+function telling({ ip, own, others, marks, mark }: Ring): string[] {
+  return [
+    "  # That a packet was too big for its way is news for whoever sent it: all are told, once.",
+    "  chain telling {",
+    `    ${ip} dscp { ${marks.join(", ")} } return`,
+    `    limit rate over ${MOST_NEWS_PER_SECOND}/second burst ${MOST_NEWS_PER_SECOND} packets return`,
+    `    ${ip} dscp set ${mark(own)}`,
+    ...others.map((peer) => `    iif @${heard(peer)} dup to ${peer}`),
+    "  }",
+  ]
+}
+
+function elsewhere({ ip, own, others, marks, mark }: Ring): string[] {
+  const hops = ip === "ip6" ? "hoplimit" : "ttl"
+  return [
     "  chain elsewhere {",
     "    # It has been round; or it comes from one who cannot have it back.",
-    `    ${ip} dscp ${markOf(place)} return`,
-    ...others.map(
-      (peer) => `    ${ip} dscp ${markOf(ring.indexOf(peer))} iif != @${heard(peer)} return`,
-    ),
+    `    ${ip} dscp ${mark(own)} return`,
+    ...others.map((peer) => `    ${ip} dscp ${mark(peer)} iif != @${heard(peer)} return`),
     "    # Each round takes one, and below zero it would begin anew.",
     `    ${ip} ${hops} < ${LEAST_HOPS} return`,
     `    limit rate over ${MOST_PER_SECOND}/second burst ${MOST_AT_ONCE} packets return`,
-    `    ${ip} dscp != { ${marks.join(", ")} } ${ip} dscp set ${markOf(place)}`,
+    `    ${ip} dscp != { ${marks.join(", ")} } ${ip} dscp set ${mark(own)}`,
     ...others.map((peer) => `    iif @${heard(peer)} dup to ${peer} drop`),
     "  }",
-    "}",
   ]
-  return lines.join("\n")
 }
 
 /** One of the sixteen code points xxxx11. */
@@ -91,9 +164,4 @@ function markOf(place: number): string {
 
 function heard(peer: string): string {
   return `heard_${peer.replaceAll(/[.:]/g, "_")}`
-}
-
-/** All nodes must see the same ring, however they were listed. */
-function byNumber(a: string, b: string): number {
-  return a < b ? -1 : 1
 }

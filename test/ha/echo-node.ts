@@ -1,9 +1,10 @@
 /**
- * A program: a node of a group that lingers, without keepalived: it answers each line with its own name before it, and
- * lets its peers hear it as BFD does; on SIGUSR2 it forgets its connections. As a client it sends a line at a time and
- * prints what is answered.
+ * The programs of a group that lingers, without keepalived. One answers each line with its own name before it, and
+ * forgets its connections on SIGUSR2; one lets the peers hear its node as BFD does; one is a client that sends a line at
+ * a time and prints what is answered.
  *
- *   bun test/ha/echo-node.ts serve NAME PORT PEER...
+ *   bun test/ha/echo-node.ts serve NAME PORT
+ *   bun test/ha/echo-node.ts beat PEER...
  *   bun test/ha/echo-node.ts ask HOST PORT
  */
 import { createSocket } from "node:dgram"
@@ -15,9 +16,10 @@ const ASKING = 30
 
 const [role, ...rest] = process.argv.slice(2)
 if (role === "serve") serve(...(rest as [string, string]))
+else if (role === "beat") beat(rest)
 else void ask(...(rest as [string, string]))
 
-function serve(name: string, port: string, ...peers: string[]): void {
+function serve(name: string, port: string): void {
   const open = new Set<Bun.Socket>()
   Bun.listen({
     hostname: "0.0.0.0",
@@ -34,13 +36,17 @@ function serve(name: string, port: string, ...peers: string[]): void {
     for (const socket of open) socket.terminate()
     console.log("forgot")
   })
-  const beat = createSocket("udp4")
-  beat.bind(0, () => {
-    beat.setTTL(255)
+  console.log("serves")
+}
+
+function beat(peers: readonly string[]): void {
+  const socket = createSocket("udp4")
+  socket.bind(0, () => {
+    socket.setTTL(255)
     setInterval(() => {
-      for (const peer of peers) beat.send("alive", BFD_PORT, peer, () => {})
+      for (const peer of peers) socket.send("alive", BFD_PORT, peer, () => {})
     }, BFD_MS)
-    console.log("serves")
+    console.log("beats")
   })
 }
 

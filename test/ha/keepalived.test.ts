@@ -140,6 +140,14 @@ test.each<[string, string]>([
     `${usual} ${own} ${Array.from({ length: 15 }, (_, n) => `--peer 10.0.1.${n}`).join(" ")}`,
     "--linger: at most 16 nodes",
   ],
+  [
+    "keepalived --vip fd00::1/64 --interface eth0 --peer fe80::2 --address fe80::1 --linger",
+    "--linger: fe80::2 is of one link only: take an address with a route",
+  ],
+  [
+    "keepalived --vip 10.0.0.12/24 --interface eth0 --peer 10.0.0.12",
+    "--vip: 10.0.0.12/24 is a node's own address, which does not move",
+  ],
   ["watch --admin off", "--admin: expected HOST:PORT, got off"],
   [
     "watch --track-file fault",

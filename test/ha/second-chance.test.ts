@@ -35,11 +35,14 @@ describe.skipIf(obstacle !== null)("a connection of a node that gave the address
     for (const [index, name] of names.entries()) {
       network.host(name, 11 + index)
       network.ip(name, `addr add ${VIP}/32 dev lo`)
-      const file = join(folder, name)
-      writeFileSync(file, secondChanceRules({ vips: [VIP], ...seenFrom(index) }))
-      expect(await nft(name, "-f", file)).toBe("")
+      writeFileSync(rulesOf(name), secondChanceRules({ vips: [VIP], ...seenFrom(index) }))
+      await nft(name, "-f", rulesOf(name))
+    }
+    for (const [index, name] of names.entries()) {
+      network.run(name, [...program, "beat", ...seenFrom(index).peers])
     }
     await Promise.all(names.map(serve))
+    await allHeard()
   })
 
   afterAll(async () => {
@@ -47,23 +50,38 @@ describe.skipIf(obstacle !== null)("a connection of a node that gave the address
     rmSync(folder, { recursive: true })
   })
 
+  const rulesOf = (name: Name): string => join(folder, `${name}.nft`)
   const seenFrom = (index: number) => ({
     address: addresses[index] ?? "",
     peers: addresses.filter((_, other) => other !== index),
   })
 
   async function serve(name: Name): Promise<void> {
-    const { peers } = seenFrom(names.indexOf(name))
-    const server = network.run(name, [...program, "serve", name, PORT, ...peers])
+    const server = network.run(name, [...program, "serve", name, PORT])
     servers.set(name, server)
     await server.line(/^serves$/)
-    for (const other of names.filter((each) => each !== name)) {
-      const heard = `heard_${addresses[names.indexOf(name)]?.replaceAll(".", "_")}`
-      const hears = async (): Promise<boolean> =>
-        (await nft(other, "list", "set", "ip", "bunlb_linger", heard)).includes("expires")
-      await until(hears, 5_000, `${other} to hear ${name}`)
+  }
+
+  async function die(name: Name): Promise<void> {
+    servers.get(name)?.kill("SIGKILL")
+    await servers.get(name)?.exited()
+  }
+
+  async function heard(who: Name, by: Name): Promise<boolean> {
+    const set = `heard_${addresses[names.indexOf(who)]?.replaceAll(".", "_")}`
+    return (await nft(by, "list", "set", "ip", "bunlb_linger", set)).includes("expires")
+  }
+
+  async function allHeard(): Promise<void> {
+    for (const by of names) {
+      for (const who of names.filter((each) => each !== by)) {
+        await until(() => heard(who, by), 5_000, `${by} to hear ${who}`)
+      }
     }
   }
+
+  const notHeard = (who: Name, by: Name): Promise<unknown> =>
+    until(async () => !(await heard(who, by)), 5_000, `${by} to hear ${who} no more`)
 
   function moveTo(name: Name): void {
     const [, mac = ""] = /ether (\S+)/.exec(network.ip(name, "-o link show dev eth0")) ?? []
@@ -117,9 +135,47 @@ describe.skipIf(obstacle !== null)("a connection of a node that gave the address
     moveTo("two")
     await client.line(/^reset$/)
     network.cable("one", "up")
-    servers.get("one")?.kill("SIGKILL")
-    await servers.get("one")?.exited()
+    await die("one")
     await serve("one")
+    await allHeard()
+  })
+
+  test("goes on when the program of a node that is asked before it does not run", async () => {
+    moveTo("one")
+    await using client = ask()
+    await client.line(/^one:/)
+    await die("three")
+    moveTo("two")
+    await answeredBy(client, "one")
+    await serve("three")
+  })
+
+  test("goes on when a node that would be asked before it has lost its rules", async () => {
+    moveTo("one")
+    await using client = ask()
+    await client.line(/^one:/)
+    await nft("three", "flush", "ruleset")
+    await notHeard("three", "two")
+    moveTo("two")
+    await answeredBy(client, "one")
+    await nft("three", "-f", rulesOf("three"))
+    await allHeard()
+  })
+
+  test("is reset, and sent to nobody, where the network takes marks away", async () => {
+    moveTo("one")
+    await using client = ask()
+    await client.line(/^one:/)
+    const chain = "chain passing {\n type filter hook forward priority 0\n ip dscp set cs0\n}"
+    writeFileSync(join(folder, "bleach"), `table bridge bleach {\n${chain}\n}\n`)
+    await nft("switch", "-f", join(folder, "bleach"))
+    for (const name of ["one", "three"] as const) await notHeard(name, "two")
+    await countPackets("three")
+    moveTo("two")
+    await client.line(/^reset$/)
+    expect(await counted("three")).toEqual({ fresh: 0, marked: 0 })
+    await nft("switch", "delete", "table", "bridge", "bleach")
+    await allHeard()
   })
 
   test("with SYN cookies, which only their maker can judge, a new one begins", async () => {
@@ -127,9 +183,13 @@ describe.skipIf(obstacle !== null)("a connection of a node that gave the address
     moveTo("two")
     await using client = ask()
     await answeredBy(client, "two")
+    // Nor does it matter whether the others can be asked.
+    for (const name of ["one", "three"] as const) await die(name)
+    await using another = ask()
+    await answeredBy(another, "two")
   })
 
-  async function nft(name: Name, ...words: string[]): Promise<string> {
+  async function nft(name: Name | "switch", ...words: string[]): Promise<string> {
     const ran = network.run(name, [find("nft") ?? "", ...words])
     expect(await ran.exited()).toBe(0)
     return ran.lines.join("")
@@ -141,7 +201,10 @@ describe.skipIf(obstacle !== null)("a connection of a node that gave the address
     const to = `ip daddr ${VIP} tcp dport ${PORT} ip dscp`
     const rules = [`${to} 0 counter`, `${to} != 0 counter`].join("\n")
     const chain = `chain arriving {\n type filter hook prerouting priority -310;\n${rules}\n}`
-    writeFileSync(file, `table ip counted {\n${chain}\n}\n`)
+    writeFileSync(
+      file,
+      `table ip counted\ndelete table ip counted\ntable ip counted {\n${chain}\n}\n`,
+    )
     await nft(name, "-f", file)
   }
 

@@ -31,7 +31,10 @@ const rules: readonly (readonly [pattern: RegExp, way: Way])[] = [
   [/^(docker|podman|buildah) /, { reason: "an engine: test/deploy/image.test.ts has the image" }],
   [/^(kubectl|helm) /, { reason: "needs a cluster" }],
   [/^(sudo )?(systemctl|systemd-\w+|journalctl) /, { reason: "needs systemd as PID 1" }],
-  [/^(sudo )?(apt-get|install|ip|keepalived|setcap|sysctl|useradd) /, { reason: "changes the machine" }],
+  [
+    /^(sudo )?(apt-get|install|ip|keepalived|setcap|sysctl|useradd) /,
+    { reason: "changes the machine" },
+  ],
   [/^(\.\/)?scripts\/\S+\.sh\b/, { reason: "takes long, or needs an engine" }],
   [/^curl /, { reason: "asks an address that the reader has" }],
   [

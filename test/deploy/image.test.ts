@@ -9,7 +9,7 @@ import { join } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
 import { certificates } from "../support/certificates.ts"
 import { isLeftOut } from "../support/left-out.ts"
-import { freePort } from "../support/refused-port.ts"
+import { refusedPort } from "../support/refused-port.ts"
 import { answer, answering, ScriptedBackend } from "../support/scripted-backend.ts"
 import { root } from "../support/source.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
@@ -202,7 +202,7 @@ describe.skipIf(leftOut)(`the image on a ${base.name} base`, () => {
         BUNLB_HOST: "127.0.0.1",
         BUNLB_PORT: "0",
         BUNLB_WORKERS: "2",
-        BUNLB_ADMIN: `127.0.0.1:${freePort()}`,
+        BUNLB_ADMIN: `127.0.0.1:${refusedPort()}`,
         BUNLB_HEALTH_INTERVAL: "100ms",
       },
     })

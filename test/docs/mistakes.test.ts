@@ -111,7 +111,7 @@ class Scene implements AsyncDisposable {
     const [good, lost, plain] = servers.map((server) => server.port ?? 0)
     const tls = spawnBunlb(["backend", "-p", "0", "--tls"])
     const [, sealed] = await tls.line(/:(\d+)$/)
-    const refused = await refusedPort()
+    const refused = refusedPort()
     const backends = [good, refused, lost].map((port) => `127.0.0.1:${port}`)
     const secure = [plain, sealed].map((port) => `https://127.0.0.1:${port}`)
     const flags = [...backends, ...secure].flatMap((each) => ["-b", each])

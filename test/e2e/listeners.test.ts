@@ -6,7 +6,7 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { isLeftOut, isLinux } from "../support/left-out.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
-import { freePort } from "../support/refused-port.ts"
+import { refusedPort } from "../support/refused-port.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { Load } from "./load.ts"
 import { RunningBunlb } from "./running-bunlb.ts"
@@ -30,7 +30,7 @@ afterAll(async () => {
 /** A file and the flags of its bunlb; `write` says something else in it. */
 async function configured(name: string, said: object) {
   const file = join(folder, `${name}.json`)
-  const port = freePort()
+  const port = refusedPort()
   const base = {
     ...{ host: "127.0.0.1", port, admin: "127.0.0.1:0", backends: [`127.0.0.1:${server.port}`] },
     ...{ workers: 1, pin: false, health: { interval: "1m" } },
@@ -69,7 +69,7 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
     const load = new Load(port, { clients: 16, pause: 1 })
     const slow = answers(port, "/slow")
     await until(() => load.ok > 100, PATIENCE_MS, "the load")
-    const next = freePort()
+    const next = refusedPort()
     write({ port: next })
     expect(await say(bunlb.adminPort, "reload")).toMatchObject({
       code: 0,
@@ -141,7 +141,7 @@ test("more workers, fewer workers, pinned ones, under load: nothing is lost", as
 test("the admin listener moves, with another token, and the log speaks otherwise", async () => {
   const { file, write } = await configured("admin", { workers: 2 })
   await using bunlb = await RunningBunlb.fromFile(file)
-  const next = freePort()
+  const next = refusedPort()
   const token = "0123456789abcdef"
   write({ admin: `127.0.0.1:${next}`, admin_token: token, log_level: "debug", watch: true })
   const { out } = await say(bunlb.adminPort, "reload")

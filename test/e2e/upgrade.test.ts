@@ -79,7 +79,7 @@ test("what was done by hand, what is ill and what happened is known to the one t
   using a = await named("a")
   using b = await named("b")
   using c = await named("c")
-  const dead = await refusedPort()
+  const dead = refusedPort()
   const flags = ["-w", "2", "-s", "weighted", "--health-interval", "5m"]
   await using bunlb = await RunningBunlb.start([a, b, { port: dead }], flags)
   const asked = async (): Promise<boolean> => {

@@ -121,7 +121,7 @@ describe("before a response the client is told, and the backend is blamed:", () 
   })
 
   test("refuses -> 502", async () => {
-    const balancer = await TestBalancer.start([await refusedPort()], quick)
+    const balancer = await TestBalancer.start([refusedPort()], quick)
     const client = await RawClient.connect(balancer.port)
     expect((await client.exchange(post)).status).toBe(502)
     await client.close()

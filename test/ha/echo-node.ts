@@ -1,7 +1,7 @@
 /**
  * The programs of a group that lingers, without keepalived. One answers each line with its own name before it, and
- * forgets its connections on SIGUSR2; one lets the peers hear its node as BFD does; one is a client that sends a line at
- * a time and prints what is answered.
+ * forgets its connections on SIGUSR2; one lets the peers hear its node as BFD does; one is a client that sends a line
+ * at a time and prints what is answered.
  *
  *   bun test/ha/echo-node.ts serve NAME PORT
  *   bun test/ha/echo-node.ts beat PEER...

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test"
 import { RunningBackend } from "../e2e/running-bunlb.ts"
 import { spawnBunlb } from "../support/processes.ts"
-import { freePort } from "../support/refused-port.ts"
+import { refusedPort } from "../support/refused-port.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 setDefaultTimeout(30_000)
@@ -19,7 +19,7 @@ test("a reload that moves port and admin listener, each way to tell of it", asyn
   const track = join(folder, "fault")
   const says = (): string => readFileSync(track, "utf8")
   const write = async (): Promise<string> => {
-    const [port, admin] = [freePort(), freePort()]
+    const [port, admin] = [refusedPort(), refusedPort()]
     const place = { host: "127.0.0.1", port, admin: `127.0.0.1:${admin}` }
     const backends = [`127.0.0.1:${backend.port}`]
     writeFileSync(file, JSON.stringify({ ...place, backends, workers: 1, pin: false }))

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { writeTrackFile } from "../../src/ha/track-file.ts"
 import { Watcher } from "../../src/ha/watcher.ts"
 import { processClock } from "../../src/observe/clock.ts"
-import { freePort, refusedPort } from "../support/refused-port.ts"
+import { refusedPort } from "../support/refused-port.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "bunlb-watcher-"))
@@ -168,7 +168,7 @@ test("draining is believed only when a new connection says so too", async () => 
 
 test("the port of clients alone refuses", async () => {
   const admin = new Admin()
-  const { lines, says } = watch(admin.port, await refusedPort())
+  const { lines, says } = watch(admin.port, refusedPort())
   await until(() => lines.length > 1, PATIENCE_MS, "the port to be missed")
   expect(lines[1]).toBe("still a fault: nobody listens on the port of clients")
   expect(says()).toBe("1\n")
@@ -209,7 +209,7 @@ test("a bunlb that moves is found before it leaves, and watched where it is", as
   const old = new Admin()
   const { watcher, lines, says, becomes } = watch(old.port)
   await becomes("0\n")
-  const port = freePort()
+  const port = refusedPort()
   const next = { admin: { host: "127.0.0.1", port }, port: null }
   watcher.follow(next)
   await until(() => lines.at(-1)?.startsWith("looks for bunlb at") ?? false, PATIENCE_MS, "a look")
@@ -233,7 +233,7 @@ test("one that was to move and has not is watched where it is", async () => {
   const admin = new Admin()
   const { watcher, lines, becomes } = watch(admin.port)
   await becomes("0\n")
-  watcher.follow({ admin: { host: "127.0.0.1", port: await refusedPort() }, port: null })
+  watcher.follow({ admin: { host: "127.0.0.1", port: refusedPort() }, port: null })
   admin.status = 503
   await becomes("1\n")
   admin.status = 200

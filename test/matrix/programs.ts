@@ -88,7 +88,7 @@ export class Server implements AsyncDisposable {
     page: string = "/small",
   ): Promise<Server> {
     const folder = mkdtempSync(join(tmpdir(), "bunlb-matrix-"))
-    const port = freePort()
+    const port = refusedPort()
     const [program = "", ...rest] = command(port, folder)
     const child = Bun.spawn([find(program) ?? program, ...rest], {
       stdio: ["ignore", "ignore", "pipe"],
@@ -119,7 +119,7 @@ export class Server implements AsyncDisposable {
   }
 }
 
-function freePort(): number {
+function refusedPort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } })
   const { port } = listener
   listener.stop(true)

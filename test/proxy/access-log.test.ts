@@ -206,7 +206,7 @@ describe("the end is blamed on", () => {
 
   test("backends that cannot be reached", async () => {
     using file = new AccessLogFile()
-    const ports = [await refusedPort(), await refusedPort()]
+    const ports = [refusedPort(), refusedPort()]
     const accessLog = { format: "json", path: file.path } as const
     const balancer = await TestBalancer.start(ports, { accessLog })
     await (await RawClient.connect(balancer.port)).exchange(get)
@@ -313,7 +313,7 @@ test("a request sent again counts its attempts and names the backend that answer
   using file = new AccessLogFile()
   using good = await ScriptedBackend.start(answering(() => "ok"))
   const accessLog = { format: "json", path: file.path } as const
-  const balancer = await TestBalancer.start([await refusedPort(), good.port], { accessLog })
+  const balancer = await TestBalancer.start([refusedPort(), good.port], { accessLog })
   const client = await RawClient.connect(balancer.port)
   for (let i = 0; i < 2; i++) await client.exchange(get)
   const attempts = (await file.lines(2)).map((line) => line["attempts"])

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test"
 import { TestBalancer, type BackendPart, type SettingsPart } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
-import { freePort, refusedPort } from "../support/refused-port.ts"
+import { refusedPort } from "../support/refused-port.ts"
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -77,7 +77,7 @@ describe("backups", () => {
 
   test("take over at once when the only primary refuses, before any breaker", async () => {
     using backend = await ScriptedBackend.start(answering(() => "backup"))
-    const primary = await refusedPort()
+    const primary = refusedPort()
     const balancer = await TestBalancer.start([primary, { port: backend.port, backup: true }])
     const client = await RawClient.connect(balancer.port)
     for (let i = 0; i < 5; i++) {
@@ -93,7 +93,7 @@ describe("with every backend unhealthy", () => {
   const down = { health: { failures: 1 } } as const
 
   test("`try` asks one all the same and counts it; the answer makes no difference", async () => {
-    const port = freePort()
+    const port = refusedPort()
     const balancer = await TestBalancer.start([port], down)
     const client = await RawClient.connect(balancer.port)
     expect((await client.exchange(get)).status).toBe(503)
@@ -108,7 +108,7 @@ describe("with every backend unhealthy", () => {
   })
 
   test("`fail` answers 503 with Retry-After within 10 ms and asks nobody", async () => {
-    const port = freePort()
+    const port = refusedPort()
     const balancer = await TestBalancer.start([port], { ...down, whenAllUnhealthy: "fail" })
     const client = await RawClient.connect(balancer.port)
     expect((await client.exchange(get)).status).toBe(502)
@@ -129,7 +129,7 @@ describe("with every backend unhealthy", () => {
   })
 
   test("without probes a backend is tried again after `health.successes` intervals", async () => {
-    const port = freePort()
+    const port = refusedPort()
     const health = { failures: 1, successes: 2, interval: 100 }
     const balancer = await TestBalancer.start([port], { health, whenAllUnhealthy: "fail" })
     const client = await RawClient.connect(balancer.port)

@@ -39,7 +39,7 @@ describe("a refused dial", () => {
     ],
   ])("sends %s to another backend", async (_method, request) => {
     using backend = await ScriptedBackend.start(answering(({ body }) => `got ${body.toString()}`))
-    const refused = [await refusedPort(), await refusedPort()]
+    const refused = [refusedPort(), refusedPort()]
     const balancer = await TestBalancer.start([...refused, backend.port])
     const client = await RawClient.connect(balancer.port)
     for (let i = 0; i < 6; i++) expect((await client.exchange(request)).status).toBe(200)
@@ -51,7 +51,7 @@ describe("a refused dial", () => {
   })
 
   test("of every backend is 502, and 503 once all are known to be down", async () => {
-    const balancer = await TestBalancer.start([await refusedPort(), await refusedPort()])
+    const balancer = await TestBalancer.start([refusedPort(), refusedPort()])
     const client = await RawClient.connect(balancer.port)
     const statuses: number[] = []
     for (let i = 0; i < 4; i++) statuses.push((await client.exchange(post)).status)
@@ -215,7 +215,7 @@ test("retries end with their budget, and requests without a failure go on", asyn
 })
 
 test("with nobody healthy a request knocks at eight backends and not at all of them", async () => {
-  const port = await refusedPort()
+  const port = refusedPort()
   const backends = Array.from({ length: 40 }, (_, i) => ({ port, name: `dead-${i}` }))
   const balancer = await TestBalancer.start(backends, { health: { failures: 1 } })
   const client = await RawClient.connect(balancer.port)

@@ -4,7 +4,7 @@ import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { blackhole } from "../support/blackhole.ts"
 import { RawClient } from "../support/raw-client.ts"
-import { freePort, refusedPort } from "../support/refused-port.ts"
+import { refusedPort } from "../support/refused-port.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
@@ -54,7 +54,7 @@ async function underLoad(sick: number, settings: SettingsPart = {}) {
 
 describe("36: one of three backends", () => {
   test("refuses: no client sees it, and the breaker opens after 3", async () => {
-    const { balancer, answers } = await underLoad(await refusedPort())
+    const { balancer, answers } = await underLoad(refusedPort())
     expect(failed(answers)).toEqual([])
     expect(balancer.changes.map(({ reason }) => reason)).toEqual([
       "3 failures, last: connect refused",
@@ -124,7 +124,7 @@ describe("36: one of three backends", () => {
 describe("37: all backends", () => {
   test("are down: 503 with Retry-After at once, in both modes", async () => {
     for (const whenAllUnhealthy of ["try", "fail"] as const) {
-      const ports = [await refusedPort(), await refusedPort(), await refusedPort()]
+      const ports = [refusedPort(), refusedPort(), refusedPort()]
       const balancer = await TestBalancer.start(ports, {
         whenAllUnhealthy,
         health: { failures: 1 },
@@ -172,7 +172,7 @@ describe("37: all backends", () => {
   })
 
   test("restart at once: probes bring them back within rise x interval and a half", async () => {
-    const ports = [freePort(), freePort()]
+    const ports = [refusedPort(), refusedPort()]
     const health = {
       type: "http",
       interval: 200,

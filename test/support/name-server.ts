@@ -43,7 +43,7 @@ export class NameServer implements AsyncDisposable {
   static async start(ttl: number, zone: Zone, services: Services = []): Promise<NameServer> {
     const folder = mkdtempSync(join(tmpdir(), "bunlb-names-"))
     mkdirSync(join(folder, "hosts"))
-    const server = new NameServer(await freePort(), folder, ttl)
+    const server = new NameServer(await refusedPort(), folder, ttl)
     running.add(server)
     server.say(zone)
     await server.serve(services)
@@ -110,7 +110,7 @@ export class NameServer implements AsyncDisposable {
 }
 
 /** For UDP and TCP, and below those that the kernel gives to others meanwhile. */
-async function freePort(): Promise<number> {
+async function refusedPort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000)
     try {

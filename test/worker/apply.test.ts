@@ -77,7 +77,7 @@ describe("backends", () => {
 
   test("an unhealthy one stays so; one that comes anew begins healthy", async () => {
     using good = await named("good")
-    const dead = await refusedPort()
+    const dead = refusedPort()
     const part: SettingsPart = { health: { type: "none", failures: 1, interval: 3_600_000 } }
     const balancer = await TestBalancer.start([good.port, dead], part)
     await ask(balancer, 4)

@@ -147,7 +147,7 @@ describe("a backend becomes unhealthy, with its reason, when it", () => {
   })
 
   test("refuses the connection", async () => {
-    const balancer = await TestBalancer.start([await refusedPort()], { health: fast })
+    const balancer = await TestBalancer.start([refusedPort()], { health: fast })
     await until(() => balancer.changes.length > 0, 3000, "a change")
     expect(balancer.changes[0]?.reason).toBe("2 failures, last: connect refused")
     await comesToRest(balancer)

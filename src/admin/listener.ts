@@ -90,6 +90,8 @@ function onPort(host: string, port: number, handlers: Handlers): Bound {
       ignoreNewcomersOf(port)
       setTimeout(() => {
         hearThoseOf(port)
+        // From now on the port may be somebody else's, clients' for one.
+        unlimit()
         void server.stop(false)
       }, KNOCKED_MS)
     },

@@ -1,6 +1,7 @@
 /** Connections to an admin port are limited: who comes last goes, whoever asks is answered. */
 import { onTestFinished, expect } from "bun:test"
 import { limitConnections } from "../../src/admin/crowd.ts"
+import { startAdmin } from "../../src/admin/server.ts"
 import { onLinux } from "../support/left-out.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
@@ -32,5 +33,37 @@ onLinux("a limit on admin connections", "nobody tells whose a descriptor is")(
     const answer = await fetch(`http://127.0.0.1:${port}/`, { keepalive: false })
     expect(await answer.text()).toBe("fine")
     expect(ended).toBe(8)
+  },
+)
+
+onLinux("the limit of a listener that has left", "there is none elsewhere")(
+  "whoever comes to the port after it is not counted",
+  async () => {
+    const source = { status: () => ({}), metrics: () => "", health: () => ({ ok: true }) }
+    const admin = await startAdmin({ host: "127.0.0.1", port: 0 }, source as never)
+    const { port } = admin
+    if (port === null) throw new Error("it has a port")
+    admin.retire()
+    const dial = { hostname: "127.0.0.1", port, socket: { data() {} } }
+    const isFree = (): Promise<boolean> =>
+      Bun.connect(dial).then(
+        (socket) => {
+          socket.end()
+          return false
+        },
+        () => true,
+      )
+    await until(isFree, PATIENCE_MS, "the port to be free")
+    const taken = Array.from({ length: 260 }, () => ({ ended: false }))
+    const server = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } })
+    await Promise.all(
+      taken.map((each) =>
+        Bun.connect({ ...dial, socket: { data() {}, close: () => void (each.ended = true) } }),
+      ),
+    )
+    // It would look once a second.
+    await Bun.sleep(1_300)
+    expect(taken.filter(({ ended }) => ended)).toEqual([])
+    server.stop(true)
   },
 )

@@ -17,12 +17,7 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
       await using backend = await RunningBackend.start("one")
       await using bunlb = await RunningBunlb.start([backend], ["--mode", mode, "-w", "2"])
       const pids = await bunlb.workerPids()
-      const load = new Load(bunlb.port, { clients: 64, pause: 0 })
-      await until(() => load.ok > 500, PATIENCE_MS, "the load")
-      bunlb.process.kill("SIGTERM")
-      await load.allRefused()
-      expect(load.failures).toEqual([])
-      expect(await bunlb.process.exited()).toBe(0)
+      await endsWithoutLoss(bunlb)
       expect(bunlb.process.lines.at(-1)).toContain("drained; nothing was cut")
       await allGone(pids)
     },
@@ -64,11 +59,15 @@ test.skipIf(alone).each(["direct", "bun"])(
     await using backend = await RunningBackend.start("one")
     const flags = ["-w", "2", "--sockets", sockets]
     await using bunlb = await RunningBunlb.start([backend], flags, { behind: unprivileged })
-    const load = new Load(bunlb.port, { clients: 64, pause: 0 })
-    await until(() => load.ok > 500, PATIENCE_MS, "the load")
-    bunlb.process.kill("SIGTERM")
-    await load.allRefused()
-    expect(load.failures).toEqual([])
-    expect(await bunlb.process.exited()).toBe(0)
+    await endsWithoutLoss(bunlb)
   },
 )
+
+async function endsWithoutLoss(bunlb: RunningBunlb): Promise<void> {
+  const load = new Load(bunlb.port, { clients: 64, pause: 0 })
+  await until(() => load.ok > 500, PATIENCE_MS, "the load")
+  bunlb.process.kill("SIGTERM")
+  await load.allRefused()
+  expect(load.failures).toEqual([])
+  expect(await bunlb.process.exited()).toBe(0)
+}

@@ -1,18 +1,22 @@
 /**
- * What one exchange has tried so far, and whether and where it may try again. Kept by the exchange from one request to
- * the next; nothing is made for a request that needs one attempt.
+ * What one exchange has tried so far, and whether and where it may try again after a failure: the next address of the
+ * same backend, the same backend on a fresh connection, or another backend. Kept by the exchange from one request to
+ * the next; nothing is made for a request that is served on a pooled connection.
  */
 import type { Candidate } from "../balance/strategy.ts"
 import { HealthBitmap } from "../health/bitmap.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import type { Gateway } from "./gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
+import type { Upstream } from "./upstream.ts"
 
 export class Attempts {
   readonly #gateway: Gateway
   #tried: HealthBitmap | null = null
   #resends = 0
   #timeouts = 0
+  /** Addresses of the backend that this attempt may still dial. */
+  #addresses = 0
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
@@ -24,11 +28,56 @@ export class Attempts {
     this.#timeouts = 0
   }
 
+  /** The addresses of `upstream` are about to be dialled, one after the other. */
+  beginDial(upstream: Upstream): void {
+    this.#addresses = upstream.addressCount
+  }
+
+  /** Whether the next address of the same backend may be dialled after `failure`. */
+  mayDialNextAddress(failure: DialFailure): boolean {
+    if (failure.timeout) this.#timeouts++
+    return this.#hasTime && --this.#addresses > 0 && !failure.tls
+  }
+
+  /** The backend to try after `upstream` could not be reached, or null when there is none. */
+  afterFailedDial(upstream: Upstream, failure: DialFailure, token: number): Upstream | null {
+    const { board, figures, upstreams } = this.#gateway
+    const { index } = upstream.candidate
+    board.fail(index, failure.reason)
+    const other = this.#hasTime ? this.#other(index, token) : null
+    if (other === null) return null
+    figures.failovers++
+    figures.retries.dial++
+    return upstreams[other.index]
+  }
+
+  /**
+   * The backend to send the request to again after its connection to `upstream` died before a response, or null when
+   * it may not be sent again. `stale`: the connection had served others, and not a byte of a response had come.
+   */
+  afterLoss(
+    upstream: Upstream,
+    request: RequestRelay,
+    answered: boolean,
+    stale: boolean,
+    reason: string,
+  ): Upstream | null {
+    const { board, roster, upstreams, figures } = this.#gateway
+    const { index } = upstream.candidate
+    if (!stale) board.fail(index, reason)
+    if (!this.#mayResend(request, answered, stale)) return null
+    if (stale && roster.isEligible(index)) return upstream
+    const other = this.#other(index, request.token)
+    if (other === null) return upstream
+    figures.failovers++
+    return upstreams[other.index]
+  }
+
   /**
    * Whether a request whose connection died may be sent again; it is counted if so. A stale connection costs the
    * budget nothing: the next attempt is on a fresh one, which cannot be stale.
    */
-  mayResend(request: RequestRelay, answered: boolean, stale: boolean): boolean {
+  #mayResend(request: RequestRelay, answered: boolean, stale: boolean): boolean {
     const { settings, budget, clock, figures } = this.#gateway
     const repeatable = request.idempotent && request.replayable
     if (answered || !repeatable || this.#resends >= settings.retries.max) return false
@@ -42,16 +91,15 @@ export class Attempts {
   }
 
   /** Another backend than those that have failed, `index` now among them; null when there is none. */
-  other(index: number, token: number): Candidate | null {
+  #other(index: number, token: number): Candidate | null {
     const { roster, upstreams } = this.#gateway
     this.#tried ??= new HealthBitmap(upstreams.length)
     this.#tried.set(index)
     return roster.pickOther(token, this.#tried)
   }
 
-  /** After a dial that failed: false when dials, to whichever address, have cost the client too much time already. */
-  mayDialOn(timeout: boolean): boolean {
-    if (timeout) this.#timeouts++
+  /** False when dials, to whichever address, have cost the client too much time already. */
+  get #hasTime(): boolean {
     return this.#timeouts <= this.#gateway.settings.retries.max
   }
 }

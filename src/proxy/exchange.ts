@@ -30,10 +30,8 @@ export class Exchange implements relay.RelayTerms {
   dialing: BackendConnection | null = null
   #backend: BackendConnection | null = null
   #upstream: Upstream | null = null
-  /** Made for the first request that needs more than one. */
+  /** Made for the first request that needs a dial. */
   #attempts: Attempts | null = null
-  /** Addresses of the backend that this attempt may still dial. */
-  #addresses = 0
   /** The connection at work had served others before. */
   #reused = false
   #began = 0
@@ -105,7 +103,7 @@ export class Exchange implements relay.RelayTerms {
     }
     this.#request.forget()
     this.#client.waitForBackend()
-    this.#addresses = upstream.addressCount
+    this.#tries.beginDial(upstream)
     upstream.dial(this)
   }
 
@@ -286,26 +284,18 @@ export class Exchange implements relay.RelayTerms {
 
   /** The connection died before a response: sends the request again where that is safe. */
   #recover(reason: string): void {
-    const { board, roster, upstreams, figures } = this.#gateway
     const upstream = this.#upstream
     if (upstream === null) return
-    const { index } = upstream.candidate
     const { answered } = this.#response
     const stale = this.#reused && !answered
-    if (!stale) board.fail(index, reason)
-    if (!this.#tries.mayResend(this.#request, answered, stale)) {
-      return this.#fail("S", 502, `backend: ${reason}`)
-    }
+    const next = this.#tries.afterLoss(upstream, this.#request, answered, stale, reason)
+    if (next === null) return this.#fail("S", 502, `backend: ${reason}`)
     this.#leaveUpstream()
-    if (stale && roster.isEligible(index)) return this.#attempt(upstream, true)
-    const other = this.#tries.other(index, this.#request.token)
-    if (other !== null) figures.failovers++
-    this.#attempt(other === null ? upstream : upstreams[other.index], true)
+    this.#attempt(next, true)
   }
 
   /** No byte of the request has left, so another backend may always have it. */
   dialFailed(failure: DialFailure): void {
-    const { board, upstreams, figures } = this.#gateway
     const upstream = this.#upstream
     this.dialing = null
     if (upstream === null) return
@@ -313,22 +303,17 @@ export class Exchange implements relay.RelayTerms {
       this.#fail("R", 503, `bunlb is ${failure.reason}`)
       return
     }
-    const inTime = this.#tries.mayDialOn(failure.timeout)
-    if (inTime && --this.#addresses > 0 && !failure.tls) {
+    if (this.#tries.mayDialNextAddress(failure)) {
       upstream.dial(this)
       return
     }
-    const { index } = upstream.candidate
-    board.fail(index, failure.reason)
-    const other = inTime ? this.#tries.other(index, this.#request.token) : null
-    if (other === null) {
+    const next = this.#tries.afterFailedDial(upstream, failure, this.#request.token)
+    if (next === null) {
       this.#failDial(failure)
       return
     }
-    figures.failovers++
-    figures.retries.dial++
     this.#leaveUpstream()
-    this.#attempt(upstreams[other.index], false)
+    this.#attempt(next, false)
   }
 
   #failDial(failure: DialFailure): void {

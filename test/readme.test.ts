@@ -96,7 +96,7 @@ test("the example file is accepted", async () => {
   await using check = spawnBunlb(["check", "-c", file, "-m", "sp"])
   expect([await check.exited(), ...check.lines]).toEqual([
     0,
-    "ok: 3 backends, sticky, single process, port 0.0.0.0:8080, admin 127.0.0.1:9900",
+    "ok: 3 backends, weighted, single process, port 0.0.0.0:8080, admin 127.0.0.1:9900",
   ])
 })
 

@@ -26,7 +26,7 @@ function nanosecondsOf(name: StrategyName, count: number): number {
   const candidates: Candidate[] = Array.from({ length: count }, (_, index) => {
     const backend = `10.0.${index >> 8}.${index & 255}:8080`
     const weight = 1 + (index % 5)
-    return { index, name: backend, weight, backup: false, token: tokenOf(backend) }
+    return { index, name: backend, weight, backup: false, token: tokenOf(backend, "bench") }
   })
   const strategy = createStrategy(name)
   strategy.update(candidates)

@@ -21,9 +21,11 @@ export function createStrategy(name: StrategyName, random: Random = Math.random)
   }
 }
 
+/** `key`: what the tokens of sticky cookies are made with. */
 export function createCandidate(
   { name, weight, backup }: BackendSettings,
   index: number,
+  key: string,
 ): Candidate {
-  return { index, name, weight, backup, token: tokenOf(name) }
+  return { index, name, weight, backup, token: tokenOf(name, key) }
 }

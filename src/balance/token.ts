@@ -1,8 +1,9 @@
 /**
- * The token of a backend: what the sticky cookie carries instead of an address. It is made from the
- * backend's name alone, so every worker and every instance with the same backends agrees without
- * sharing anything, and a cookie outlives restarts and reordered configurations. It hides the
- * address but is no secret.
+ * The token of a backend: what the sticky cookie carries instead of an address. It is a keyed hash of
+ * the backend's name (HMAC-SHA-256, RFC 2104), so workers and instances with the same key agree
+ * without talking to each other, in whatever order the backends are listed. Without the key nobody
+ * can test guesses of a backend's address against a cookie: an unkeyed hash of a private address is
+ * found in seconds, because there are few private addresses.
  *
  * 48 bits: they fit a number exactly, and 1,024 names collide with a chance of 1 in 500 million.
  */
@@ -10,9 +11,9 @@ import { NO_TOKEN } from "./strategy.ts"
 
 const DIGITS = 12
 
-/** The first 48 bits of the SHA-256 of `host:port`. Called once for each backend. */
-export function tokenOf(name: string): number {
-  const digest = new Bun.CryptoHasher("sha256").update(name).digest("hex")
+/** The first 48 bits of the HMAC of `host:port`. Called once for each backend and key. */
+export function tokenOf(name: string, key: string): number {
+  const digest = new Bun.CryptoHasher("sha256", key).update(name).digest("hex")
   return Number.parseInt(digest.slice(0, DIGITS), 16)
 }
 

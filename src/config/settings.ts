@@ -85,6 +85,8 @@ export interface StickySettings {
   readonly sameSite: "lax" | "strict" | "none"
   /** Seconds; 0 makes a session cookie. */
   readonly maxAge: number
+  /** Makes the tokens. Null in what a person wrote; the master then puts its own random key here. */
+  readonly key: string | null
 }
 
 export interface TimeoutSettings {

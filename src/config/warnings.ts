@@ -58,7 +58,11 @@ export function warningsAbout(
     const srv = backends.some(({ discover }) => discover === "srv")
     if (srv) warn(false, `backends: the weights of SRV records ${only}`)
   }
-  const { sameSite, secure } = settings.sticky
+  const { sameSite, secure, key } = settings.sticky
+  if (strategy === "sticky" && key === null) {
+    const lost = "a restart forgets all cookies, and other instances do not know them"
+    warn(false, `sticky.key: not set, so ${lost}`)
+  }
   if (strategy === "sticky" && sameSite === "none" && secure !== "on") {
     // Whether a client came over TLS is told by trusted proxies alone.
     const never = secure === "off" || settings.trustedProxies.length === 0

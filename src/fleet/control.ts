@@ -5,6 +5,7 @@
  *
  * A reload that says the same itself, or another weight, takes the word back.
  */
+import { randomBytes } from "node:crypto"
 import { backend as backendType } from "../config/backend.ts"
 import type { BackendSettings, Duty, Settings } from "../config/settings.ts"
 import type { Found } from "./members.ts"
@@ -35,6 +36,8 @@ export interface ByHand {
   readonly graces: readonly (readonly [name: string, ms: number])[]
   /** The last good answers of DNS. */
   readonly found: readonly Found[]
+  /** What cookies were made with while the configuration had no `sticky.key`. Older versions had none. */
+  readonly stickyKey?: string
 }
 
 export class Control {
@@ -42,6 +45,8 @@ export class Control {
   readonly #weights = new Map<string, number>()
   readonly #added = new Map<string, BackendSettings>()
   readonly #removed = new Set<string>()
+  /** Makes sticky cookies while the configuration names no key; random, so that nobody can guess it. */
+  #stickyKey = randomBytes(32).toString("base64url")
 
   /** `undefined`: as the configuration has it. */
   setDuty(name: string, word: Word | undefined): void {
@@ -79,7 +84,8 @@ export class Control {
 
   /**
    * The settings with everything that was changed by hand. `expand` puts members in the place of those that are
-   * discovered; what is said of such a name holds for all its members, unless one is told otherwise.
+   * discovered; what is said of such a name holds for all its members, unless one is told otherwise. Settings without
+   * a key for sticky cookies get the random one of this bunlb, which is handed on in an upgrade.
    */
   over(settings: Settings, expand: Expand = (backends) => backends): Settings {
     const present = expand(this.named(settings)).filter(({ name }) => !this.#removed.has(name))
@@ -92,7 +98,8 @@ export class Control {
       const serves = word === undefined || word === "serve"
       return serves ? { ...plain, weight } : { ...plain, weight, duty: word }
     })
-    return { ...settings, backends }
+    const sticky = { ...settings.sticky, key: settings.sticky.key ?? this.#stickyKey }
+    return { ...settings, backends, sticky }
   }
 
   /** A member has left by itself: whoever comes back under its address is another. */
@@ -126,8 +133,9 @@ export class Control {
     }
   }
 
-  bequeath(): Pick<ByHand, "duties" | "weights" | "added" | "removed"> {
+  bequeath(): Pick<ByHand, "duties" | "weights" | "added" | "removed" | "stickyKey"> {
     return {
+      stickyKey: this.#stickyKey,
       duties: [...this.#duties],
       weights: [...this.#weights],
       added: [...this.#added.values()].map(backendType.format),
@@ -135,7 +143,8 @@ export class Control {
     }
   }
 
-  inherit({ duties, weights, added, removed }: ByHand): void {
+  inherit({ duties, weights, added, removed, stickyKey }: ByHand): void {
+    if (stickyKey !== undefined) this.#stickyKey = stickyKey
     for (const name of removed) this.remove(name)
     for (const line of added) {
       const backend = backendType.read(line, () => undefined)

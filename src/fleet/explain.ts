@@ -68,7 +68,7 @@ export function explain(
   const able = rows.filter(panics ? isOnDuty : isAble)
   const primaries = able.filter(({ backup }) => !backup)
   const eligible = primaries.length > 0 ? primaries : able
-  const named = strategy === "sticky" ? rows.find(isNamedBy(cookie)) : undefined
+  const named = strategy === "sticky" ? rows.find(isNamedBy(cookie, settings)) : undefined
   const lingers = named?.state === "draining" && dutyOf(settings, named.name) === "linger"
   const chosen = named && (eligible.includes(named) || lingers) ? named : undefined
   const total = eligible.reduce((sum, row) => sum + weightOf(row, strategy), 0)
@@ -91,8 +91,9 @@ function isAble(row: BackendStatus): boolean {
   return isOnDuty(row) && row.healthyWorkers > 0
 }
 
-function isNamedBy(cookie: string | null): (row: BackendStatus) => boolean {
-  return ({ name }) => formatToken(tokenOf(name)) === cookie
+function isNamedBy(cookie: string | null, { sticky }: Settings): (row: BackendStatus) => boolean {
+  const key = sticky.key ?? ""
+  return ({ name }) => formatToken(tokenOf(name, key)) === cookie
 }
 
 function dutyOf({ backends }: Settings, name: string): string | undefined {

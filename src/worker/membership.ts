@@ -46,6 +46,8 @@ export class Membership {
   readonly #free: number[] = []
   #strategy: Strategy
   #strategyName: StrategyName
+  /** Of the settings that `apply` was last given. */
+  #stickyKey = ""
 
   /** Begins with nobody, and with the strategy that the gateway's roster has. */
   constructor(parts: MembershipParts, strategy: Strategy) {
@@ -68,6 +70,7 @@ export class Membership {
     const plans = settings.backends.map((backend) => this.#plan(backend, settings))
     await this.#parts.resolver.add(settings.backends.map(({ host }) => host))
     adopt()
+    this.#stickyKey = settings.sticky.key ?? ""
     this.sweep()
     const kept = new Set(plans.map(({ kept }) => kept))
     for (const upstream of this.#present) if (!kept.has(upstream)) this.#dismiss(upstream)
@@ -112,12 +115,12 @@ export class Membership {
     const now = processClock.now()
     if (kept !== null && !kept.gone) {
       const { index } = kept.candidate
-      kept.configure(sameOrNew(kept, settings), settings)
+      kept.configure(sameOrNew(kept, settings, this.#stickyKey), settings)
       prober.watch(index, settings.duty !== "off", now)
       return kept
     }
     const index = kept?.candidate.index ?? this.#free.pop() ?? gateway.upstreams.length
-    const candidate = createCandidate(settings, index)
+    const candidate = createCandidate(settings, index, this.#stickyKey)
     const upstream = kept ?? new Upstream(gateway, candidate, settings, resolver, tls, before)
     const heirOf = before?.candidate.index ?? -1
     upstream.configure(candidate, settings)
@@ -152,9 +155,11 @@ export class Membership {
 }
 
 /** The candidate itself when nothing about it has changed, so that no strategy starts over for nothing. */
-function sameOrNew({ candidate }: Upstream, settings: BackendSettings) {
-  const same = candidate.weight === settings.weight && candidate.backup === settings.backup
-  return same ? candidate : createCandidate(settings, candidate.index)
+function sameOrNew({ candidate }: Upstream, settings: BackendSettings, stickyKey: string) {
+  const fresh = createCandidate(settings, candidate.index, stickyKey)
+  const { weight, backup, token } = candidate
+  const same = weight === fresh.weight && backup === fresh.backup && token === fresh.token
+  return same ? candidate : fresh
 }
 
 /** Connections and sessions made by one are good for the other. */

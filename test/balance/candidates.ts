@@ -8,7 +8,7 @@ import { tokenOf } from "../../src/balance/token.ts"
 export function withWeights(...weights: readonly number[]): Candidate[] {
   return weights.map((weight, index) => {
     const name = index < 26 ? String.fromCharCode(97 + index) : `backend-${index}`
-    return { index, name, weight, backup: false, token: tokenOf(name) }
+    return { index, name, weight, backup: false, token: tokenOf(name, "") }
   })
 }
 

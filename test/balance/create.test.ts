@@ -24,9 +24,9 @@ test("a candidate carries what settings say of the backend, and its token", () =
     [
       { ...rest, name: "a:80", weight: 1, backup: false },
       { ...rest, name: "b:80", weight: 7, backup: true },
-    ].map(createCandidate),
+    ].map((settings, index) => createCandidate(settings, index, "k")),
   ).toEqual([
-    { index: 0, name: "a:80", weight: 1, backup: false, token: tokenOf("a:80") },
-    { index: 1, name: "b:80", weight: 7, backup: true, token: tokenOf("b:80") },
+    { index: 0, name: "a:80", weight: 1, backup: false, token: tokenOf("a:80", "k") },
+    { index: 1, name: "b:80", weight: 7, backup: true, token: tokenOf("b:80", "k") },
   ])
 })

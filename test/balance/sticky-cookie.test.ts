@@ -91,7 +91,9 @@ describe("the cookie in a request", () => {
 })
 
 describe("Set-Cookie", () => {
-  const settings: StickySettings = { cookie: "bunlb", secure: "auto", sameSite: "lax", maxAge: 0 }
+  const settings: StickySettings = {
+    ...{ cookie: "bunlb", secure: "auto", sameSite: "lax", maxAge: 0, key: null },
+  }
   const line = (changes: Partial<StickySettings>, overTls: boolean): string => {
     return Buffer.from(setCookieField({ ...settings, ...changes }, 0xabc, overTls)).toString()
   }

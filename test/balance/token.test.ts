@@ -3,6 +3,8 @@ import { NO_TOKEN } from "../../src/balance/strategy.ts"
 import { formatToken, parseToken, tokenOf } from "../../src/balance/token.ts"
 import { rng } from "../support/until.ts"
 
+const KEY = "correct-horse-battery"
+
 function parse(text: string): number {
   const bytes = Buffer.from(`<${text}>`, "latin1")
   return parseToken(bytes, 1, bytes.length - 1)
@@ -10,12 +12,21 @@ function parse(text: string): number {
 
 describe("token", () => {
   test("is the same on every machine and in every version", () => {
-    // printf 127.0.0.1:9001 | sha256sum
-    expect(formatToken(tokenOf("127.0.0.1:9001"))).toBe("7987905dee74")
+    // printf 127.0.0.1:9001 | openssl dgst -sha256 -hmac correct-horse-battery
+    expect(formatToken(tokenOf("127.0.0.1:9001", KEY))).toBe("a3fb943119e6")
+  })
+
+  test("tells nothing to whoever guesses the address and not the key", () => {
+    const token = tokenOf("10.1.2.3:80", KEY)
+    const plain = new Bun.CryptoHasher("sha256").update("10.1.2.3:80").digest("hex").slice(0, 12)
+    expect(formatToken(token)).not.toBe(plain)
+    for (const key of ["", "correct-horse-batterx", "another-key-of-16"]) {
+      expect(tokenOf("10.1.2.3:80", key)).not.toBe(token)
+    }
   })
 
   test("differs for 1,024 names", () => {
-    const tokens = Array.from({ length: 1024 }, (_, at) => tokenOf(`10.0.0.1:${at}`))
+    const tokens = Array.from({ length: 1024 }, (_, at) => tokenOf(`10.0.0.1:${at}`, KEY))
     expect(new Set(tokens).size).toBe(1024)
     expect(tokens.every((token) => Number.isSafeInteger(token) && token >= 0)).toBe(true)
   })

@@ -49,7 +49,7 @@ test("the defaults are the documented ones", () => {
     forwarded: false,
     whenAllUnhealthy: "try",
     health: healthDefaults,
-    sticky: { cookie: "bunlb", secure: "auto", sameSite: "lax", maxAge: 0 },
+    sticky: { cookie: "bunlb", secure: "auto", sameSite: "lax", maxAge: 0, key: null },
     timeouts: {
       connect: 3_000,
       tlsHandshake: 5_000,
@@ -156,6 +156,7 @@ const samples: Readonly<Record<SettingKey, string>> = {
   "sticky.secure": "on",
   "sticky.same_site": "strict",
   "sticky.max_age": "1h",
+  "sticky.key": "correct-horse-battery",
   "timeouts.connect": "7s",
   "timeouts.tls_handshake": "7s",
   "timeouts.client_head": "7s",

@@ -1,14 +1,17 @@
 /** What is legal and seldom wise. */
 import { expect, test } from "bun:test"
-import { resolveSettings } from "../../src/config/resolve.ts"
+import { defaultSettings, resolveSettings } from "../../src/config/resolve.ts"
 import type { SettingKey } from "../../src/config/setting.ts"
+import type { StrategyName } from "../../src/config/settings.ts"
 import { warningsAbout } from "../../src/config/warnings.ts"
 
+const KEY = "correct-horse-battery"
 const machine = { cpus: 2, platform: "linux", privileged: false }
 
 function warnings(...said: [SettingKey, readonly string[] | boolean][]): string[] {
   const flags = new Map<SettingKey, readonly string[] | boolean>([
     ["backends", ["a:80", "b:80"]],
+    ["sticky.key", [KEY]],
     ...said,
   ])
   const settings = resolveSettings({ file: null, flags, environment: {}, machine })
@@ -165,4 +168,17 @@ test.each<Row>([
   ],
 ])("%s", (_, said, expected) => {
   expect(warnings(...said)).toEqual(expected)
+})
+
+test("cookies without a key are told of, and only with strategy sticky", () => {
+  const settings = defaultSettings(machine)
+  const about = (strategy: StrategyName, key: string | null): string[] =>
+    warningsAbout({ ...settings, strategy, sticky: { ...settings.sticky, key } }, machine)
+      .map(({ line }) => line)
+      .filter((line) => line.startsWith("sticky.key"))
+  expect(about("sticky", null)).toEqual([
+    "sticky.key: not set, so a restart forgets all cookies, and other instances do not know them",
+  ])
+  expect(about("sticky", KEY)).toEqual([])
+  expect(about("round_robin", null)).toEqual([])
 })

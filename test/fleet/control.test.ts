@@ -98,3 +98,25 @@ test("a backend that the file holds back can be put to work by hand, until the f
   control.settle(held.backends, [testBackend("a:80"), testBackend("b:80", { duty: "off" })])
   expect(control.lines()).toEqual(["b:80 draining"])
 })
+
+test("sticky cookies are made with a random key until the configuration names one", () => {
+  const keyOf = (control: Control, key: string | null = null): string | null => {
+    return control.over({ ...base, sticky: { ...base.sticky, key } }).sticky.key
+  }
+  const control = new Control()
+  const random = keyOf(control)
+  expect(random).toMatch(/^[\w-]{43}$/)
+  expect(keyOf(control)).toBe(random)
+  expect(keyOf(new Control())).not.toBe(random)
+  expect(keyOf(control, "correct-horse-battery")).toBe("correct-horse-battery")
+  const left = { ...control.bequeath(), configured: [], found: [], graces: [] }
+  const next = new Control()
+  next.inherit(left)
+  expect(keyOf(next)).toBe(random)
+  // Versions before this one leave no key.
+  const { stickyKey, ...older } = left
+  const after = new Control()
+  after.inherit(older)
+  expect(stickyKey).toBe(random ?? "")
+  expect(keyOf(after)).toMatch(/^[\w-]{43}$/)
+})

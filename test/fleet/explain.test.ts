@@ -76,7 +76,7 @@ test("a backup when no primary can, and everyone when nobody can", () => {
 })
 
 test("a cookie names its backend while that serves or lingers, and only with strategy sticky", () => {
-  const cookie = formatToken(tokenOf("b:80"))
+  const cookie = formatToken(tokenOf("b:80", ""))
   const sticky: Partial<Settings> = { strategy: "sticky" }
   const both: Record<string, Row> = { "a:80": {}, "b:80": {} }
   expect(told(both, sticky, cookie)).toEqual(["0 the cookie names b:80", "100 the cookie names it"])

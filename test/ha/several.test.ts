@@ -5,7 +5,7 @@ import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
 
 const GET = "GET / HTTP/1.1\r\nHost: x\r\n"
-const sticky: SettingsPart = { strategy: "sticky" }
+const sticky: SettingsPart = { strategy: "sticky", sticky: { key: "correct-horse-battery" } }
 
 /** Who answered, and the cookie that came with it. */
 async function ask(balancer: TestBalancer, cookie: string | null): Promise<[string, string]> {

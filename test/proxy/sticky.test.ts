@@ -102,7 +102,7 @@ describe("what is set", () => {
     using pool = await backends(1)
     const balancer = await TestBalancer.start(pool.ports, sticky)
     const cookie = (await ask(balancer)).field("set-cookie") ?? ""
-    const token = tokenOf(`127.0.0.1:${pool.ports[0]}`)
+    const token = tokenOf(`127.0.0.1:${pool.ports[0]}`, balancer.settings.sticky.key ?? "")
     expect(cookie).toBe(`bunlb=${token.toString(16).padStart(12, "0")}${plain}`)
   })
 

@@ -182,6 +182,30 @@ describe("backends", () => {
   })
 })
 
+test("another key: old cookies name no backend, and backends keep their connections", async () => {
+  using a = await named("a")
+  using b = await named("b")
+  const keyed = (key: string): SettingsPart => ({ strategy: "sticky", sticky: { key } })
+  const balancer = await TestBalancer.start([a.port, b.port], keyed("one-key-of-16-ch"))
+  const client = await RawClient.connect(balancer.port)
+  const cookieFor = async (cookie: string | null): Promise<string | undefined> => {
+    const field = cookie === null ? "" : `Cookie: ${cookie}\r\n`
+    const { fields } = await client.exchange(`${GET.slice(0, -2)}${field}\r\n`)
+    return fields.find(([name]) => name.toLowerCase() === "set-cookie")?.[1].split(";")[0]
+  }
+  const old = await cookieFor(null)
+  if (old === undefined) throw new Error("a new client gets a cookie")
+  expect(await cookieFor(old)).toBeUndefined()
+  const dials = balancer.figure("bunlb_dials_total")
+  await balancer.apply([a.port, b.port], keyed("another-key-of-16"))
+  const fresh = await cookieFor(old)
+  expect(fresh).toMatch(/^bunlb=[0-9a-f]{12}$/)
+  expect(fresh).not.toBe(old)
+  expect(await cookieFor(fresh ?? "")).toBeUndefined()
+  expect(balancer.figure("bunlb_dials_total") - dials).toBeLessThanOrEqual(1)
+  await client.close()
+})
+
 test("a thousand changes leave no object behind", async () => {
   using a = await named("a")
   using b = await named("b")

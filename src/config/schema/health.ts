@@ -1,6 +1,15 @@
 /** Settings of health checks and of sticky sessions. */
 import { hostField } from "../address.ts"
-import { duration, integer, list, oneOf, optional, statusRange, text } from "../value-types.ts"
+import {
+  duration,
+  integer,
+  lengthAlone,
+  list,
+  oneOf,
+  optional,
+  statusRange,
+  text,
+} from "../value-types.ts"
 import { group, HOUR, SECOND, token, type SchemaRows } from "./row.ts"
 
 const health = group("Health checks")
@@ -57,5 +66,14 @@ export const healthRows = {
     duration(0, 8_784 * HOUR, SECOND),
     0,
     "Life of the cookie; 0 ends it with the browser session",
+  ),
+  "sticky.key": sticky(
+    optional(
+      text(/^[\x21-\x7e]{16,256}$/, "16 to 256 characters without spaces", "KEY", lengthAlone),
+      "a random key until bunlb is restarted",
+    ),
+    null,
+    "Secret that makes cookies; instances with the same key accept each other's",
+    { secret: true },
   ),
 } satisfies Partial<SchemaRows>

@@ -40,9 +40,14 @@ export const check = command({
     if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
     refuseLog(settings.accessLog)
     const warnings = warningsAbout(settings, terminal.machine)
-    for (const { line } of warnings) terminal.complain(`warning: ${line}`)
+    const warning = terminal.paintComplaint("yellow", "warning:")
+    for (const { line } of warnings) terminal.complain(`${warning} ${line}`)
     const print = typed.values.get(printFlag.name) === true
-    terminal.out(print ? effectiveConfiguration(asked) : summary(settings))
+    terminal.out(
+      print
+        ? effectiveConfiguration(asked)
+        : `${terminal.paint("green", "ok:")} ${summary(settings)}`,
+    )
     return 0
   },
 })
@@ -73,5 +78,5 @@ function summary({ host, port, backends, strategy, mode, workers, admin }: Setti
   const processes =
     mode === "sp" ? "single process" : workers === 1 ? "1 worker" : `${workers} workers`
   const figures = admin === null ? "admin off" : `admin ${formatAdmin(admin)}`
-  return `ok: ${count}, ${strategy}, ${processes}, port ${formatHostPort(host, port)}, ${figures}`
+  return `${count}, ${strategy}, ${processes}, port ${formatHostPort(host, port)}, ${figures}`
 }

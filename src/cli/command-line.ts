@@ -116,12 +116,13 @@ async function list(tree: CommandTree): Promise<readonly CommandLine[]> {
 }
 
 function report(error: unknown, words: readonly string[], terminal: Terminal): number {
+  const name = terminal.paintComplaint("red", "bunlb:")
   if (error instanceof BunlbError) {
-    for (const line of error.message.split("\n")) terminal.complain(`bunlb: ${line}`)
+    for (const line of error.message.split("\n")) terminal.complain(`${name} ${line}`)
     return error.exitCode
   }
   const message = error instanceof Error ? error.message : String(error)
-  terminal.complain(`bunlb: internal error: ${message.replaceAll(/\s*\n\s*/g, " ")}`)
+  terminal.complain(`${name} internal error: ${message.replaceAll(/\s*\n\s*/g, " ")}`)
   const debugging = words.some((word) => /^(-l=?|--log-?level=)?debug$/.test(word))
   if (debugging && error instanceof Error && error.stack) terminal.complain(error.stack)
   return 1

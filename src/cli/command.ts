@@ -33,7 +33,7 @@ export function command(spec: CommandSpec): CommandDef {
       const { terminal, commands, names } = data as CommandContext
       const typed = readFlags(rawArgs, spec.flags, spec.words, spec.usage, names)
       if (!typed.help) return await spec.run(typed, terminal)
-      terminal.out(helpPage({ ...spec, examples }, commands))
+      terminal.out(helpPage({ ...spec, examples }, commands, terminal.paint))
       return 0
     },
   })

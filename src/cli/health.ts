@@ -17,7 +17,9 @@ export const health = command({
     const { status, body } = await askAdmin(admin, "/health")
     const reason = (body.split("\n")[0] ?? "").slice(0, 200)
     if (status !== 200) throw new BunlbError("BUNLB_E_UNHEALTHY", `unhealthy: ${reason || status}`)
-    terminal.out(`healthy${reason === "" || reason === "ok" ? "" : `: ${reason}`}`)
+    terminal.out(
+      `${terminal.paint("green", "healthy")}${reason === "" || reason === "ok" ? "" : `: ${reason}`}`,
+    )
     return 0
   },
 })

@@ -1,4 +1,5 @@
 /** Help for people: every flag with its default, under headings, within 96 columns. */
+import type { Paint } from "../observe/colour.ts"
 import type { Flag } from "./flags.ts"
 
 const WIDTH = 96
@@ -15,18 +16,27 @@ export interface CommandHelp {
 /** Name and description, for the list of commands. */
 export type CommandLine = readonly [name: string, description: string]
 
-export function helpPage(help: CommandHelp, commands: readonly CommandLine[]): string {
-  const lines = [`${help.description}.`, "", `Usage: bunlb ${help.usage}`]
+export function helpPage(
+  help: CommandHelp,
+  commands: readonly CommandLine[],
+  paint: Paint,
+): string {
+  const heading = (text: string): string => paint("bold", `${text}:`)
+  const lines = [`${help.description}.`, "", `${heading("Usage")} bunlb ${help.usage}`]
   if (commands.length > 0) {
     const width = Math.max(...commands.map(([name]) => name.length)) + 3
-    lines.push("", "Commands:", ...commands.map(([name, text]) => `  ${name.padEnd(width)}${text}`))
+    lines.push(
+      "",
+      heading("Commands"),
+      ...commands.map(([name, text]) => `  ${name.padEnd(width)}${text}`),
+    )
   }
   for (const group of new Set(help.flags.map((flag) => flag.group))) {
-    lines.push("", `${group}:`)
+    lines.push("", heading(group))
     for (const flag of help.flags) if (flag.group === group) lines.push(...flagLines(flag))
   }
   if (help.examples.length > 0) {
-    lines.push("", "Examples:", ...help.examples.map((example) => `  ${example}`))
+    lines.push("", heading("Examples"), ...help.examples.map((example) => `  ${example}`))
   }
   if (commands.length > 0) lines.push("", "Also: bunlb COMMAND --help, bunlb --version")
   return lines.join("\n")

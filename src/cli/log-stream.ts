@@ -8,6 +8,7 @@
 import { constants, fstatSync, openSync, writeSync } from "node:fs"
 import { isatty } from "node:tty"
 import type { LogOutput } from "../config/settings.ts"
+import { hasColour } from "../observe/colour.ts"
 import type { LogTarget } from "../observe/console-log.ts"
 
 /** Characters that may wait. */
@@ -17,6 +18,7 @@ const { O_APPEND, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants
 
 export class LogStream implements LogTarget {
   readonly terminal: boolean
+  readonly colour: boolean
   readonly #given: number
   readonly #limit: number
   /** -1: not opened yet. */
@@ -32,6 +34,7 @@ export class LogStream implements LogTarget {
   constructor(given: LogOutput | number, limit = WAITING_LIMIT) {
     this.#given = typeof given === "number" ? given : given === "stdout" ? 1 : 2
     this.terminal = isatty(this.#given)
+    this.colour = hasColour(process.env, this.terminal)
     this.#limit = limit
   }
 

@@ -23,7 +23,8 @@ export const reload = command({
     const outcome = await askForChange(typed, terminal, "/api/v1/reload", { dry_run: dry })
     const { changes, restart, byHand } = outcome
     for (const line of changes) terminal.out(line)
-    for (const line of restart) terminal.complain(`warning: ${line}`)
+    const warning = terminal.paintComplaint("yellow", "warning:")
+    for (const line of restart) terminal.complain(`${warning} ${line}`)
     for (const line of byHand) terminal.out(`by hand, in no file: ${line}`)
     const number = changes.length === 1 ? "1 change" : `${changes.length || "no"} changes`
     terminal.out(dry ? `would be applied: ${number}` : `reloaded: ${number}`)

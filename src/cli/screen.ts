@@ -4,6 +4,7 @@
  * before and clears only what is left of it, so that nothing flickers.
  */
 import { writeSync } from "node:fs"
+import { hasColour } from "../observe/colour.ts"
 import { stopSignal } from "./stop-signal.ts"
 
 export type Tone = "plain" | "title" | "head" | "warn" | "bad" | "faint"
@@ -92,8 +93,8 @@ function printable(text: string): string {
 
 function processPorts(): ScreenPorts {
   return {
-    terminal: process.stdout.isTTY === true,
-    colours: process.env.NO_COLOR === undefined || process.env.NO_COLOR === "",
+    terminal: process.stdout.isTTY === true && process.env["TERM"] !== "dumb",
+    colours: hasColour(process.env, process.stdout.isTTY === true),
     size: () => ({ columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 }),
     write: writeAll,
     onKeys: listen,

@@ -10,8 +10,9 @@ import { BunlbError } from "../observe/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { command } from "./command.ts"
 import { readOptions, usageError, type OptionsOf } from "./flags.ts"
+import { painter, type Paint, type Style } from "../observe/colour.ts"
 import { age } from "./numbers.ts"
-import { table } from "./table.ts"
+import { table, type TableColours } from "./table.ts"
 import { watchStatus } from "./watch.ts"
 
 interface StatusOptions {
@@ -51,7 +52,9 @@ export const status = command({
     if (watch) return await watchStatus(admin)
     const answer = await askAdmin(admin, "/api/v1/status")
     const fleet = readStatus(answer.status, answer.body)
-    terminal.out(json ? JSON.stringify(fleet, null, 2) : statusPage(fleet, Date.now()))
+    terminal.out(
+      json ? JSON.stringify(fleet, null, 2) : statusPage(fleet, Date.now(), terminal.paint),
+    )
     return 0
   },
 })
@@ -70,20 +73,21 @@ function readStatus(code: number, body: string): FleetStatus {
 }
 
 /** `now` is the wall clock. */
-export function statusPage(fleet: FleetStatus, now: number): string {
+export function statusPage(fleet: FleetStatus, now: number, paint: Paint = painter(false)): string {
+  const colours: TableColours = { paint, style: styleOf }
   const state = fleet.draining ? ", draining" : ""
   const sockets = fleet.sockets === "bun" ? ", sockets of Bun" : ""
   const up = `up ${age(fleet.uptime)}${state}`
   const head = `bunlb ${fleet.version}, port ${fleet.port}${sockets}, ${up}`
   const byHand = (fleet.byHand ?? []).map((line) => `by hand, in no file: ${line}`)
   return [
-    head,
+    paint("bold", head),
     ...byHand,
     ...(fleet.discovered ?? []).map(discoveredLine),
     "",
-    backendTable(fleet.backends, now),
+    backendTable(fleet.backends, now, colours),
     "",
-    workerTable(fleet.workers),
+    workerTable(fleet.workers, colours),
   ].join("\n")
 }
 
@@ -92,7 +96,11 @@ function discoveredLine({ name, members, stale }: Discovered): string {
   return stale === "" ? `${name}: ${count}` : `${name}: ${count}, does not resolve (${stale})`
 }
 
-function backendTable(backends: readonly BackendStatus[], now: number): string {
+function backendTable(
+  backends: readonly BackendStatus[],
+  now: number,
+  colours: TableColours,
+): string {
   const head = "BACKEND STATE SINCE WEIGHT ACTIVE IDLE REQUESTS FAILURES REASON".split(" ")
   const rows = backends.map((backend) => [
     backend.name + (backend.tls ? " tls" : "") + (backend.backup ? " backup" : ""),
@@ -107,10 +115,10 @@ function backendTable(backends: readonly BackendStatus[], now: number): string {
     backend.failures,
     backend.reason,
   ])
-  return table(head, rows)
+  return table(head, rows, [], colours)
 }
 
-function workerTable(workers: readonly WorkerStatus[]): string {
+function workerTable(workers: readonly WorkerStatus[], colours: TableColours): string {
   const head = ["WORKER", "PID", "STATE", "UP", "CLIENTS", "IN FLIGHT", "RESTARTS"]
   const rows = workers.map((worker) => [
     String(worker.index),
@@ -121,5 +129,16 @@ function workerTable(workers: readonly WorkerStatus[]): string {
     worker.inFlight,
     worker.restarts,
   ])
-  return table(head, rows)
+  return table(head, rows, [], colours)
+}
+
+/** Green for what serves, red for what does not though it should, yellow for what is on its way. */
+const styles: Readonly<Record<string, Style>> = {
+  ...{ up: "green", serving: "green" },
+  ...{ degraded: "yellow", draining: "yellow", starting: "yellow" },
+  ...{ down: "red", disabled: "dim" },
+}
+
+function styleOf(column: string, cell: string): Style | null {
+  return column === "STATE" ? (styles[cell.split(" ")[0] ?? ""] ?? null) : null
 }

@@ -1,14 +1,20 @@
 /** What a command has of the world: where its lines go, the environment, this machine. */
 import { writeSync } from "node:fs"
 import { availableParallelism } from "node:os"
+import { isatty } from "node:tty"
 import type { Environment } from "../config/environment.ts"
 import type { Circumstances } from "../config/warnings.ts"
+import { hasColour, painter, type Paint } from "../observe/colour.ts"
 
 export interface Terminal {
   /** One line of result. */
   out(line: string): void
   /** One line of complaint. */
   complain(line: string): void
+  /** Colours a part of a line of result; leaves it as it is where there is to be no colour. */
+  readonly paint: Paint
+  /** The same for a line of complaint. */
+  readonly paintComplaint: Paint
   readonly environment: Environment
   readonly machine: Circumstances
 }
@@ -34,6 +40,8 @@ export function processTerminal(): Terminal {
   return {
     out: (line) => writeAll(1, line),
     complain: (line) => writeAll(2, line),
+    paint: painter(hasColour(process.env, isatty(1))),
+    paintComplaint: painter(hasColour(process.env, isatty(2))),
     environment: process.env,
     machine: {
       cpus: availableParallelism(),

@@ -5,6 +5,7 @@
  */
 import { createConsola, type LogObject } from "consola/core"
 import type { LogFormat, LogLevel } from "../config/settings.ts"
+import { painter, type Paint, type Style } from "./colour.ts"
 import type { Log } from "./log.ts"
 
 const levels: Readonly<Record<LogLevel, number>> = { err: 0, warn: 1, info: 3, debug: 4 }
@@ -12,20 +13,22 @@ const levels: Readonly<Record<LogLevel, number>> = { err: 0, warn: 1, info: 3, d
 interface LevelStyle {
   readonly word: string
   readonly name: LogLevel
-  readonly colour: string
+  readonly style: Style | null
 }
 
 const styles: Readonly<Record<string, LevelStyle>> = {
-  error: { word: "ERROR", name: "err", colour: "\x1b[31m" },
-  warn: { word: "WARN ", name: "warn", colour: "\x1b[33m" },
-  info: { word: "INFO ", name: "info", colour: "\x1b[32m" },
-  debug: { word: "DEBUG", name: "debug", colour: "\x1b[2m" },
+  error: { word: "ERROR", name: "err", style: "red" },
+  warn: { word: "WARN ", name: "warn", style: "yellow" },
+  info: { word: "INFO ", name: "info", style: "green" },
+  debug: { word: "DEBUG", name: "debug", style: "dim" },
 }
-const plainStyle: LevelStyle = { word: "INFO ", name: "info", colour: "" }
+const plainStyle: LevelStyle = { word: "INFO ", name: "info", style: null }
 
 /** Where lines go: standard error, or a test's list. */
 export interface LogTarget {
   readonly terminal: boolean
+  /** Whether its text lines are coloured. */
+  readonly colour: boolean
   write(line: string): void
   /** Lines dropped since this was asked last; 0 while there is no room to tell. */
   dropped?(): number
@@ -67,7 +70,10 @@ export function createLog(
 
 function consolaFor(level: LogLevel, format: LogFormat, target: LogTarget, label: string) {
   const json = format === "json" || (format === "auto" && !target.terminal)
-  const write = json ? jsonLine : target.terminal ? terminalLine : plainLine
+  const paint = painter(target.colour)
+  const write = json
+    ? jsonLine
+    : (entry: LogObject, name: string) => textLine(entry, name, target.terminal, paint)
   const log = (entry: LogObject): void => {
     const dropped = target.dropped?.() ?? 0
     if (dropped > 0) {
@@ -90,16 +96,13 @@ function jsonLine(entry: LogObject, label: string): string {
   return JSON.stringify(label === "" ? fields : { ...fields, process: label })
 }
 
-function plainLine(entry: LogObject, label: string): string {
-  const { word } = styles[entry.type] ?? plainStyle
-  return `${entry.date.toISOString()} ${word} ${prefix(label)}${oneLine(String(entry.args[0]))}`
-}
-
-function terminalLine(entry: LogObject, label: string): string {
-  const { word, colour } = styles[entry.type] ?? plainStyle
-  const time = entry.date.toTimeString().slice(0, 8)
-  const line = oneLine(String(entry.args[0]))
-  return `\x1b[2m${time}\x1b[0m ${colour}${word}\x1b[0m ${prefix(label)}${line}`
+/** A terminal gets the time of day, a file the whole date in UTC. */
+function textLine(entry: LogObject, label: string, terminal: boolean, paint: Paint): string {
+  const { word, style } = styles[entry.type] ?? plainStyle
+  const line = `${prefix(label)}${oneLine(String(entry.args[0]))}`
+  const level = style === null ? word : paint(style, word)
+  if (!terminal) return `${entry.date.toISOString()} ${level} ${line}`
+  return `${paint("dim", entry.date.toTimeString().slice(0, 8))} ${level} ${line}`
 }
 
 function prefix(label: string): string {

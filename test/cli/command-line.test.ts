@@ -12,6 +12,8 @@ async function ending(error: unknown, words: readonly string[] = []) {
     out: () => {},
     complain: (line) => void complaints.push(line),
     environment: {},
+    paint: (_style, text) => text,
+    paintComplaint: (_style, text) => text,
     machine: { cpus: 1, platform: "linux", privileged: false },
   }
   const run = command({

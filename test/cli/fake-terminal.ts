@@ -12,6 +12,7 @@ import { reload } from "../../src/cli/reload.ts"
 import { run } from "../../src/cli/run.ts"
 import { schema } from "../../src/cli/schema.ts"
 import { status } from "../../src/cli/status.ts"
+import { painter } from "../../src/observe/colour.ts"
 import { watch } from "../../src/cli/watch-over.ts"
 
 const tree = {
@@ -47,6 +48,8 @@ export async function bunlb(
   const code = await runCommandLine(tree, words, {
     out: (line) => void out.push(line),
     complain: (line) => void complaints.push(line),
+    paint: painter(false),
+    paintComplaint: painter(false),
     environment,
     machine: { cpus: 4, platform: "linux", privileged: true },
   })

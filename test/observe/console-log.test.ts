@@ -3,11 +3,18 @@ import { expect, test } from "bun:test"
 import type { LogFormat, LogLevel } from "../../src/config/settings.ts"
 import { createLog } from "../../src/observe/console-log.ts"
 
-const nowhere = { terminal: false, write: () => {} }
+const nowhere = { terminal: false, colour: false, write: () => {} }
 
-function lines(level: LogLevel, format: LogFormat, terminal = false, label = ""): string[] {
+function lines(
+  level: LogLevel,
+  format: LogFormat,
+  terminal = false,
+  label = "",
+  colour = terminal,
+): string[] {
   const written: string[] = []
-  const target = { terminal, write: (line: string) => void written.push(line) }
+  const write = (line: string) => void written.push(line)
+  const target = { terminal, colour, write }
   const log = createLog(level, format, target, label)
   log.error("e")
   log.warn("w")
@@ -36,8 +43,15 @@ test("text has time, level, process and line", () => {
 
 test("a terminal gets colours and a short time", () => {
   expect(lines("err", "auto", true)[0]).toMatch(
-    /^\x1b\[2m\d\d:\d\d:\d\d\x1b\[0m \x1b\[31mERROR\x1b\[0m e\n$/,
+    /^\x1b\[2m\d\d:\d\d:\d\d\x1b\[22m \x1b\[31mERROR\x1b\[39m e\n$/,
   )
+})
+
+test("without colours a terminal still gets a short time; with them a file keeps its dates", () => {
+  expect(lines("err", "auto", true, "", false)[0]).toMatch(/^\d\d:\d\d:\d\d ERROR e\n$/)
+  const forced = lines("err", "text", false, "", true)[0]
+  expect(forced).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z \x1b\[31mERROR\x1b\[39m e\n$/)
+  expect(lines("err", "json", false, "", true)[0]).not.toContain("\x1b")
 })
 
 test("without a terminal lines are JSON, unless text is asked for", () => {
@@ -65,7 +79,9 @@ test("a line stays one line and does not steer a terminal", () => {
     ["text", true],
     ["json", false],
   ] as const) {
-    createLog("info", format, { terminal, write }).info("a\nb\r\x1b[2Jc\u2028%s\x9b")
+    createLog("info", format, { terminal, colour: terminal, write }).info(
+      "a\nb\r\x1b[2Jc\u2028%s\x9b",
+    )
   }
   for (const line of written) {
     expect(line.indexOf("\n")).toBe(line.length - 1)
@@ -77,7 +93,7 @@ test("a line stays one line and does not steer a terminal", () => {
 test("repeated lines are all written", () => {
   const written: string[] = []
   const write = (line: string) => void written.push(line)
-  const log = createLog("info", "text", { terminal: false, write })
+  const log = createLog("info", "text", { terminal: false, colour: false, write })
   for (let i = 0; i < 20; i++) log.info("same")
   expect(written).toBeArrayOfSize(20)
 })
@@ -86,7 +102,7 @@ test("lines that were dropped are told before the next that is not", () => {
   const written: string[] = []
   const dropped = [0, 7, 0]
   const write = (line: string) => void written.push(line.slice(25))
-  const target = { terminal: false, write, dropped: () => dropped.shift() ?? 0 }
+  const target = { terminal: false, colour: false, write, dropped: () => dropped.shift() ?? 0 }
   const log = createLog("info", "text", target)
   for (const line of ["a", "b", "c"]) log.info(line)
   const warning = "WARN  7 log lines were dropped: nobody read them in time\n"

@@ -124,10 +124,14 @@ export class BunlbProcess implements AsyncDisposable {
 
 /** `bunlb ARGS...` as a person would start it. */
 export function spawnBunlb(args: readonly string[], options: SpawnOptions = {}): BunlbProcess {
-  const executable = options.executable ?? process.env["BUNLB_TEST_EXECUTABLE"]
-  // Named from the root, and some tests start it elsewhere.
-  const command = executable
-    ? [resolve(root, executable)]
-    : [process.execPath, join(root, "src", "main.ts")]
+  const command = bunlbCommand(options.executable)
   return new BunlbProcess([...(options.behind ?? []), ...command, ...args], options)
+}
+
+/** The words that start bunlb: the built executable where the tests run on it, else the source. */
+export function bunlbCommand(
+  executable: string | undefined = process.env["BUNLB_TEST_EXECUTABLE"],
+): readonly string[] {
+  // Named from the root, and some tests start it elsewhere.
+  return executable ? [resolve(root, executable)] : [process.execPath, join(root, "src", "main.ts")]
 }

@@ -21,8 +21,9 @@ const BOM = "\uFEFF"
 /** For a bunlb that was started with these words. */
 export function keeper(typed: Typed, terminal: Terminal): KeepBackends {
   return async (configured, wanted) => {
-    const { settings, origins, file } = await askedSettings(typed, terminal)
-    if (file === null) throw refused("there is no file to save it in: start bunlb with -c FILE")
+    const { settings, origins, file, path } = await askedSettings(typed, terminal)
+    if (file === null || path === null)
+      throw refused("there is no file to save it in: start bunlb with -c FILE")
     const origin = origins.get("backends") ?? ""
     if (origin !== file && !origin.startsWith(`${file}:`)) {
       throw refused(`the backends are from ${origin}, not from ${file}: it cannot be saved there`)
@@ -31,7 +32,7 @@ export function keeper(typed: Typed, terminal: Terminal): KeepBackends {
     if (change !== undefined) {
       throw refused(`${file} says something else by now (${change}): bunlb reload first`)
     }
-    const before = readFileSync(file, "utf8")
+    const before = readFileSync(path, "utf8")
     const after = rewritten(file, before, settings.backends, wanted)
     if (after === before) return file
     const read = after === null ? null : readAgain(typed, terminal, file, after)
@@ -40,7 +41,7 @@ export function keeper(typed: Typed, terminal: Terminal): KeepBackends {
         `${file} is written in a way that cannot be changed here: do it by hand, reload`,
       )
     }
-    replaceFile(file, before, after)
+    replaceFile(path, before, after, file)
     return file
   }
 }

@@ -1,6 +1,7 @@
 /** `bunlb [run]`: the balancer. */
 import { warningsAbout } from "../config/warnings.ts"
 import type { Settings } from "../config/settings.ts"
+import { leaveStartFolder } from "../config/start-folder.ts"
 import { createLog } from "../observe/console-log.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { command } from "./command.ts"
@@ -29,8 +30,9 @@ export const run = command({
     "bunlb -c bunlb.yaml -w 4",
   ],
   async run(typed, terminal) {
-    const { settings, file } = await askedSettings(typed, terminal)
+    const { settings, file, path } = await askedSettings(typed, terminal)
     if (settings.backends.length === 0) throw noBackend(file)
+    leaveStartFolder()
     const log = createLog(settings.logLevel, settings.logFormat, new LogStream(settings.logOutput))
     for (const { loud, line } of warningsAbout(settings, terminal.machine)) if (loud) log.warn(line)
     const { runFleet } = await import("../fleet/run.ts")
@@ -40,6 +42,6 @@ export const run = command({
     const predecessor = await Predecessor.find()
     const keep = keeper(typed, terminal)
     const adopt = ({ logLevel, logFormat }: Settings): void => log.configure(logLevel, logFormat)
-    return await runFleet(settings, log, { load, keep, file, predecessor, adopt })
+    return await runFleet(settings, log, { load, keep, file: path, predecessor, adopt })
   },
 })

@@ -5,6 +5,7 @@ import { readConfigFile } from "../config/read-file.ts"
 import { resolve, type Resolved } from "../config/resolve.ts"
 import { settingRows } from "../config/schema.ts"
 import type { SettingKey } from "../config/setting.ts"
+import { absolutePath, withAbsolutePaths } from "../config/start-folder.ts"
 import { text } from "../config/value-types.ts"
 import type { Flag, Typed } from "./flags.ts"
 import type { Terminal } from "./terminal.ts"
@@ -26,8 +27,10 @@ const fromSchema = settingRows.map(({ flag, setting, defaultText }): Flag => {
 export const settingFlags: readonly Flag[] = [...fromSchema, configFlag]
 
 export interface Asked extends Resolved {
-  /** The file that was named, or null. */
+  /** The file as it was named, or null. */
   readonly file: string | null
+  /** Its absolute name. */
+  readonly path: string | null
 }
 
 /** Throws `BunlbError` with every fault of file, environment and flags. */
@@ -35,11 +38,12 @@ export async function askedSettings(typed: Typed, terminal: Terminal): Promise<A
   const { environment } = terminal
   const named = typed.values.get("config")
   const file = Array.isArray(named) ? String(named[0]) : environment[CONFIG_VARIABLE] || null
-  const tree = file === null ? null : await readConfigFile(file)
-  return { ...settingsFrom(typed, terminal, tree), file }
+  const path = file === null ? null : absolutePath(file)
+  const tree = file === null || path === null ? null : await readConfigFile(file, path)
+  return { ...settingsFrom(typed, terminal, tree), file, path }
 }
 
-/** As `askedSettings`, with the file as it is given. */
+/** As `askedSettings`, with the file as it is given. File names in `settings` are absolute. */
 export function settingsFrom(
   typed: Typed,
   { environment, machine }: Terminal,
@@ -50,5 +54,6 @@ export function settingsFrom(
     const value = typed.values.get(flag)
     if (value !== undefined) flags.set(key, value)
   }
-  return resolve({ file: tree, flags, environment, machine })
+  const resolved = resolve({ file: tree, flags, environment, machine })
+  return { ...resolved, settings: withAbsolutePaths(resolved.settings) }
 }

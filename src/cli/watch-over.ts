@@ -1,5 +1,6 @@
 /** `bunlb watch`: watches over the bunlb of this node and tells keepalived whether it may hold the address. */
 import type { ValueType } from "../config/setting.ts"
+import { leaveStartFolder } from "../config/start-folder.ts"
 import { duration, boolean, text } from "../config/value-types.ts"
 import type { Settings } from "../config/settings.ts"
 import { QUICK_LOOK_MS, ReloadTriggers } from "../fleet/triggers.ts"
@@ -75,9 +76,10 @@ export const watch = command({
   ],
   async run(typed, terminal) {
     const asked = readOptions(typed, options)
-    const { settings, file } = await askedSettings(typed, terminal)
+    const { settings, path } = await askedSettings(typed, terminal)
     const places = placesOf(settings, asked.port)
     if (places === null) throw usageError("--admin: expected HOST:PORT, got off")
+    leaveStartFolder()
     const manager = ServiceManager.find(process.env)
     const log = createLog(settings.logLevel, settings.logFormat, new LogStream(settings.logOutput))
     const { Watcher } = await import("../ha/watcher.ts")
@@ -94,7 +96,7 @@ export const watch = command({
     // However this process ends, short of SIGKILL, the file says so.
     process.on("exit", () => watcher.stop())
     watcher.start()
-    const triggers = new ReloadTriggers(file, true, QUICK_LOOK_MS)
+    const triggers = new ReloadTriggers(path, true, QUICK_LOOK_MS)
     const readAgain = async (): Promise<Places | null> =>
       placesOf((await askedSettings(typed, terminal)).settings, asked.port)
     triggers.begin(() => void follow(watcher, readAgain))

@@ -83,7 +83,10 @@ ${table([
   ["`weight=N`", "Share of requests with strategy `weighted`, 1 to 1000 (1)"],
   ["`backup`", "Serves only while no other backend can"],
   ["`tls`", "Speak TLS on a port other than 443"],
-  ["`ca=FILE`", "PEM file instead of the system's CAs, relative to the working directory"],
+  [
+    "`ca=FILE`",
+    "PEM file instead of the system's CAs, relative to the folder in which bunlb was started",
+  ],
   ["`drain`", "Gets no new request, and is probed: as after `bunlb drain`"],
   ["`disabled`", "Gets no new request and is not probed: as after `bunlb disable`"],
 ])}

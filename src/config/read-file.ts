@@ -11,18 +11,21 @@ import { isAbsolute, resolve } from "node:path"
 /** More than 1,024 backends with all their options need; a limit on what is read into memory. */
 const MAX_FILE_BYTES = 4 << 20
 
-/** Throws `BunlbError` when the file cannot be read or is not what its extension says. */
-export async function readConfigFile(name: string): Promise<ConfigTree> {
+/**
+ * `name` is what messages call it, `path` where it is. Throws `BunlbError` when the file cannot be read or is not what
+ * its extension says.
+ */
+export async function readConfigFile(name: string, path: string = name): Promise<ConfigTree> {
   const format = formatOf(name)
   if (format === null) {
     throw fault(`${name}: the name must end in .yaml, .yml, .toml or .json`)
   }
-  const text = await readText(name)
+  const text = await readText(name, path)
   try {
     return parseConfig(name, text, format)
   } catch (error) {
     if (!(error instanceof ConfigSyntaxError)) throw error
-    const place = error.place ?? (await placeByImport(name, format))
+    const place = error.place ?? (await placeByImport(path, format))
     const where = place ? `${name}:${place.line}:${place.column}` : name
     throw fault(`${where}: not valid ${format.toUpperCase()}: ${error.message}`)
   }
@@ -32,9 +35,9 @@ function fault(message: string): BunlbError {
   return new BunlbError("BUNLB_E_CONFIG", `config: ${message}`)
 }
 
-async function readText(name: string): Promise<string> {
+async function readText(name: string, path: string): Promise<string> {
   try {
-    const file = Bun.file(name)
+    const file = Bun.file(path)
     // Of a pipe or device no size is known; it would be read once, and be empty or wait at a reload.
     if (file.size === Infinity) throw fault(`${name}: is a pipe or device, name a file`)
     if (file.size > MAX_FILE_BYTES) throw fault(`${name}: larger than 4 MiB`)

@@ -27,11 +27,13 @@ const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
 }
 
-/** Throws `BunlbError` with the file as it was. `before`: its text when it was read. */
-export function replaceFile(name: string, before: string, after: string): void {
+/**
+ * Throws `BunlbError` with the file as it was. `before`: its text when it was read. `name`: what messages call it.
+ */
+export function replaceFile(at: string, before: string, after: string, name: string = at): void {
   let fresh: string | null = null
   try {
-    const path = realpathSync(name)
+    const path = realpathSync(at)
     fresh = `${path}.${process.pid}.new`
     write(fresh, path, after)
     if (readFileSync(path, "utf8") !== before) {

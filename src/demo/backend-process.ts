@@ -58,6 +58,7 @@ export class BackendProcess {
 
   #spawn(): void {
     this.#child = Bun.spawn([...this.#command], {
+      cwd: "/",
       env: { ...process.env, BUN_FEATURE_FLAG_NO_ORPHANS: "1" },
       stdio: ["ignore", "ignore", "inherit"],
       onExit: (child, code) => {

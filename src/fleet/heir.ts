@@ -2,6 +2,8 @@
  * The bunlb that follows this one, as this one sees it: a process started with the listening descriptors, that is given
  * the will and says when it serves. Until then nothing has changed here; whatever goes wrong ends it and says why.
  */
+import { existsSync } from "node:fs"
+import { START_FOLDER_ENV, startFolder } from "../config/start-folder.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { HEIR_ENV } from "./predecessor.ts"
 import { Refused } from "./refused.ts"
@@ -68,9 +70,15 @@ export class Heir {
   }
 
   #spawn({ command, fds, environment, will }: HeirOptions): Bun.Subprocess {
+    const folder = startFolder()
     try {
       return Bun.spawn([...command], {
-        env: { ...process.env, ...environment, [HEIR_ENV]: String(process.pid) },
+        // An older version reads relative names from its working directory.
+        cwd: existsSync(folder) ? folder : "/",
+        env: {
+          ...{ ...process.env, ...environment, [START_FOLDER_ENV]: folder },
+          [HEIR_ENV]: String(process.pid),
+        },
         stdio: ["inherit", "inherit", "inherit", ...fds],
         serialization: "advanced",
         ipc: (message: FromHeir) => this.#heard(message, will),

@@ -14,6 +14,8 @@ export const WORKER_LISTEN_FD = 3
 export const openProcessLink: OpenLink = (index, listenFd, events) => {
   // The arguments are for the eye of someone who reads `ps`: the variable is what counts.
   const child = Bun.spawn([...runningProgram(), "worker", String(index)], {
+    // The working directory of this process may be gone, and no process starts without one.
+    cwd: "/",
     env: { ...process.env, [WORKER_ENV]: String(index), BUN_FEATURE_FLAG_NO_ORPHANS: "1" },
     stdio: ["ignore", "inherit", "inherit", listenFd],
     serialization: "advanced",

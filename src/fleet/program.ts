@@ -3,7 +3,7 @@
  * that is now on disk, which may be newer. From source they are the same, whatever has been edited meanwhile.
  */
 import { statSync } from "node:fs"
-import { resolve } from "node:path"
+import { absolutePath, startFolder } from "../config/start-folder.ts"
 
 /** The kernel's way to the file that this process was started from, also when it has been replaced or deleted. */
 const RUNNING = "/proc/self/exe"
@@ -18,7 +18,8 @@ export function runningProgram(): readonly string[] {
 export function programOnDisk(): readonly string[] {
   if (!Bun.isStandaloneExecutable) return fromSource()
   const name = process.argv0
-  return [name.includes("/") ? resolve(name) : (Bun.which(name) ?? process.execPath)]
+  if (name.includes("/")) return [absolutePath(name)]
+  return [Bun.which(name, { cwd: startFolder() }) ?? process.execPath]
 }
 
 function fromSource(): readonly string[] {

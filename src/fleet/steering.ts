@@ -3,14 +3,14 @@
  * hand. One thing after the other; each is judged whole before anything changes, so that what cannot be applied
  * changes nothing and says why. Resolves when every worker obeys.
  */
-import { MAX_BACKENDS, backend as backendType } from "../config/backend.ts"
+import { MAX_BACKENDS } from "../config/backend.ts"
 import { differenceOf, withoutRestart } from "../config/difference.ts"
 import type { BackendSettings, Milliseconds, Settings } from "../config/settings.ts"
 import { isHeld } from "../net/activation.ts"
 import { nameService } from "../net/name-service.ts"
 import { processClock } from "../observe/clock.ts"
 import type { Log } from "../observe/log.ts"
-import { judgeBackends, judgeCas } from "./judge.ts"
+import { judgeBackends, judgeCas, readBackend } from "./judge.ts"
 import { type ByHand, Control, type Word } from "./control.ts"
 import { type Discovered, Discovery } from "./discovery.ts"
 import { type Explanation, type Question, explain } from "./explain.ts"
@@ -171,15 +171,11 @@ export class Steering {
   }
 
   /** `line` is as `--backend` takes it. */
-  add(line: string, save: boolean): Promise<Outcome> {
-    const faults: string[] = []
-    const backend = backendType.read(line, (fault) => void faults.push(fault))
-    if (backend === undefined) {
-      return Promise.reject(new Refused("bad_backend", faults.join("; ")))
-    }
+  async add(line: string, save: boolean): Promise<Outcome> {
+    const backend = readBackend(line)
     const { name } = backend
     const isKept = (): boolean => this.#configured.backends.some((each) => each.name === name)
-    return this.#change(save, `backend ${name}: added`, {
+    return await this.#change(save, `backend ${name}: added`, {
       judge: () => {
         // One that was added by hand may be kept now.
         if (this.#isThere(name) && (!save || isKept())) {

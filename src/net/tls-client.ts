@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { checkServerIdentity } from "node:tls"
 import type { TLSSocket } from "bun"
+import { absolutePath } from "../config/start-folder.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { fileFault } from "../observe/file-fault.ts"
 
@@ -110,7 +111,9 @@ export function forgetCas(): void {
 }
 
 function authorities(caFile: string | null): string | undefined {
-  const path = caFile ?? process.env.SSL_CERT_FILE ?? systemBundles.find((file) => existsSync(file))
+  const named = caFile ?? process.env.SSL_CERT_FILE
+  const path =
+    named === undefined ? systemBundles.find((file) => existsSync(file)) : absolutePath(named)
   if (path === undefined) return undefined
   const known = bundles.get(path)
   if (known !== undefined) return known

@@ -6,6 +6,7 @@ import type { Discovered } from "./discovery.ts"
 import type { Ledger } from "./ledger.ts"
 import { addLive } from "./merge.ts"
 import { readProcess } from "./process-figures.ts"
+import { backendStates, isUsable, stateOf } from "./status.ts"
 import { version } from "./version.ts"
 
 export interface ProcessName {
@@ -33,6 +34,7 @@ export function fleetSamples(facts: FleetFacts): Samples {
   // A backend that no worker reports on serves nobody: down, not unknown.
   const up = (samples["bunlb_backend_up"] ??= {})
   for (const { name } of settings.backends) up[label("backend", name)] ??= 0
+  addStates(samples, settings, reports)
   samples["bunlb_workers"] = { "": serving }
   samples["bunlb_worker_restarts_total"] = ledger.restarts()
   samples["bunlb_config_reloads_total"] = ledger.reloads()
@@ -40,6 +42,32 @@ export function fleetSamples(facts: FleetFacts): Samples {
   for (const each of processes) addProcess(samples, each)
   for (const each of facts.discovered) addDiscovered(samples, each)
   return samples
+}
+
+/** What an operator needs to know of each backend before clients feel it: whether it may be used, and why not. */
+function addStates(samples: Samples, { backends }: Settings, reports: readonly WorkerReport[]) {
+  const views = Map.groupBy(
+    reports.flatMap((report) => report.backends),
+    ({ name }) => name,
+  )
+  let usable = 0
+  for (const { name, weight, duty } of backends) {
+    const own = label("backend", name)
+    const seen = views.get(name) ?? []
+    const healthy = seen.filter((view) => view.healthy).length
+    const now = stateOf(duty === undefined ? {} : { duty }, seen, healthy)
+    if (isUsable(now)) usable++
+    const set = (family: string, labels: string, value: number): void => {
+      ;(samples[`bunlb_backend_${family}`] ??= {})[labels] = value
+    }
+    set("usable", own, isUsable(now) ? 1 : 0)
+    set("weight", own, weight)
+    for (const state of backendStates) {
+      set("state", `${own},${label("state", state)}`, state === now ? 1 : 0)
+    }
+  }
+  samples["bunlb_backends"] = { "": backends.length }
+  samples["bunlb_backends_usable"] = { "": usable }
 }
 
 function addDiscovered(samples: Samples, { name, members, stale, lookups }: Discovered): void {

@@ -12,6 +12,14 @@ import type { Discovered } from "./discovery.ts"
 /** `degraded`: healthy for some workers and not for others. `disabled`: by an operator, and not probed. */
 export type BackendState = "up" | "degraded" | "down" | "draining" | "disabled"
 
+const states = ["up", "degraded", "down", "draining", "disabled"] as const
+export const backendStates: readonly BackendState[] = states
+
+/** Whether new requests may go to a backend in this state. */
+export function isUsable(state: BackendState): boolean {
+  return state === "up" || state === "degraded"
+}
+
 export interface WorkerStatus {
   readonly index: number
   /** Null while no process sits there. */
@@ -148,12 +156,13 @@ function reasonOfDuty({ duty, byHand }: BackendPast): string | null {
   return byHand === false ? "by the configuration" : "by hand"
 }
 
-function stateOf(
-  { duty }: BackendPast,
+export function stateOf(
+  { duty }: Pick<BackendPast, "duty">,
   views: readonly BackendReport[],
   healthyWorkers: number,
 ): BackendState {
   if (duty === "off") return "disabled"
+  if (duty !== undefined) return "draining"
   if (views.some((view) => view.draining)) return "draining"
   if (healthyWorkers === 0) return "down"
   return healthyWorkers === views.length ? "up" : "degraded"

@@ -33,7 +33,9 @@ export const labelMeanings: Readonly<Record<string, string>> = {
   process: "`master`, or `worker0` and so on",
   reason: "A few fixed words; those of refusals are below",
   result: "`ok` or `failed`; `empty` when DNS found nothing",
-  state: "`active`, `idle` or `dialing`",
+  state:
+    "Of connections: `active`, `idle` or `dialing`. Of a backend: `up`, `degraded` " +
+    "(down for some workers), `down`, `draining` or `disabled`",
   to: "`healthy` or `unhealthy`",
   version: "Version of bunlb",
   worker: "Index of the worker, from 0",

@@ -39,9 +39,42 @@ export const families: readonly Family[] = [
   {
     name: "bunlb_backend_up",
     kind: "gauge",
-    help: "1 when the backend is healthy.",
+    help: "1 when the backend is healthy, whether it may be used or not; see bunlb_backend_usable.",
     merge: "max",
     labels: ["backend"],
+  },
+  {
+    name: "bunlb_backend_usable",
+    kind: "gauge",
+    help: "1 when new requests may go to the backend: healthy for at least one worker, neither draining nor disabled.",
+    merge: "fleet",
+    labels: ["backend"],
+  },
+  {
+    name: "bunlb_backend_state",
+    kind: "gauge",
+    help: "1 for the state that the backend is in, 0 for the others.",
+    merge: "fleet",
+    labels: ["backend", "state"],
+  },
+  {
+    name: "bunlb_backend_weight",
+    kind: "gauge",
+    help: "Weight in effect, with manual changes; only the strategies weighted and sticky use it.",
+    merge: "fleet",
+    labels: ["backend"],
+  },
+  {
+    name: "bunlb_backends",
+    kind: "gauge",
+    help: "Backends in effect: configured, discovered or added at run time, and not removed.",
+    merge: "fleet",
+  },
+  {
+    name: "bunlb_backends_usable",
+    kind: "gauge",
+    help: "Backends that are usable; 0 means that clients get errors.",
+    merge: "fleet",
   },
   {
     name: "bunlb_backend_connections",

@@ -41,6 +41,11 @@ test("the dashboard and the alerts name only figures that there are", async () =
   expect([...new Set(named)].filter((name) => !known.has(name))).toEqual([])
 })
 
+test("neither asks for a job of a certain name", async () => {
+  const texts = [await Bun.file(alerts).text(), JSON.stringify(dashboard)]
+  for (const text of texts) expect(text).not.toMatch(/job=~?\\?"bunlb/)
+})
+
 test("the dashboard's panels lie beside each other, not over each other", () => {
   const places = new Set<string>()
   for (const { gridPos } of dashboard.panels) {
@@ -56,7 +61,7 @@ test("the dashboard's panels lie beside each other, not over each other", () => 
 })
 
 promtoolTest("promtool: the alert rules are right, and fire when they should", async () => {
-  expect(await run(["promtool", "check", "rules", alerts])).toContain("SUCCESS: 10 rules found")
+  expect(await run(["promtool", "check", "rules", alerts])).toContain("SUCCESS: 11 rules found")
   const told = await run(["promtool", "test", "rules", join(import.meta.dir, "alerts.yml")])
   expect(told).toContain("SUCCESS")
 })
@@ -76,8 +81,9 @@ prometheusTest(
       return (await ask('rate(bunlb_requests_total{code="200"}[10s])'))[0] !== undefined
     }
     await until(hello, 2 * PATIENCE_MS, "two scrapes")
-    expect(await ask('up{job="bunlb"}')).toEqual([1])
+    expect(await ask('up{job="web"}')).toEqual([1])
     expect(await ask("bunlb_backend_up")).toEqual([1])
+    expect(await ask("bunlb_backends_usable")).toEqual([1])
     expect(await ask("bunlb_workers")).toEqual([2])
     expect((await ask("sum(bunlb_requests_total)"))[0]).toBeGreaterThan(4)
     const p99 = "histogram_quantile(0.99, sum by (le) (bunlb_request_duration_seconds_bucket))"
@@ -86,7 +92,7 @@ prometheusTest(
     const rules = await fetch(`http://127.0.0.1:${prometheus.port}/api/v1/rules`)
     const { data } = (await rules.json()) as { data: { groups: { rules: { health: string }[] }[] } }
     const loaded = data.groups.flatMap((group) => group.rules.map(({ health }) => health))
-    expect(loaded).toHaveLength(10)
+    expect(loaded).toHaveLength(11)
     expect(loaded).not.toContain("err")
   },
   LIMIT_MS,
@@ -98,7 +104,7 @@ function command(port: number, folder: string, adminPort: number): string[] {
     "global: { scrape_interval: 1s, evaluation_interval: 1s }",
     `rule_files: [${JSON.stringify(alerts)}]`,
     "scrape_configs:",
-    `  - { job_name: bunlb, static_configs: [{ targets: ["127.0.0.1:${adminPort}"] }] }`,
+    `  - { job_name: web, static_configs: [{ targets: ["127.0.0.1:${adminPort}"] }] }`,
   ]
   writeFileSync(file, `${text.join("\n")}\n`)
   const place = `--web.listen-address=127.0.0.1:${port}`

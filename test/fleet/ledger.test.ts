@@ -131,3 +131,33 @@ test("a backend that no worker reports on is down", () => {
   expect(samples["bunlb_backend_up"]).toEqual({ 'backend="a:80"': 0, 'backend="b:80"': 0 })
   expect(samples["bunlb_workers"]).toEqual({ "": 0 })
 })
+
+const duties = { none: undefined, linger: "linger", drain: "drain", off: "off" } as const
+
+test.each([
+  ["none", [true, true], "up", 1],
+  ["none", [true, false], "degraded", 1],
+  ["none", [false, false], "down", 0],
+  ["none", [], "down", 0],
+  ["linger", [true, true], "draining", 0],
+  ["drain", [true, true], "draining", 0],
+  ["off", [true, true], "disabled", 0],
+  ["off", [false, false], "disabled", 0],
+] as const)("a backend with duty %s and workers' views %p is %s", (word, views, state, usable) => {
+  const duty = duties[word]
+  const a = { ...testBackend("a:80"), weight: 7, ...(duty === undefined ? {} : { duty }) }
+  const samples = fleetSamples({
+    ...{ settings: { ...testSettings(), backends: [a] }, ledger: new Ledger(), serving: 2 },
+    reports: views.map((healthy, index) => report(index, {}, { healthy })),
+    ...{ processes: [], discovered: [] },
+  })
+  const own = 'backend="a:80"'
+  expect(samples["bunlb_backend_usable"]).toEqual({ [own]: usable })
+  expect(samples["bunlb_backend_weight"]).toEqual({ [own]: 7 })
+  expect(samples["bunlb_backends"]).toEqual({ "": 1 })
+  expect(samples["bunlb_backends_usable"]).toEqual({ "": usable })
+  const states = ["up", "degraded", "down", "draining", "disabled"]
+  expect(samples["bunlb_backend_state"]).toEqual(
+    Object.fromEntries(states.map((each) => [`${own},state="${each}"`, each === state ? 1 : 0])),
+  )
+})

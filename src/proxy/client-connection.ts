@@ -2,11 +2,10 @@
  * A client's connection: reads heads, hands them to its exchange, and closes in the way that loses nothing.
  *
  *   IDLE       no byte of a request yet          --bytes--> HEAD or EXCHANGE
- *   HEAD       part of a head                    --whole--> EXCHANGE   --late or malformed--> LINGER
- *   EXCHANGE   a request is being served         --done--> IDLE, FLUSH or LINGER   --101--> TUNNEL
- *   TUNNEL     protocols switched                --both ended--> FLUSH
- *   FLUSH      the last bytes are on their way   --sent--> CLOSED
- *   LINGER     answered; what still comes is read and thrown away, so that no reset eats the answer
+ *   HEAD       part of a head                    --whole--> EXCHANGE   --late or malformed--> LEAVING
+ *   EXCHANGE   a request is being served         --done--> IDLE or LEAVING   --101--> TUNNEL
+ *   TUNNEL     protocols switched                --both ended--> LEAVING
+ *   LEAVING    no more is served: `Departure` sees to it that the client gets what was sent
  *   CLOSED
  */
 import type { Milliseconds, TimeoutSettings } from "../config/settings.ts"
@@ -20,6 +19,7 @@ import { HIGH_WATER, Outbox } from "../net/outbox.ts"
 import { isQuiet } from "../net/peek.ts"
 import { lasting } from "../net/receive-memory.ts"
 import type { SocketOwner, TcpSocket } from "../net/socket.ts"
+import { Departure } from "./departure.ts"
 import { Exchange } from "./exchange.ts"
 import type { ExchangeRecord, Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
@@ -29,15 +29,13 @@ const IDLE = 0
 const HEAD = 1
 const EXCHANGE = 2
 const TUNNEL = 3
-const FLUSH = 4
-const LINGER = 5
-const CLOSED = 6
+const LEAVING = 4
+const CLOSED = 5
 
 /** Pipelined bytes that are held; above this the client is not read. */
 const HELD_LIMIT = 16 * 1024
-/** What is read after a refusal, and for how long: time for the client to read the answer. */
-const LINGER_BYTES = 16 * 1024 * 1024
-const LINGER_MS = 2000
+/** Milliseconds until a deadline that nobody has dealt with is looked at again. */
+const AGAIN_MS = 2000
 
 export class ClientConnection implements Deadlined, SocketOwner {
   deadlineAt: number
@@ -59,8 +57,9 @@ export class ClientConnection implements Deadlined, SocketOwner {
   #tunnel: Tunnel | null = null
   #paused = false
   #reading = false
-  #ended = false
-  #lingered = 0
+  #departure: Departure | null = null
+  /** The client has sent FIN. */
+  hasEnded = false
 
   constructor(gateway: Gateway, socket: TcpSocket, address: string) {
     this.#gateway = gateway
@@ -91,9 +90,8 @@ export class ClientConnection implements Deadlined, SocketOwner {
       case TUNNEL:
         this.#tunnel?.fromClient(bytes)
         break
-      case LINGER:
-        this.#lingered += bytes.length
-        if (this.#lingered > LINGER_BYTES) this.abort()
+      case LEAVING:
+        this.#departure?.received(bytes)
         break
     }
   }
@@ -119,11 +117,11 @@ export class ClientConnection implements Deadlined, SocketOwner {
       }
       this.#phase = EXCHANGE
       // A client that does not read what it was answered before is watched on.
-      if (this.outbox.size > 0) this.#within(this.timeouts.clientBody)
+      if (this.outbox.size > 0) this.within(this.timeouts.clientBody)
       else this.deadlineAt = Infinity
       from = this.#exchange.begin(bytes, from, end, to)
       if (this.#phase === EXCHANGE && !this.#exchange.requestDone && !this.#paused) {
-        this.#within(this.timeouts.clientBody)
+        this.within(this.timeouts.clientBody)
       }
     }
     this.#reading = false
@@ -138,13 +136,13 @@ export class ClientConnection implements Deadlined, SocketOwner {
     const empty = to - from <= 4 && bytes[to - 1] <= CR
     if (this.#phase === HEAD || empty) return
     this.#phase = HEAD
-    this.#within(this.timeouts.clientHead)
+    this.within(this.timeouts.clientHead)
   }
 
   #receiveMore(bytes: Buffer): void {
     let used = 0
     if (!this.#exchange.requestDone) {
-      this.#within(this.timeouts.clientBody)
+      this.within(this.timeouts.clientBody)
       used = this.#exchange.receiveBody(bytes)
       const done = this.#exchange.requestDone || this.#paused
       if (this.#phase === EXCHANGE && done && this.outbox.size === 0) this.deadlineAt = Infinity
@@ -166,7 +164,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#resume()
     this.#read(held)
     // With half a request no more comes.
-    if (this.#ended && this.#held === null) this.ended()
+    if (this.hasEnded && this.#held === null) this.ended()
   }
 
   /** Sends or keeps `bytes[from..to)`. */
@@ -176,7 +174,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.record?.sentOn(to - from)
     const before = this.outbox.size
     this.outbox.send(this.#socket, bytes, from, to)
-    if (before === 0 && this.outbox.size > 0) this.#within(this.timeouts.clientBody)
+    if (before === 0 && this.outbox.size > 0) this.within(this.timeouts.clientBody)
   }
 
   /** The socket's descriptor, or -1. */
@@ -188,11 +186,11 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (this.#socket === null || this.outbox.size === 0) return
     this.#gateway.clock.tick()
     this.outbox.flush(this.#socket)
-    this.#within(this.timeouts.clientBody)
+    this.within(this.timeouts.clientBody)
     if (this.outbox.size > 0) return
     switch (this.#phase) {
       case IDLE:
-        this.#within(this.timeouts.clientIdle)
+        this.within(this.timeouts.clientIdle)
         this.#readHeld()
         break
       case EXCHANGE:
@@ -202,11 +200,8 @@ export class ClientConnection implements Deadlined, SocketOwner {
       case TUNNEL:
         this.#tunnel?.clientDrained()
         break
-      case FLUSH:
-        this.#close()
-        break
-      case LINGER:
-        this.linger()
+      case LEAVING:
+        this.#departure?.written()
         break
     }
   }
@@ -222,10 +217,10 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (!this.#paused) return
     this.#resume()
     if (this.#phase !== EXCHANGE) return
-    this.#within(this.timeouts.clientBody)
+    this.within(this.timeouts.clientBody)
   }
 
-  #within(limit: Milliseconds): void {
+  within(limit: Milliseconds): void {
     this.deadlineAt = this.#gateway.clock.now() + limit
   }
 
@@ -246,9 +241,9 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (this.#phase !== EXCHANGE) return
     if (!keepAlive) return this.#exchange.clientLeaves ? this.#part() : this.linger()
     this.#phase = IDLE
-    if (this.outbox.size === 0) this.#within(this.timeouts.clientIdle)
+    if (this.outbox.size === 0) this.within(this.timeouts.clientIdle)
     if (this.#held !== null) this.#readHeld()
-    else if (this.#ended && !this.#reading) this.finish()
+    else if (this.hasEnded && !this.#reading) this.finish()
     else this.#resume()
   }
 
@@ -276,7 +271,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#held = null
     this.#resume()
     if (held !== null) tunnel.fromClient(held)
-    if (this.#ended) tunnel.clientEnded()
+    if (this.hasEnded) tunnel.clientEnded()
   }
 
   /** Sends FIN and goes on reading. */
@@ -286,9 +281,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** Closes once everything has been sent. */
   finish(): void {
-    this.#phase = FLUSH
-    if (this.outbox.size === 0) this.#close()
-    else this.#within(this.timeouts.clientBody)
+    this.#depart(false)
   }
 
   /** The client has said that this was its last request. Should it have said more, a close would be a reset. */
@@ -300,13 +293,16 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** Closes for writing once everything has been sent, and reads on for a while. */
   linger(): void {
-    this.#phase = LINGER
     this.#held = null
     this.#resume()
-    if (this.outbox.size > 0) return
-    this.#within(LINGER_MS)
-    if (this.#ended) this.#close()
-    else this.#socket?.shutdown()
+    this.#depart(true)
+  }
+
+  #depart(lingers: boolean): void {
+    if (this.#socket === null) return
+    this.#phase = LEAVING
+    this.#departure = new Departure(this, this.#socket, lingers)
+    this.#departure.begin()
   }
 
   /** For a drain: closes a connection on which nothing is under way. */
@@ -314,7 +310,8 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (this.#phase === IDLE && this.#held === null) this.finish()
   }
 
-  #close(): void {
+  /** Closes at once: what the kernel has taken it still sends, unless the client sends more. */
+  close(): void {
     const socket = this.#socket
     this.#leave()
     socket?.end()
@@ -335,12 +332,14 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** The client has sent FIN. */
   ended(): void {
-    this.#ended = true
+    this.hasEnded = true
     switch (this.#phase) {
       case IDLE:
       case HEAD:
-      case LINGER:
         if (this.#held === null) this.finish()
+        break
+      case LEAVING:
+        this.#departure?.ended()
         break
       case EXCHANGE:
         if (!this.#exchange.requestDone) this.#exchange.requestCut()
@@ -378,7 +377,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
       default:
         this.cut("c", "nothing came in time")
     }
-    if (this.#phase !== CLOSED && this.deadlineAt <= now) this.deadlineAt = now + LINGER_MS
+    if (this.#phase !== CLOSED && this.deadlineAt <= now) this.deadlineAt = now + AGAIN_MS
   }
 
   /** Out of every list; whatever follows on the socket is nobody's. */

@@ -6,22 +6,29 @@ import { readFileSync } from "node:fs"
 export interface DialFailure {
   /** "connect refused", for one. */
   readonly reason: string
-  /** bunlb itself lacks descriptors or ports: says nothing about the backend. */
+  /** bunlb itself lacks descriptors, memory or ports: says nothing about the backend. */
   readonly local: boolean
+  /** Only local ports towards this address are used up, which says nothing about other addresses. */
+  readonly noPort: boolean
   readonly timeout: boolean
   readonly tls: boolean
 }
 
 const EAGAIN = 11
+const ENOMEM = 12
 const EAFNOSUPPORT = 97
 const EADDRNOTAVAIL = 99
 const ENETUNREACH = 101
 const ECONNRESET = 104
+const ENOBUFS = 105
 const ETIMEDOUT = 110
 const ECONNREFUSED = 111
 const EHOSTUNREACH = 113
 
-const plain = { local: false, timeout: false, tls: false } as const
+/** A failure of the backend, or of the way to it. */
+export const plainFailure = { local: false, noPort: false, timeout: false, tls: false } as const
+
+const plain = plainFailure
 
 /** socket(2) has failed. */
 export function socketFailure(errno: number): DialFailure {
@@ -32,10 +39,14 @@ export function socketFailure(errno: number): DialFailure {
 /** connect(2) to `ip` has failed at once. */
 export function immediateFailure(errno: number, ip: string): DialFailure {
   if (errno === ECONNREFUSED) return failureOfErrno(errno)
+  if (errno === ENOMEM || errno === ENOBUFS)
+    return { ...plain, reason: "out of memory", local: true }
   const noAddress = errno === EADDRNOTAVAIL && ip.includes(":") && lacksIpv6()
-  const local = !noAddress && (errno === EAGAIN || errno === EADDRNOTAVAIL)
-  return { ...plain, reason: local ? "out of local ports" : "unreachable", local }
+  const noPort = !noAddress && (errno === EAGAIN || errno === EADDRNOTAVAIL)
+  return { ...plain, reason: noPort ? NO_PORT : "unreachable", local: noPort, noPort }
 }
+
+const NO_PORT = "out of local ports"
 
 /** No address of this machine is IPv6, so it is not a port that is missing. */
 function lacksIpv6(): boolean {
@@ -69,5 +80,6 @@ export function failureOfErrno(errno: number): DialFailure {
 
 /** By the `code` of Bun's error. */
 export function failureOfCode(code: string): DialFailure {
+  if (code === "EADDRNOTAVAIL") return { ...plain, reason: NO_PORT, local: true, noPort: true }
   return { ...plain, reason: reasons[code] ?? `connect failed ${code}`.trim() }
 }

@@ -16,12 +16,14 @@ import {
   failureOfCode,
   failureOfErrno,
   immediateFailure,
+  plainFailure,
   socketFailure,
 } from "./dial-failure.ts"
 import { type Dialer, DirectSocket } from "./direct-socket.ts"
 import { libc } from "./libc.ts"
 import { poller } from "./poller.ts"
 import type { SocketOwner, TcpSocket } from "./socket.ts"
+import { isConnectedToItself, reset } from "./self-connect.ts"
 import { sockaddr } from "./sockaddr.ts"
 import type { TlsClient } from "./tls-client.ts"
 
@@ -38,6 +40,7 @@ export interface DialLimits {
 const SOCK_STREAM = 1
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
+const ECONNREFUSED = 111
 const EINPROGRESS = 115
 
 export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
@@ -77,7 +80,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     this.deadlineAt = this.#tls === null ? this.#connectBy : now
     if (!DIALS_BY_DESCRIPTOR) return this.#connect({ hostname: ip, port })
     const address = sockaddr(ip, port)
-    if (address === null) return this.#fail({ ...plain, reason: "not an address" })
+    if (address === null) return this.#fail({ ...plainFailure, reason: "not an address" })
     const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
     const fd = libc().socket(address.family, type, 0)
     if (fd < 0) return this.#fail(socketFailure(libc().errno()))
@@ -87,6 +90,10 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
         libc().close(fd)
         return this.#fail(immediateFailure(errno, ip))
       }
+    }
+    if (isConnectedToItself(fd, address.bytes)) {
+      reset(fd)
+      return this.#fail(failureOfErrno(ECONNREFUSED))
     }
     const direct = this.#tls === null ? poller() : null
     if (direct === null) return this.#connect({ fd })
@@ -148,7 +155,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
       if (connected || now < this.#connectBy) return
     }
     const reason = this.phase === SECURING ? "TLS handshake timed out" : "connect timed out"
-    this.#fail({ reason, local: false, timeout: true, tls: this.phase === SECURING })
+    this.#fail({ ...plainFailure, reason, timeout: true, tls: this.phase === SECURING })
   }
 
   #open(): void {
@@ -177,6 +184,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
       return
     }
     this.socket = this.#bun = socket
+    if (!DIALS_BY_DESCRIPTOR && isOwnPeer(socket)) return this.#fail(failureOfErrno(ECONNREFUSED))
     if (this.#tls !== null) this.#tls.resume(socket as unknown as TLSSocket)
     else if (!DIALS_BY_DESCRIPTOR) this.#open()
   }
@@ -191,14 +199,16 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     if (this.#tls === null || this.phase === CLOSED || this.phase === OPEN) return
     const fault = this.#tls.fault(socket as unknown as TLSSocket, error)
     if (fault === null) this.#open()
-    else this.#fail({ ...plain, reason: fault, tls: true })
+    else this.#fail({ ...plainFailure, reason: fault, tls: true })
   }
 
   #gone(error: Error | undefined): void {
     if (this.phase === OPEN) return this.closed(error !== undefined)
     const tls = this.#tls !== null && codeOf(error) === ""
     this.#fail(
-      tls ? { ...plain, reason: "TLS: closed in handshake", tls } : failureOfCode(codeOf(error)),
+      tls
+        ? { ...plainFailure, reason: "TLS: closed in handshake", tls }
+        : failureOfCode(codeOf(error)),
     )
   }
 
@@ -248,11 +258,13 @@ interface SessionHandler {
   session(socket: Socket<Outbound>, session: Uint8Array): void
 }
 
+function isOwnPeer({ localAddress, localPort, remoteAddress, remotePort }: Socket<Outbound>) {
+  return localPort === remotePort && localAddress === remoteAddress
+}
+
 function hasPeer(socket: Socket<Outbound>): boolean {
   return socket.remoteAddress !== undefined
 }
-
-const plain = { local: false, timeout: false, tls: false } as const
 
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : ""

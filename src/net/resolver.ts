@@ -4,8 +4,8 @@
  * fails the last good answer serves on; a name that has never resolved is tried every second. A
  * lookup that hangs holds up neither other names nor, after `ABANDON_AFTER`, its own.
  *
- * Cost: nothing per request; one Map read for each dial. Why not let the socket resolve:
- * Bun.connect dials up to four addresses of a name and uses only the first.
+ * Cost: nothing per request; one Map read for each dial, which `AddressBook` puts in order. Why not let the socket
+ * resolve: Bun.connect dials up to four addresses of a name and uses only the first.
  */
 import { isIP } from "node:net"
 import type { Clock } from "../observe/clock.ts"
@@ -38,6 +38,7 @@ type OnAddressChange = (
  */
 export const systemLookup: Lookup = (host) => Bun.dns.lookup(host, { family: 0 })
 
+const NONE: readonly Address[] = []
 const SHORTEST_TTL = 1_000
 const LONGEST_TTL = 30_000
 const RETRY_AFTER = 1_000
@@ -115,15 +116,7 @@ export class Resolver {
 
   /** All addresses that `host` stands for now; none when it has never resolved. */
   addresses(host: string): readonly Address[] {
-    return this.#names.get(host)?.addresses ?? []
-  }
-
-  /** The address for the next dial: all take turns. */
-  next(host: string): Address | null {
-    const name = this.#names.get(host)
-    if (!name || name.addresses.length === 0) return null
-    name.turn = name.turn + 1 < name.addresses.length ? name.turn + 1 : 0
-    return name.addresses[name.turn]
+    return this.#names.get(host)?.addresses ?? NONE
   }
 
   async #resolve(name: Name): Promise<void> {
@@ -187,8 +180,6 @@ export class Resolver {
 interface Name {
   readonly host: string
   addresses: readonly Address[]
-  /** Position of the address that was dialled last. */
-  turn: number
   /** When the next lookup is to begin. */
   due: number
   /** Null while no lookup is under way. */
@@ -201,8 +192,7 @@ function createName(host: string): Name {
   const literal = family === 4 || family === 6
   return {
     host,
-    addresses: literal ? [{ ip: host, family }] : [],
-    turn: -1,
+    addresses: literal ? [{ ip: host, family }] : NONE,
     due: literal ? Infinity : 0,
     lookupBegan: null,
     outage: false,

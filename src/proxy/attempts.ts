@@ -5,6 +5,7 @@
  */
 import type { Candidate } from "../balance/strategy.ts"
 import { HealthBitmap } from "../health/bitmap.ts"
+import type { DialTarget } from "../net/address-book.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import type { Gateway } from "./gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
@@ -15,8 +16,11 @@ export class Attempts {
   #tried: HealthBitmap | null = null
   #resends = 0
   #timeouts = 0
-  /** Addresses of the backend that this attempt may still dial. */
-  #addresses = 0
+  /** The addresses of the backend in the order in which this attempt dials them, and its position there. */
+  #targets: readonly DialTarget[] = []
+  #position = 0
+  /** The latest dial that failed for another reason than a lack of local ports. */
+  #fault: DialFailure | null = null
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
@@ -26,24 +30,34 @@ export class Attempts {
     this.#tried = null
     this.#resends = 0
     this.#timeouts = 0
+    this.#fault = null
   }
 
-  /** The addresses of `upstream` are about to be dialled, one after the other. */
-  beginDial(upstream: Upstream): void {
-    this.#addresses = upstream.addressCount
+  /** The addresses of `upstream` are about to be dialled, one after the other. The first, or null without any. */
+  firstTarget(upstream: Upstream): DialTarget | null {
+    this.#targets = upstream.targets(this.#gateway.clock.now())
+    this.#position = 0
+    return this.#targets.length > 0 ? this.#targets[0] : null
   }
 
-  /** Whether the next address of the same backend may be dialled after `failure`. */
-  mayDialNextAddress(failure: DialFailure): boolean {
+  /** The next address of the same backend to dial after `failure`, or null when none may be. */
+  nextTarget(failure: DialFailure): DialTarget | null {
     if (failure.timeout) this.#timeouts++
-    return this.#hasTime && --this.#addresses > 0 && !failure.tls
+    if (!failure.noPort) this.#fault = failure
+    if (!this.#hasTime || failure.tls || ++this.#position >= this.#targets.length) return null
+    return this.#targets[this.#position]
+  }
+
+  /** What the client is told after the last `failure`: a lack of local ports only when nothing else went wrong. */
+  cause(failure: DialFailure): DialFailure {
+    return failure.noPort ? (this.#fault ?? failure) : failure
   }
 
   /** The backend to try after `upstream` could not be reached, or null when there is none. */
   afterFailedDial(upstream: Upstream, failure: DialFailure, token: number): Upstream | null {
     const { board, figures, upstreams } = this.#gateway
     const { index } = upstream.candidate
-    board.fail(index, failure.reason)
+    if (!failure.local) board.fail(index, failure.reason)
     const other = this.#hasTime ? this.#other(index, token) : null
     if (other === null) return null
     figures.failovers++

@@ -2,6 +2,7 @@
  * A connection to a backend: at work for one exchange, or idle in its pool. What the backend says is handed to
  * the exchange; what it says while idle destroys the connection.
  */
+import type { DialTarget } from "../net/address-book.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import type { Mover } from "../net/direct-socket.ts"
 import { Outbound } from "../net/outbound.ts"
@@ -19,7 +20,7 @@ const FIRST_READ = 32 * 1024
 export class BackendConnection extends Outbound implements Mover {
   readonly upstream: Upstream
   /** The address dialled. */
-  readonly ip: string
+  readonly target: DialTarget
   readonly born: number
   exchange: Exchange | null
   tunnel: Tunnel | null = null
@@ -34,20 +35,21 @@ export class BackendConnection extends Outbound implements Mover {
   #dialing = true
   readonly #gateway: Gateway
 
-  constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, ip: string) {
+  constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, target: DialTarget) {
     super(upstream.tls, gateway.settings.timeouts)
     this.#gateway = gateway
     this.upstream = upstream
     this.exchange = exchange
-    this.ip = ip
+    this.target = target
     this.born = gateway.clock.now()
   }
 
-  begin(ip: string, port: number): void {
+  begin(port: number): void {
     this.upstream.connections.add(this)
     this.upstream.figures.dialing++
     this.#gateway.deadlines.add(this)
-    this.dial(ip, port, this.born)
+    this.target.began(this.born)
+    this.dial(this.target.ip, port, this.born)
   }
 
   /**
@@ -138,6 +140,7 @@ export class BackendConnection extends Outbound implements Mover {
   protected opened(): void {
     this.#gateway.clock.tick()
     this.#dialed()
+    this.target.reached(this.#gateway.clock.now())
     this.upstream.figures.dials++
     this.#awaitHead()
     this.exchange?.connected(this)
@@ -145,6 +148,8 @@ export class BackendConnection extends Outbound implements Mover {
 
   protected dialFailed(failure: DialFailure): void {
     this.#gateway.clock.tick()
+    this.#dialed()
+    this.target.failed(this.#gateway.clock.now())
     this.upstream.figures.failedDials++
     const exchange = this.exchange
     this.#leave()
@@ -209,14 +214,16 @@ export class BackendConnection extends Outbound implements Mover {
   }
 
   #dialed(): void {
-    if (!this.#dialing) return
     this.#dialing = false
     this.upstream.figures.dialing--
   }
 
   /** Out of every list; whatever follows on the socket is nobody's. */
   #leave(): void {
-    this.#dialed()
+    if (this.#dialing) {
+      this.#dialed()
+      this.target.abandoned(this.#gateway.clock.now(), this.born)
+    }
     this.upstream.pool.remove(this)
     this.upstream.connections.delete(this)
     this.#gateway.deadlines.remove(this)

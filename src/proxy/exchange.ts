@@ -103,8 +103,7 @@ export class Exchange implements relay.RelayTerms {
     }
     this.#request.forget()
     this.#client.waitForBackend()
-    this.#tries.beginDial(upstream)
-    upstream.dial(this)
+    upstream.dial(this, this.#tries.firstTarget(upstream))
   }
 
   #takePooled(upstream: Upstream): BackendConnection | null {
@@ -299,24 +298,18 @@ export class Exchange implements relay.RelayTerms {
     const upstream = this.#upstream
     this.dialing = null
     if (upstream === null) return
-    if (failure.local) {
-      this.#fail("R", 503, `bunlb is ${failure.reason}`)
-      return
-    }
-    if (this.#tries.mayDialNextAddress(failure)) {
-      upstream.dial(this)
-      return
-    }
+    // Ports are counted for each destination; everything else that is missing here is missing for all of them.
+    if (failure.local && !failure.noPort) return this.#failDial(failure)
+    const target = this.#tries.nextTarget(failure)
+    if (target !== null) return upstream.dial(this, target)
     const next = this.#tries.afterFailedDial(upstream, failure, this.#request.token)
-    if (next === null) {
-      this.#failDial(failure)
-      return
-    }
+    if (next === null) return this.#failDial(this.#tries.cause(failure))
     this.#leaveUpstream()
     this.#attempt(next, false)
   }
 
   #failDial(failure: DialFailure): void {
+    if (failure.local) return this.#fail("R", 503, `bunlb is ${failure.reason}`)
     const status = dialStatus(failure, this.#gateway.roster.panicking)
     const who = failure.timeout ? "s" : "S"
     this.#fail(who, status, `no backend could be reached, last: ${failure.reason}`)

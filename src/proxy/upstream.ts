@@ -4,6 +4,8 @@
 import type { Candidate } from "../balance/strategy.ts"
 import type { BackendSettings } from "../config/settings.ts"
 import { ascii } from "../http/bytes.ts"
+import { AddressBook, type DialTarget } from "../net/address-book.ts"
+import { plainFailure } from "../net/dial-failure.ts"
 import type { Resolver } from "../net/resolver.ts"
 import type { TlsClient } from "../net/tls-client.ts"
 import { BackendFigures } from "../observe/figures.ts"
@@ -28,8 +30,8 @@ export class Upstream {
   hostLine: Uint8Array | null = null
   /** The Host line for clients that sent none. */
   defaultHostLine: Uint8Array
+  readonly addresses: AddressBook
   readonly #gateway: Gateway
-  readonly #resolver: Resolver
 
   /** `before`: the same backend under other TLS settings, whose figures go on here. */
   constructor(
@@ -41,7 +43,7 @@ export class Upstream {
     before: Upstream | null,
   ) {
     this.#gateway = gateway
-    this.#resolver = resolver
+    this.addresses = new AddressBook(resolver)
     this.candidate = candidate
     this.settings = settings
     this.tls = tls
@@ -71,22 +73,21 @@ export class Upstream {
     this.pool.configure(0, 0)
   }
 
-  /** Addresses that the backend's name stands for now; at least 1. */
-  get addressCount(): number {
-    return Math.max(1, this.#resolver.addresses(this.settings.host).length)
+  /** The addresses that a request may dial, in this order; none when the name has never resolved. */
+  targets(now: number): readonly DialTarget[] {
+    return this.addresses.forRequest(this.settings.host, now)
   }
 
   /** Opens a connection for an exchange, which hears of the outcome; at once, when there is no address. */
-  dial(exchange: Exchange): void {
-    const address = this.#resolver.next(this.settings.host)
-    if (address === null) {
-      exchange.dialFailed({ reason: "name not resolved", local: false, timeout: false, tls: false })
+  dial(exchange: Exchange, target: DialTarget | null): void {
+    if (target === null) {
+      exchange.dialFailed({ ...plainFailure, reason: "name not resolved" })
       return
     }
     this.#gateway.makeRoom()
-    const connection = new BackendConnection(this.#gateway, this, exchange, address.ip)
+    const connection = new BackendConnection(this.#gateway, this, exchange, target)
     exchange.dialing = connection
-    connection.begin(address.ip, this.settings.port)
+    connection.begin(this.settings.port)
   }
 }
 

@@ -6,10 +6,10 @@ import type { BackendSettings, HealthSettings, TimeoutSettings } from "../config
 import type { ProbeHandle, ProbeTransport } from "../health/prober.ts"
 import { PartialHead } from "../http/partial-head.ts"
 import { ResponseHead, scanResponse } from "../http/response.ts"
+import type { AddressBook, DialTarget } from "../net/address-book.ts"
 import type { Deadlines } from "../net/deadlines.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
-import { Outbound } from "../net/outbound.ts"
-import type { Resolver } from "../net/resolver.ts"
+import { type DialLimits, Outbound } from "../net/outbound.ts"
 import type { TlsClient } from "../net/tls-client.ts"
 import type { Clock } from "../observe/clock.ts"
 
@@ -17,10 +17,13 @@ type Verdict = (ok: boolean | null, reason: string) => void
 
 const FIELDS = 100
 const HEAD_BYTES = 64 * 1024
+/** However many addresses a name has, each gets this many milliseconds to answer a probe's dial. */
+const SHORTEST_DIAL = 250
 
 export interface ProbeTarget {
   readonly settings: BackendSettings
   readonly tls: TlsClient | null
+  readonly addresses: AddressBook
   /** Value of the Host field. */
   readonly host: string
 }
@@ -29,7 +32,6 @@ export interface ProbeParts {
   readonly target: (index: number) => ProbeTarget
   readonly health: HealthSettings
   readonly timeouts: TimeoutSettings
-  readonly resolver: Resolver
   readonly deadlines: Deadlines
   readonly clock: Clock
 }
@@ -42,48 +44,76 @@ export class Probes implements ProbeTransport {
   }
 
   probe(index: number, done: Verdict): ProbeHandle {
-    const target = this.#parts.target(index)
-    const { resolver } = this.#parts
-    const tries = Math.max(1, resolver.addresses(target.settings.host).length)
+    const { clock, timeouts, target: targetOf } = this.#parts
+    const target = targetOf(index)
+    const addresses = target.addresses.forProbe(target.settings.host, clock.now())
+    const limits = { ...timeouts, connect: this.#connectLimit(addresses.length) }
     let current: ProbeConnection | null = null
-    const attempt = (left: number): void => {
-      const address = resolver.next(target.settings.host)
-      if (address === null) return done(false, "name not resolved")
-      current = new ProbeConnection(this.#parts, target, (ok, reason, dialed) => {
-        // A name may stand for an address that nobody listens on; one that answers is enough.
-        if (!dialed && left > 1) attempt(left - 1)
-        else done(ok, reason)
-      })
-      current.begin(address.ip)
+    let unasked = false
+    const attempt = (position: number): void => {
+      if (position >= addresses.length) return done(false, "name not resolved")
+      const isLast = position + 1 === addresses.length
+      current = new ProbeConnection(
+        this.#parts,
+        limits,
+        target,
+        addresses[position],
+        (ok, reason, dialed) => {
+          // A name may stand for an address that nobody listens on; one that answers is enough.
+          unasked ||= ok === null
+          if (dialed) done(ok, reason)
+          else if (isLast) done(unasked ? null : ok, reason)
+          else attempt(position + 1)
+        },
+      )
+      current.begin()
     }
-    attempt(tries)
+    attempt(0)
     return { abort: () => current?.abort() }
+  }
+
+  /** An address that swallows every dial must leave time for the others. */
+  #connectLimit(addresses: number): number {
+    const { timeouts, health } = this.#parts
+    if (addresses < 2) return timeouts.connect
+    return Math.min(timeouts.connect, Math.max(SHORTEST_DIAL, health.timeout / addresses))
   }
 }
 
 class ProbeConnection extends Outbound {
   readonly #parts: ProbeParts
   readonly #target: ProbeTarget
+  readonly #address: DialTarget
   readonly #done: (ok: boolean | null, reason: string, dialed: boolean) => void
   #partial: PartialHead | null = null
+  #dialing = false
+  #began = 0
 
   constructor(
     parts: ProbeParts,
+    limits: DialLimits,
     target: ProbeTarget,
+    address: DialTarget,
     done: (ok: boolean | null, reason: string, dialed: boolean) => void,
   ) {
-    super(target.tls, parts.timeouts)
+    super(target.tls, limits)
     this.#parts = parts
     this.#target = target
+    this.#address = address
     this.#done = done
   }
 
-  begin(ip: string): void {
+  begin(): void {
     this.#parts.deadlines.add(this)
-    this.dial(ip, this.#target.settings.port, this.#parts.clock.now())
+    this.#dialing = true
+    this.#began = this.#parts.clock.now()
+    this.#address.began(this.#began)
+    this.dial(this.#address.ip, this.#target.settings.port, this.#began)
   }
 
   protected opened(): void {
+    this.#dialing = false
+    this.#address.reached(this.#parts.clock.now())
     const { health } = this.#parts
     if (health.type === "tcp") return this.#judge(true, "connected")
     const request =
@@ -95,8 +125,9 @@ class ProbeConnection extends Outbound {
 
   protected dialFailed(failure: DialFailure): void {
     this.#parts.deadlines.remove(this)
-    if (failure.local) this.#done(null, failure.reason, true)
-    else this.#done(false, failure.reason, failure.tls || failure.timeout)
+    this.#dialing = false
+    this.#address.failed(this.#parts.clock.now())
+    this.#done(failure.local ? null : false, failure.reason, failure.tls)
   }
 
   received(bytes: Buffer): void {
@@ -145,6 +176,8 @@ class ProbeConnection extends Outbound {
 
   override abort(): void {
     this.#parts.deadlines.remove(this)
+    if (this.#dialing) this.#address.abandoned(this.#parts.clock.now(), this.#began)
+    this.#dialing = false
     super.abort()
   }
 

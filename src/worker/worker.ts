@@ -132,7 +132,7 @@ class Balancer implements Worker {
       const gone = new Set(removed.map(({ ip }) => ip))
       for (const upstream of this.#membership.all) {
         if (upstream.settings.host !== host) continue
-        upstream.pool.retireWhere(({ ip }) => gone.has(ip))
+        upstream.pool.retireWhere(({ target }) => gone.has(target.ip))
       }
     })
   }
@@ -164,12 +164,11 @@ class Balancer implements Worker {
     const { upstreams, deadlines } = this.#gateway
     return new Probes({
       target: (index) => {
-        const { settings, tls } = upstreams[index]
-        return { settings, tls, host: hostHeader ?? hostOf(settings) }
+        const { settings, tls, addresses } = upstreams[index]
+        return { settings, tls, addresses, host: hostHeader ?? hostOf(settings) }
       },
       health,
       timeouts,
-      resolver: this.#resolver,
       deadlines,
       clock: processClock,
     })

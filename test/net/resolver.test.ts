@@ -67,20 +67,19 @@ describe("the resolver", () => {
     expect(resolver.addresses("127.0.0.1")).toEqual([{ ip: "127.0.0.1", family: 4 }])
     await resolver.start()
     await tick(100_000)
-    expect(resolver.next("::1")).toEqual({ ip: "::1", family: 6 })
-    expect(resolver.next("::1")).toEqual({ ip: "::1", family: 6 })
+    expect(resolver.addresses("::1")).toEqual([{ ip: "::1", family: 6 }])
     expect(asked).toEqual([])
   })
 
-  test("start waits for all names; a name used twice is asked once; addresses take turns", async () => {
+  test("start waits for all names; a name used twice is asked once", async () => {
     const { resolver, asked, changes, log } = resolverOf("a", "b", "a")
     const start = resolver.start()
     expect(asked.map(({ host }) => host)).toEqual(["a", "b"])
     asked[0].resolve([...v4(5, "10.0.0.1", "10.0.0.2"), { address: "fd00::1", family: 6, ttl: 5 }])
     asked[1].resolve(v4(5, "10.0.1.1", "10.0.1.1"))
     await start
-    const turns = [1, 2, 3, 4].map(() => resolver.next("a")?.ip)
-    expect(turns).toEqual(["10.0.0.1", "10.0.0.2", "fd00::1", "10.0.0.1"])
+    const ips = resolver.addresses("a").map(({ ip }) => ip)
+    expect(ips).toEqual(["10.0.0.1", "10.0.0.2", "fd00::1"])
     expect(resolver.addresses("b")).toEqual([{ ip: "10.0.1.1", family: 4 }])
     expect(changes).toEqual(["a +10.0.0.1,10.0.0.2,fd00::1 -", "b +10.0.1.1 -"])
     expect(log).toEqual([])
@@ -88,7 +87,6 @@ describe("the resolver", () => {
 
   test("a name it was not given, or that has not resolved, has no address", () => {
     const { resolver } = resolverOf("a")
-    expect([resolver.next("a"), resolver.next("b")]).toEqual([null, null])
     expect([resolver.addresses("a"), resolver.addresses("b")]).toEqual([[], []])
   })
 
@@ -106,7 +104,7 @@ describe("the resolver", () => {
     await tick(2000)
     asked[2].resolve(v4(60, "10.0.0.1"))
     await settled()
-    expect(resolver.next("a")?.ip).toBe("10.0.0.1")
+    expect(resolver.addresses("a")[0]?.ip).toBe("10.0.0.1")
     expect(log).toEqual([
       "warn dns: a does not resolve (ENOTFOUND): no address, trying on",
       "info dns: a resolves again: 10.0.0.1",
@@ -119,7 +117,7 @@ describe("the resolver", () => {
     asked[1].resolve(v4(1, "10.0.1.1"))
     await start
     expect(log).toEqual(["warn dns: dead does not resolve (no answer yet): no address, trying on"])
-    expect(resolver.next("b")?.ip).toBe("10.0.1.1")
+    expect(resolver.addresses("b")[0]?.ip).toBe("10.0.1.1")
     await tick(1000)
     expect(asked.map(({ host }) => host)).toEqual(["dead", "b", "b"])
   })
@@ -138,7 +136,7 @@ describe("the resolver", () => {
     expect(log).toEqual(["warn dns: a does not resolve (no answer): keeping 10.0.0.1, trying on"])
     asked[2].resolve(v4(30, "10.0.0.2"))
     await settled()
-    expect(resolver.next("a")?.ip).toBe("10.0.0.2")
+    expect(resolver.addresses("a")[0]?.ip).toBe("10.0.0.2")
   })
 
   test.each([
@@ -166,14 +164,12 @@ describe("the resolver", () => {
       v4(1, "10.0.0.1", "10.0.0.2"),
       "a",
     )
-    resolver.next("a")
-    resolver.next("a")
     await tick(1000)
     asked[1].resolve(v4(1, "10.0.0.3"))
     await settled()
     expect(changes.slice(1)).toEqual(["a +10.0.0.3 -10.0.0.1,10.0.0.2"])
     expect(log).toEqual(["info dns: a is now 10.0.0.3"])
-    expect(resolver.next("a")?.ip).toBe("10.0.0.3")
+    expect(resolver.addresses("a")[0]?.ip).toBe("10.0.0.3")
   })
 
   test("the same addresses in another order are no news", async () => {
@@ -196,7 +192,7 @@ describe("the resolver", () => {
       await tick(5000 + failure * 1000)
       asked[failure].reject(dnsError("ETIMEOUT"))
       await settled()
-      expect(resolver.next("a")?.ip).toBe("10.0.0.1")
+      expect(resolver.addresses("a")[0]?.ip).toBe("10.0.0.1")
     }
     await tick(9000)
     asked[4].resolve(v4(5, "10.0.0.1"))
@@ -227,6 +223,6 @@ test("the system's lookup finds localhost and rejects what cannot exist", async 
   const log = { error() {}, warn() {}, info() {}, debug() {}, debugging: false }
   const resolver = new Resolver(["localhost"], systemLookup, clock, log)
   await resolver.start()
-  await until(() => resolver.next("localhost") !== null, 5000, "an address of localhost")
+  await until(() => resolver.addresses("localhost").length > 0, 5000, "an address of localhost")
   resolver.stop()
 })

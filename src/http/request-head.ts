@@ -41,7 +41,7 @@ export class RequestHead {
   expectContinue = false
   /** What Max-Forwards says where it counts: with TRACE and OPTIONS; else -1. */
   maxForwards = -1
-  /** Position of the Upgrade field when the client may switch protocols, else -1. */
+  /** Position of the first Upgrade field when it offers a protocol that may be switched to, else -1. */
   upgrade = -1
   /** An Authorization that binds the backend's connection to this client (NTLM, Negotiate). */
   bindsConnection = false

@@ -26,6 +26,7 @@ import { maxForwardsLine } from "./max-forwards.ts"
 import { OPTIONS, type RequestHead } from "./request-head.ts"
 import type { RequestIds } from "./request-id.ts"
 import type { Span } from "./trace-context.ts"
+import { putOffer } from "./upgrade.ts"
 
 function passing(...kinds: number[]): Uint8Array {
   const table = new Uint8Array(32)
@@ -177,8 +178,5 @@ function isOfTrace(kind: number, span: Span | null): boolean {
 }
 
 function putUpgrade(from: Buffer, head: RequestHead, out: Buffer, at: number): number {
-  const { valueStarts, valueEnds } = head.fields
-  const value = putBytes(UPGRADE_LINES, out, at)
-  const end = copyRange(from, valueStarts[head.upgrade], valueEnds[head.upgrade], out, value)
-  return putBytes(LINE_END, out, end)
+  return putBytes(LINE_END, out, putOffer(from, head.fields, out, putBytes(UPGRADE_LINES, out, at)))
 }

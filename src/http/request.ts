@@ -23,10 +23,10 @@ import {
   EXPECT,
   HOST,
   TRANSFER_ENCODING,
-  UPGRADE,
   VIA,
 } from "./fields.ts"
 import { isAuthority, judgeTarget } from "./target.ts"
+import { findOffer } from "./upgrade.ts"
 import { HOP_LIMIT, countHops } from "./via.ts"
 import { readMaxForwards } from "./max-forwards.ts"
 import * as refuse from "./refusal.ts"
@@ -184,7 +184,9 @@ function judge(bytes: Buffer, head: RequestHead): number {
     head.maxForwards = readMaxForwards(bytes, head.fields)
     if (head.maxForwards < -1) return refuse.MAX_FORWARDS_INVALID
   }
-  if ((options & UPGRADE_OPTION) !== 0) judgeUpgrade(bytes, head)
+  if ((options & UPGRADE_OPTION) !== 0 && head.minor === 1) {
+    head.upgrade = findOffer(bytes, head.fields)
+  }
   return judgeTarget(bytes, head)
 }
 
@@ -266,20 +268,4 @@ export function namesConnectionScheme(
     from = to
   }
   return false
-}
-
-const h2c = ascii("h2c")
-
-/** A switch of protocols is offered on with GET, HTTP/1.1, no body, and one Upgrade that is not h2c. */
-function judgeUpgrade(bytes: Uint8Array, head: RequestHead): void {
-  const fields = head.fields
-  const position = fields.find(UPGRADE)
-  if (position < 0 || head.minor === 0 || head.method !== GET) return
-  if (head.chunked || head.contentLength > 0) return
-  for (let i = position + 1; i < fields.count; i++) if (fields.kinds[i] === UPGRADE) return
-  const from = fields.valueStarts[position]
-  const to = fields.valueEnds[position]
-  if (from === to || equalsToken(bytes, from, to, h2c)) return
-  for (let i = from; i < to; i++) if (TOKEN[bytes[i]] !== 1 && bytes[i] !== 47) return
-  head.upgrade = position
 }

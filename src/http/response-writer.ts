@@ -19,6 +19,8 @@ const HTTP_11 = ascii("HTTP/1.1")
 const CLOSE_LINE = ascii("Connection: close\r\n")
 const KEEP_ALIVE_LINE = ascii("Connection: keep-alive\r\n")
 const UPGRADE_LINE = ascii("Connection: Upgrade\r\n")
+const CLOSE_UPGRADE_LINE = ascii("Connection: close, Upgrade\r\n")
+const KEEP_ALIVE_UPGRADE_LINE = ascii("Connection: keep-alive, Upgrade\r\n")
 const LINE_END = ascii("\r\n")
 /** Of " 200". */
 const STATUS_LENGTH = 4
@@ -33,7 +35,19 @@ const connectionLines: readonly Uint8Array[] = [
   CLOSE_LINE,
   KEEP_ALIVE_LINE,
   UPGRADE_LINE,
+  CLOSE_UPGRADE_LINE,
+  KEEP_ALIVE_UPGRADE_LINE,
 ]
+
+/** As `says`, and the Upgrade field is for this hop too. */
+export function withUpgrade(says: number): number {
+  return says === SILENT ? SAYS_UPGRADE : says + SAYS_UPGRADE
+}
+
+/** The statuses whose Upgrade passes: 101 says what was chosen, 426 what is required (RFC 9110 section 15.5.22). */
+export function passesUpgrade(status: number): boolean {
+  return status === 101 || status === 426
+}
 
 /** Whether a field stays out. `dechunked`: the client gets the body without its framing. */
 function isDropped(kind: number, head: ResponseHead, dechunked: boolean): boolean {
@@ -43,7 +57,7 @@ function isDropped(kind: number, head: ResponseHead, dechunked: boolean): boolea
     case NOMINATED:
       return true
     case UPGRADE:
-      return head.status !== 101
+      return !passesUpgrade(head.status)
     case TRANSFER_ENCODING:
       return dechunked || head.status < 200 || head.status === 204
     case CONTENT_LENGTH:

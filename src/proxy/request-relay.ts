@@ -8,6 +8,7 @@ import { lasting } from "../net/receive-memory.ts"
 import { HEAD, type RequestHead } from "../http/request-head.ts"
 import { writeRequestHead } from "../http/request-writer.ts"
 import { scanRequest } from "../http/request.ts"
+import { protocolsOf } from "../http/upgrade.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Gateway } from "./gateway.ts"
@@ -201,13 +202,10 @@ export class RequestRelay {
     this.#own(keepBytes(this.#bytes, this.#start, this.#end), length, length)
   }
 
-  /** The protocols that the client offered to switch to, as it wrote them. */
-  get offeredProtocols(): string {
+  /** The protocols that have been offered to the backend. */
+  get offeredProtocols(): string[] {
     const request = this.#readAgain()
-    if (request.upgrade < 0) return ""
-    const { valueStarts, valueEnds } = request.fields
-    const at = request.upgrade
-    return this.#bytes.toString("latin1", valueStarts[at], valueEnds[at])
+    return request.upgrade < 0 ? [] : protocolsOf(this.#bytes, request.fields)
   }
 
   /** Lets go of the bytes. */

@@ -11,6 +11,8 @@ import {
   SAYS_KEEP_ALIVE,
   SILENT,
   cutResponseHead,
+  passesUpgrade,
+  withUpgrade,
   writeResponseHead,
 } from "../http/response-writer.ts"
 import { responseFaults, scanResponse } from "../http/response.ts"
@@ -197,11 +199,13 @@ export class ResponseRelay {
     const client = this.#client
     const { response, scratch } = this.#gateway
     const cookie = terms.cookieLine()
-    const says = this.keepAlive
+    const about = this.keepAlive
       ? this.#request.minor === 0
         ? SAYS_KEEP_ALIVE
         : SILENT
       : SAYS_CLOSE
+    const upgrades = response.upgrade >= 0 && passesUpgrade(response.status)
+    const says = upgrades ? withUpgrade(about) : about
     const { outEnd, tail } = this.#body
     // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
     const dechunk = this.#request.minor === 0

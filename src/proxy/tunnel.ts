@@ -4,6 +4,7 @@
  * backend's 101, so nothing that a client sends early can reach a backend which has not agreed.
  */
 import { SAYS_UPGRADE, writeResponseHead } from "../http/response-writer.ts"
+import { isAmongOffered } from "../http/upgrade.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
@@ -18,11 +19,10 @@ export function openTunnel(
   request: RequestRelay,
   head: Buffer,
 ): Tunnel | null {
-  const { upgrade, fields } = gateway.response
-  if (!request.upgrades || upgrade < 0) return null
-  const accepted = head.toString("latin1", fields.valueStarts[upgrade], fields.valueEnds[upgrade])
-  const offered = request.offeredProtocols.split(",").map((token) => token.trim().toLowerCase())
-  return offered.includes(accepted.toLowerCase()) ? new Tunnel(gateway, client, backend) : null
+  // The request comes first, whole: what follows it is of the new protocol.
+  if (!request.upgrades || !request.done) return null
+  const accepted = isAmongOffered(head, gateway.response.fields, request.offeredProtocols)
+  return accepted ? new Tunnel(gateway, client, backend) : null
 }
 
 export class Tunnel {

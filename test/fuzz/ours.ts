@@ -12,6 +12,7 @@ import { RequestHead } from "../../src/http/request-head.ts"
 import { RequestIds } from "../../src/http/request-id.ts"
 import { headRoom, writeRequestHead } from "../../src/http/request-writer.ts"
 import { scanRequest } from "../../src/http/request.ts"
+import { putOffer } from "../../src/http/upgrade.ts"
 import { cutResponseHead, writeResponseHead } from "../../src/http/response-writer.ts"
 import { ResponseHead, responseFaults, scanResponse } from "../../src/http/response.ts"
 import type { Peer } from "./reference-forwarding.ts"
@@ -66,7 +67,7 @@ export function readOurRequest(text: string, plant: Plant, peers: readonly Peer[
     return { verdict: "refused", reasons: [refusals[-end]?.reason ?? "none"], late: 0 }
   }
   const slice = (from: number, until: number): string => bytes.toString("latin1", from, until)
-  const { fields, upgrade } = request
+  const { fields } = request
   return {
     verdict: "accepted",
     length: end - FROM,
@@ -82,12 +83,16 @@ export function readOurRequest(text: string, plant: Plant, peers: readonly Peer[
       keepAlive: request.keepAlive,
       expectsContinue: request.expectContinue,
       maxForwards: request.maxForwards < 0 ? null : request.maxForwards,
-      upgrade: upgrade < 0 ? null : slice(fields.valueStarts[upgrade], fields.valueEnds[upgrade]),
+      upgrade: request.upgrade < 0 ? null : offered(bytes),
       bindsConnection: request.bindsConnection,
       idempotent: request.idempotent,
       forwarded: peers.map((peer) => forwarded(bytes, peer)),
     },
   }
+}
+
+function offered(bytes: Buffer): string {
+  return scratch.toString("latin1", 0, putOffer(bytes, request.fields, scratch, 0))
 }
 
 const scratch = Buffer.alloc(headRoom(limits.headBytes))

@@ -103,7 +103,7 @@ export function forwardedResponse(
 ): string {
   const { status, fields } = facts
   const dropped = [...hopByHop, ...nominatedBy(fields)]
-  if (status !== 101) dropped.push("upgrade")
+  if (status !== 101 && status !== 426) dropped.push("upgrade")
   if (dechunked || status < 200 || status === 204) dropped.push("transfer-encoding")
   if (status < 200 || status === 204) dropped.push("content-length")
   const kept = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))

@@ -177,22 +177,20 @@ function factsOf(head: readonly string[]): RequestFacts {
     keepAlive: persists(fields, minor),
     expectsContinue: minor === 1 && expectations.length > 0,
     maxForwards: hopsLeft.length === 0 ? null : Math.min(Number(hopsLeft[0]), MOST_HOPS),
-    upgrade:
-      method === "GET" && minor === 1 && !chunked && !((length ?? 0) > 0)
-        ? upgradeOf(fields)
-        : null,
+    upgrade: minor === 1 ? upgradeOf(fields) : null,
     bindsConnection: counts("authorization") && authenticatesConnection(fields, "authorization"),
     idempotent: /^(GET|HEAD|PUT|DELETE|OPTIONS|TRACE)$/.test(method),
   }
 }
 
-/** One protocol, offered in the way of RFC 9110 section 7.8, and not h2c. */
+/** The protocols offered in the way of RFC 9110 section 7.8, without HTTP and its drafts. */
 function upgradeOf(fields: readonly Field[]): string | null {
   const options = listOf(fields, "connection").map((option) => option.toLowerCase())
-  const [protocol = "", ...others] = valuesOf(fields, "upgrade")
-  if (!options.includes("upgrade") || others.length > 0) return null
-  const isProtocol = new RegExp(`^(${tokenChars}|/)+$`).test(protocol)
-  return isProtocol && protocol.toLowerCase() !== "h2c" ? protocol : null
+  const isProtocol = new RegExp(`^${tokenChars}+(/${tokenChars}+)?$`)
+  const protocols = listOf(fields, "upgrade")
+  if (!options.includes("upgrade") || !protocols.every((each) => isProtocol.test(each))) return null
+  const offered = protocols.filter((each) => !/^(http|h2|h2c|h2c-[^/]*)(\/.*)?$/i.test(each))
+  return offered.length > 0 ? offered.join(", ") : null
 }
 
 /** Every reason against a head that is well-formed. */

@@ -50,7 +50,7 @@ const cases: readonly [what: string, text: string, dechunked: boolean, expected:
     false,
     response("200 OK", "A: b", "C: d"),
   ],
-  ["Upgrade", response("426 X", "Upgrade: h2c", "A: b"), false, response("426 X", "A: b")],
+  ["Upgrade", response("403 X", "Upgrade: ws", "A: b"), false, response("403 X", "A: b")],
   [
     "chunks that stay",
     response("200 OK", "Transfer-Encoding: chunked", "A: b"),
@@ -111,6 +111,19 @@ describe.each(cases)("a head with %s", (_what, text, dechunked, expected) => {
       expect(composed(text, dechunked, says, cookie)).toBe(whole)
     }
   })
+})
+
+test("426 keeps its Upgrade and says so in its Connection", () => {
+  const text = response("426 X", "Connection: upgrade, x", "Upgrade: ws, foo/2", "X: 1", "A: b")
+  for (const [says, line] of [
+    [writer.SILENT, "Connection: Upgrade"],
+    [writer.SAYS_CLOSE, "Connection: close, Upgrade"],
+    [writer.SAYS_KEEP_ALIVE, "Connection: keep-alive, Upgrade"],
+  ] as const) {
+    expect(composed(text, false, writer.withUpgrade(says), null)).toBe(
+      response("426 X", "Upgrade: ws, foo/2", "A: b", line),
+    )
+  }
 })
 
 test("101 keeps its Upgrade and says so in its Connection", () => {

@@ -230,7 +230,6 @@ describe("a 101 is answered 502, and its connection closed,", () => {
     ["when nobody asked", plain, accepted],
     ["for another protocol", upgrade, accepted.replace("Upgrade: echo", "Upgrade: other")],
     ["without a protocol", upgrade, "HTTP/1.1 101 Switching Protocols\r\n\r\n"],
-    ["when a POST asked", upgrade.replace("GET", "POST"), accepted],
     ["when Connection did not name it", upgrade.replace("Connection: Upgrade", "A: b"), accepted],
     ["when an HTTP/1.0 client asked", upgrade.replace("1.1", "1.0"), accepted],
   ])("%s", async (_when, request, response) => {

@@ -17,12 +17,12 @@ import { scanRequest } from "../http/request.ts"
 import type { Deadlined } from "../net/deadlines.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
 import { isQuiet } from "../net/peek.ts"
-import { lasting } from "../net/receive-memory.ts"
 import type { SocketOwner, TcpSocket } from "../net/socket.ts"
 import { Departure } from "./departure.ts"
 import { Exchange } from "./exchange.ts"
 import type { ExchangeRecord, Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
+import { Intake } from "./intake.ts"
 import type { Tunnel } from "./tunnel.ts"
 
 const IDLE = 0
@@ -32,8 +32,6 @@ const TUNNEL = 3
 const LEAVING = 4
 const CLOSED = 5
 
-/** Pipelined bytes that are held; above this the client is not read. */
-const HELD_LIMIT = 16 * 1024
 /** Milliseconds until a deadline that nobody has dealt with is looked at again. */
 const AGAIN_MS = 2000
 
@@ -53,9 +51,8 @@ export class ClientConnection implements Deadlined, SocketOwner {
   #socket: TcpSocket | null
   #phase = IDLE
   #partial: PartialHead | null = null
-  #held: Buffer | null = null
+  readonly #intake: Intake
   #tunnel: Tunnel | null = null
-  #paused = false
   #reading = false
   #departure: Departure | null = null
   /** The client has sent FIN. */
@@ -65,6 +62,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#gateway = gateway
     this.timeouts = gateway.settings.timeouts
     this.#socket = socket
+    this.#intake = new Intake(socket)
     gateway.clock.tick()
     this.plan = gateway.planFor(address)
     this.#exchange = new Exchange(this, gateway)
@@ -80,7 +78,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
       case IDLE:
       case HEAD:
         // Earlier requests wait until the client has read their answers: none may overtake them.
-        if (this.#held !== null) this.#hold(bytes, 0, bytes.length)
+        if (this.#intake.held !== null) this.#intake.hold(bytes, 0, bytes.length)
         else if (this.#partial === null) this.#read(bytes)
         else if (this.#partial.add(bytes) || this.#phase === IDLE) this.#read(this.#partial.bytes)
         break
@@ -120,12 +118,12 @@ export class ClientConnection implements Deadlined, SocketOwner {
       if (this.outbox.size > 0) this.within(this.timeouts.clientBody)
       else this.deadlineAt = Infinity
       from = this.#exchange.begin(bytes, from, end, to)
-      if (this.#phase === EXCHANGE && !this.#exchange.requestDone && !this.#paused) {
+      if (this.#phase === EXCHANGE && !this.#exchange.requestDone && !this.#intake.paused) {
         this.within(this.timeouts.clientBody)
       }
     }
     this.#reading = false
-    if (from < to && this.#phase <= EXCHANGE) this.#hold(bytes, from, to)
+    if (from < to && this.#phase <= EXCHANGE) this.#intake.hold(bytes, from, to)
   }
 
   #waitForHead(bytes: Buffer, from: number, to: number): void {
@@ -144,27 +142,20 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (!this.#exchange.requestDone) {
       this.within(this.timeouts.clientBody)
       used = this.#exchange.receiveBody(bytes)
-      const done = this.#exchange.requestDone || this.#paused
+      const done = this.#exchange.requestDone || this.#intake.paused
       if (this.#phase === EXCHANGE && done && this.outbox.size === 0) this.deadlineAt = Infinity
     }
-    if (used < bytes.length && this.#phase === EXCHANGE) this.#hold(bytes, used, bytes.length)
-  }
-
-  /** Keeps what belongs to later requests, or to a protocol not yet agreed on. */
-  #hold(bytes: Buffer, from: number, to: number): void {
-    const rest = lasting(bytes, from, to)
-    this.#held = this.#held === null ? rest : Buffer.concat([this.#held, rest])
-    if (this.#held.length > HELD_LIMIT) this.#pause()
+    if (used < bytes.length && this.#phase === EXCHANGE)
+      this.#intake.hold(bytes, used, bytes.length)
   }
 
   #readHeld(): void {
-    const held = this.#held
-    if (held === null || this.#reading) return
-    this.#held = null
-    this.#resume()
+    const held = this.#reading ? null : this.#intake.take()
+    if (held === null) return
+    this.#intake.resume()
     this.#read(held)
     // With half a request no more comes.
-    if (this.hasEnded && this.#held === null) this.ended()
+    if (this.hasEnded && this.#intake.held === null) this.ended()
   }
 
   /** Sends or keeps `bytes[from..to)`. */
@@ -194,7 +185,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
         this.#readHeld()
         break
       case EXCHANGE:
-        if (this.#exchange.requestDone || this.#paused) this.deadlineAt = Infinity
+        if (this.#exchange.requestDone || this.#intake.paused) this.deadlineAt = Infinity
         this.#exchange.clientDrained()
         break
       case TUNNEL:
@@ -209,13 +200,13 @@ export class ClientConnection implements Deadlined, SocketOwner {
   /** The backend cannot take more of the request: stop reading the client. */
   waitForBackend(): void {
     if (this.#phase === EXCHANGE && this.#exchange.requestDone) return
-    this.#pause()
+    this.#intake.pause()
     if (this.#phase === EXCHANGE && this.outbox.size === 0) this.deadlineAt = Infinity
   }
 
   backendReady(): void {
-    if (!this.#paused) return
-    this.#resume()
+    if (!this.#intake.paused) return
+    this.#intake.resume()
     if (this.#phase !== EXCHANGE) return
     this.within(this.timeouts.clientBody)
   }
@@ -224,27 +215,15 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.deadlineAt = this.#gateway.clock.now() + limit
   }
 
-  #pause(): void {
-    if (this.#paused) return
-    this.#paused = true
-    this.#socket?.pause()
-  }
-
-  #resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
-    this.#socket?.resume()
-  }
-
   /** The exchange has ended. The client may still be sending: a rest of it, or requests after it. */
   exchangeDone(keepAlive: boolean): void {
     if (this.#phase !== EXCHANGE) return
     if (!keepAlive) return this.#exchange.clientLeaves ? this.#part() : this.linger()
     this.#phase = IDLE
     if (this.outbox.size === 0) this.within(this.timeouts.clientIdle)
-    if (this.#held !== null) this.#readHeld()
+    if (this.#intake.held !== null) this.#readHeld()
     else if (this.hasEnded && !this.#reading) this.finish()
-    else this.#resume()
+    else this.#intake.resume()
   }
 
   /** An answer of bunlb's own. */
@@ -265,11 +244,10 @@ export class ClientConnection implements Deadlined, SocketOwner {
   }
 
   enterTunnel(tunnel: Tunnel): void {
-    const held = this.#held
+    const held = this.#intake.take()
     this.#phase = TUNNEL
     this.#tunnel = tunnel
-    this.#held = null
-    this.#resume()
+    this.#intake.resume()
     if (held !== null) tunnel.fromClient(held)
     if (this.hasEnded) tunnel.clientEnded()
   }
@@ -286,15 +264,15 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** The client has said that this was its last request. Should it have said more, a close would be a reset. */
   #part(): void {
-    const quiet = this.#held === null && this.#socket !== null && isQuiet(this.#socket)
+    const quiet = this.#intake.held === null && this.#socket !== null && isQuiet(this.#socket)
     if (quiet) this.finish()
     else this.linger()
   }
 
   /** Closes for writing once everything has been sent, and reads on for a while. */
   linger(): void {
-    this.#held = null
-    this.#resume()
+    this.#intake.held = null
+    this.#intake.resume()
     this.#depart(true)
   }
 
@@ -307,7 +285,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** For a drain: closes a connection on which nothing is under way. */
   closeIfIdle(): void {
-    if (this.#phase === IDLE && this.#held === null) this.finish()
+    if (this.#phase === IDLE && this.#intake.held === null) this.finish()
   }
 
   /** Closes at once: what the kernel has taken it still sends, unless the client sends more. */
@@ -336,7 +314,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     switch (this.#phase) {
       case IDLE:
       case HEAD:
-        if (this.#held === null) this.finish()
+        if (this.#intake.held === null) this.finish()
         break
       case LEAVING:
         this.#departure?.ended()
@@ -387,7 +365,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#phase = CLOSED
     this.#socket = null
     this.#tunnel = null
-    this.#held = null
+    this.#intake.held = null
     this.#partial = null
     this.deadlineAt = Infinity
     this.outbox.clear()

@@ -10,14 +10,14 @@ import { WeightedRoundRobin } from "./weighted.ts"
 export function createStrategy(name: StrategyName, random: Random = Math.random): Strategy {
   switch (name) {
     case "round_robin":
-      return new RoundRobin()
+      return new RoundRobin(random)
     case "random":
       return new RandomChoice(random)
     case "weighted":
-      return new WeightedRoundRobin()
+      return new WeightedRoundRobin(random)
     case "sticky":
       // New clients are placed by weight; with equal weights that is the plain rotation.
-      return new Sticky(new WeightedRoundRobin())
+      return new Sticky(new WeightedRoundRobin(random))
   }
 }
 

@@ -10,6 +10,11 @@ import type { Candidate, Strategy } from "./strategy.ts"
 /** A number from 0 up to, not including, 1. */
 export type Random = () => number
 
+/** A position in a list of `length`; 0 in an empty one. */
+export function positionBy(random: Random, length: number): number {
+  return Math.floor(random() * length)
+}
+
 export class RandomChoice implements Strategy {
   readonly #random: Random
   #eligible: readonly Candidate[] = []
@@ -24,6 +29,6 @@ export class RandomChoice implements Strategy {
 
   pick(): Candidate | null {
     const count = this.#eligible.length
-    return count === 0 ? null : this.#eligible[Math.floor(this.#random() * count)]
+    return count === 0 ? null : this.#eligible[positionBy(this.#random, count)]
   }
 }

@@ -9,6 +9,7 @@
  * is told only if the list has really changed.
  */
 import { HealthBitmap } from "../health/bitmap.ts"
+import { type Random, positionBy } from "./random.ts"
 import type { SlowStart } from "./slow-start.ts"
 import type { Candidate, Strategy } from "./strategy.ts"
 
@@ -33,6 +34,9 @@ interface Membership {
 /** With nobody healthy a request tries so many: of a thousand each would cost it a tenth of a second. */
 const TRIES_IN_PANIC = 8
 
+/** More than there can be backends. */
+const TURNS = 0x1_0000
+
 export class Roster {
   #candidates: readonly Candidate[]
   #strategy: Strategy
@@ -44,16 +48,21 @@ export class Roster {
   #panicking = false
   #serving: readonly Candidate[] = []
   #lingering: readonly Candidate[] = []
-  #turn = 0
+  #turn: number
   readonly #slowStart: SlowStart | null
 
-  /** `candidates[i].index` is `i`. All begin healthy, not draining, and warm. */
+  /**
+   * `candidates[i].index` is `i`. All begin healthy, not draining, and warm. `random` chooses who is the first to take
+   * over a failed request: 0, the default, is the second of the list.
+   */
   constructor(
     candidates: readonly Candidate[],
     strategy: Strategy,
     whenAllUnhealthy: "try" | "fail",
     slowStart: SlowStart | null = null,
+    random: Random = () => 0,
   ) {
+    this.#turn = positionBy(random, TURNS)
     this.#slowStart = slowStart
     this.#candidates = candidates
     this.#strategy = strategy

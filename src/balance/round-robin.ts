@@ -1,14 +1,23 @@
 /**
  * Round-robin: every eligible backend is picked once before any is picked again, in configured
- * order, whatever its weight. 3 backends and 9 picks are exactly 3/3/3.
+ * order, whatever its weight. 3 backends and 9 picks are exactly 3/3/3. It begins at a random
+ * backend: were it always the first, several workers with few requests each would all send them to
+ * the same backends.
  *
  * Cost: a pick is one array read and one compare; an update is linear in the number of backends.
  */
+import { type Random, positionBy } from "./random.ts"
 import type { Candidate, Strategy } from "./strategy.ts"
 
 export class RoundRobin implements Strategy {
   #eligible: readonly Candidate[] = []
   #next = 0
+  readonly #random: Random
+
+  /** `random` chooses where the rotation begins: 0, the default, is the first backend. */
+  constructor(random: Random = () => 0) {
+    this.#random = random
+  }
 
   /**
    * Goes on with the backend whose turn it was, or with the one after it when it has left: were the
@@ -16,9 +25,14 @@ export class RoundRobin implements Strategy {
    * share.
    */
   update(eligible: readonly Candidate[]): void {
-    const due = this.#eligible.length > 0 ? this.#eligible[this.#next].index : 0
-    const next = eligible.findIndex((candidate) => candidate.index >= due)
+    const before = this.#eligible
     this.#eligible = eligible
+    if (before.length === 0) {
+      this.#next = positionBy(this.#random, eligible.length)
+      return
+    }
+    const due = before[this.#next].index
+    const next = eligible.findIndex((candidate) => candidate.index >= due)
     this.#next = next === -1 ? 0 : next
   }
 

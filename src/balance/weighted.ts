@@ -1,7 +1,7 @@
 /**
  * Smooth weighted round-robin: a backend of weight w is picked w times in every cycle and is never
  * a whole pick ahead of its share, so that a heavy backend receives no burst that a light one could
- * have taken.
+ * have taken. The cycle begins at a random slot, for the reason that `RoundRobin` gives.
  *
  * Cost: the whole cycle is laid out at the first pick after health, weight or membership has
  * changed; any other pick is one array read. Laying out takes one comparison for each slot and each
@@ -10,6 +10,7 @@
  * all backends for each slot; those of equal weight take turns in order, so it is enough to compare
  * one of each weight.
  */
+import { type Random, positionBy } from "./random.ts"
 import type { Candidate, Strategy } from "./strategy.ts"
 
 /**
@@ -23,7 +24,14 @@ export class WeightedRoundRobin implements Strategy {
   #eligible: readonly Candidate[] = []
   /** Null until the next pick: when many backends change at once only the last change is laid out. */
   #cycle: readonly Candidate[] | null = []
-  #next = 0
+  /** -1: the next cycle begins at a random slot. */
+  #next = -1
+  readonly #random: Random
+
+  /** `random` chooses where the cycle begins: 0, the default, is its first slot. */
+  constructor(random: Random = () => 0) {
+    this.#random = random
+  }
 
   /** Called on every change of health, weight or membership; never per request. */
   update(eligible: readonly Candidate[]): void {
@@ -35,7 +43,9 @@ export class WeightedRoundRobin implements Strategy {
     const eligible = this.#eligible
     const weights = reduceWeights(eligible.map((candidate) => candidate.weight))
     const cycle = layOutCycle(weights).map((position) => eligible[position])
-    this.#next = cycle.length > 0 ? this.#next % cycle.length : 0
+    if (cycle.length === 0) this.#next = -1
+    else if (this.#next === -1) this.#next = positionBy(this.#random, cycle.length)
+    else this.#next %= cycle.length
     this.#cycle = cycle
     return cycle
   }

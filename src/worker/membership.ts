@@ -9,6 +9,7 @@
  * Cost: linear in the number of backends for each change; nothing per request.
  */
 import { createCandidate, createStrategy } from "../balance/create.ts"
+import type { Random } from "../balance/random.ts"
 import type { Strategy } from "../balance/strategy.ts"
 import type { BackendSettings, Settings, StrategyName } from "../config/settings.ts"
 import type { Prober } from "../health/prober.ts"
@@ -23,6 +24,8 @@ export interface MembershipParts {
   readonly gateway: Gateway
   readonly resolver: Resolver
   readonly prober: Prober
+  /** Chooses where rotations begin. */
+  readonly random: Random
   /** Hears of a backend that began anew under its old name, with a clean record. */
   readonly onRenewed: (upstream: Upstream) => void
   /** Hears of a backend that has left and is done, while its figures are still there. */
@@ -140,7 +143,9 @@ export class Membership {
   }
 
   #inform({ strategy, whenAllUnhealthy }: Settings): void {
-    if (strategy !== this.#strategyName) this.#strategy = createStrategy(strategy)
+    if (strategy !== this.#strategyName) {
+      this.#strategy = createStrategy(strategy, this.#parts.random)
+    }
     this.#strategyName = strategy
     const held = this.#present.filter(({ settings }) => settings.duty !== undefined)
     const lingering = held.filter(({ settings }) => settings.duty === "linger")

@@ -15,6 +15,8 @@ export interface WorkerOptions {
   readonly ailing?: readonly Ailing[]
   /** Accepts nobody before `accept`, though everything is ready. */
   readonly hold?: boolean
+  /** A number from 0 up to, not including, 1, that decides where rotations begin; Math.random when it is left out. */
+  readonly random?: () => number
 }
 
 export interface Worker {

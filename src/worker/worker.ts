@@ -3,6 +3,7 @@
  * nothing of fleets; in single-process mode it is all there is.
  */
 import { createStrategy } from "../balance/create.ts"
+import type { Random } from "../balance/random.ts"
 import { Roster } from "../balance/roster.ts"
 import { SlowStart } from "../balance/slow-start.ts"
 import type { Strategy } from "../balance/strategy.ts"
@@ -62,6 +63,7 @@ class Balancer implements Worker {
   readonly #crowds = new Crowds()
   readonly #clock = new EventClock()
   readonly #slowStart = new SlowStart(this.#clock, Math.random)
+  readonly #random: Random
   #clientLimit = 0
   readonly #access: AccessLogging
   readonly #began = processClock.now()
@@ -72,9 +74,10 @@ class Balancer implements Worker {
   #holding: boolean
 
   constructor(options: WorkerOptions) {
-    const { settings } = options
+    const { settings, random = Math.random } = options
     useDirectSockets(settings.sockets === "direct")
-    const strategy = createStrategy(settings.strategy)
+    this.#random = random
+    const strategy = createStrategy(settings.strategy, random)
     this.#options = options
     this.#holding = options.hold === true
     this.#gateway = this.#createGateway(strategy)
@@ -86,6 +89,7 @@ class Balancer implements Worker {
         gateway: this.#gateway,
         resolver: this.#resolver,
         prober: this.#prober,
+        random,
         onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
         onDone: (upstream) => this.#bury(upstream),
       },
@@ -117,7 +121,7 @@ class Balancer implements Worker {
       clock: this.#clock,
       log,
       figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
-      roster: new Roster([], strategy, settings.whenAllUnhealthy, this.#slowStart),
+      roster: new Roster([], strategy, settings.whenAllUnhealthy, this.#slowStart, this.#random),
       board: new HealthBoard(0, settings.health, wallClock, (index, healthy, reason) =>
         this.#healthChanged(index, healthy, reason),
       ),

@@ -18,6 +18,22 @@ test("every strategy that settings can name picks as it promises", () => {
   }
 })
 
+test.each(["round_robin", "weighted", "sticky"] as const)(
+  "with %s, workers that serve few requests each do not all begin at the same backend",
+  (name) => {
+    const workers = Array.from({ length: 400 }, () => createStrategy(name))
+    const picked = workers.flatMap((strategy) => {
+      strategy.update(withWeights(1, 1, 1, 1, 1, 1, 1, 1))
+      return picks(strategy, 2)
+    })
+    const shares = Object.values(countByName(picked))
+    expect(shares).toHaveLength(8)
+    // 100 each; chance stays far within these.
+    expect(Math.min(...shares)).toBeGreaterThan(50)
+    expect(Math.max(...shares)).toBeLessThan(150)
+  },
+)
+
 test("a candidate carries what settings say of the backend, and its token", () => {
   const rest = { host: "h", port: 80, tls: false, ca: null }
   expect(

@@ -54,6 +54,17 @@ describe("round-robin", () => {
     expect(picked.filter((name) => name === "c").length).toBeGreaterThanOrEqual(10)
   })
 
+  test("begins where chance says, and anew after nobody was eligible", () => {
+    let chance = 0.5
+    const strategy: Strategy = new RoundRobin(() => chance)
+    strategy.update(equals(4))
+    expect(picks(strategy, 5).join("")).toBe("cdabc")
+    strategy.update([])
+    chance = 0.99
+    strategy.update(equals(4))
+    expect(picks(strategy, 2).join("")).toBe("da")
+  })
+
   test("1,024 backends are each picked once a round", () => {
     expect(new Set(picks(rotation(1024), 1024)).size).toBe(1024)
   })

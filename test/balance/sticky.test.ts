@@ -42,7 +42,7 @@ describe("sticky", () => {
   })
 
   test("new clients are placed by weight in the strategy that settings name", () => {
-    const strategy = createStrategy("sticky")
+    const strategy = createStrategy("sticky", () => 0)
     strategy.update(withWeights(5, 1, 1))
     expect(picks(strategy, 7).join("")).toBe("aabacaa")
   })

@@ -44,6 +44,18 @@ describe("weighted", () => {
     expect(picks(weighted(300, 300, 300), 9).join("")).toBe("abcabcabc")
   })
 
+  test("begins where chance says, and anew after nobody was eligible", () => {
+    let chance = 0.5
+    const strategy: Strategy = new WeightedRoundRobin(() => chance)
+    strategy.update(withWeights(5, 1, 1))
+    expect(picks(strategy, 7).join("")).toBe("acaaaab")
+    strategy.update([])
+    expect(strategy.pick(NO_TOKEN)).toBeNull()
+    chance = 0.99
+    strategy.update(withWeights(5, 1, 1))
+    expect(picks(strategy, 3).join("")).toBe("aaa")
+  })
+
   test("picks nobody when nobody is eligible", () => {
     const strategy: Strategy = new WeightedRoundRobin()
     expect(strategy.pick(NO_TOKEN)).toBeNull()

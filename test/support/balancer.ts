@@ -59,6 +59,8 @@ export class TestBalancer {
       listenFd,
       log: recordingLog(lines),
       onHealthChange: (change) => changes.push(change),
+      // Rotations begin at the first backend, so that a test can tell who is next.
+      ...(settings.strategy === "random" ? {} : { random: () => 0 }),
     })
     const balancer = new TestBalancer(worker, settings, lines, changes)
     onTestFinished(() => balancer.stop())

@@ -93,7 +93,7 @@ async function perform(
   try {
     return Response.json(await work(control, await readBody(request)), { headers: noStore })
   } catch (error) {
-    return answerFault(error)
+    return answerFault(error, control.token !== null || "path" in lock.address)
   }
 }
 
@@ -104,7 +104,7 @@ async function explained(request: Request, control: AdminControl, url: URL): Pro
     const explanation = await control.explain(questionOf(url.searchParams))
     return Response.json(explanation, { headers: noStore })
   } catch (error) {
-    return answerFault(error)
+    return answerFault(error, false)
   }
 }
 
@@ -174,11 +174,15 @@ const statuses: Readonly<Record<string, number>> = {
   not_upgraded: 500,
 }
 
-function answerFault(error: unknown): Response {
+/** `isTrusted`: the asker has shown the token, or may open the socket. Others must not learn what files there are. */
+function answerFault(error: unknown, isTrusted: boolean): Response {
   if (error instanceof Refused)
     return refuse(statuses[error.code] ?? 400, error.code, error.message)
   if (error instanceof BunlbError && error.exitCode === 1) {
     return refuse(409, "not_possible", error.message)
+  }
+  if (error instanceof BunlbError && error.code === "BUNLB_E_CA_FILE" && !isTrusted) {
+    return refuse(422, "config", "the CA file cannot be used; the log says why")
   }
   // Its lines name places in files that whoever may reload may also read.
   if (error instanceof BunlbError) return refuse(422, "config", error.message)

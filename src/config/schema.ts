@@ -112,6 +112,11 @@ export const schema: SchemaRows = {
   ),
   forwarded: balancing(boolean, false, "Add a Forwarded field (RFC 7239) to requests"),
   insecure: balancing(boolean, false, "Accept any certificate of a TLS backend", { short: "k" }),
+  weak_certificates: balancing(
+    boolean,
+    false,
+    "Accept SHA-1 signatures and RSA keys below 2,048 bits from TLS backends",
+  ),
 
   log_level: logging(logLevels, "info", "Least important lines to show", {
     short: "l",

@@ -169,6 +169,8 @@ export interface Settings {
   readonly logOutput: LogOutput
   /** Accept any certificate of a TLS backend. */
   readonly insecure: boolean
+  /** Accept SHA-1 signatures and RSA keys below 2,048 bits in the certificates of TLS backends. */
+  readonly weakCertificates: boolean
   /** Dump heads and bodies at level info. */
   readonly trace: boolean
   readonly tlsTrace: boolean

@@ -4,6 +4,7 @@ import type { BackendSettings, Settings } from "../config/settings.ts"
 import { absolutePath } from "../config/start-folder.ts"
 import { TlsClient, forgetCas } from "../net/tls-client.ts"
 import { BunlbError } from "../observe/errors.ts"
+import type { Log } from "../observe/log.ts"
 import { Refused } from "./refused.ts"
 
 /** The backend that `line` describes, as `--backend` takes it. Throws `Refused` when it describes none. */
@@ -22,8 +23,20 @@ export function judgeBackends(asked: Settings): void {
   judgeCas(asked.backends, asked)
 }
 
-/** Throws `BunlbError` for a CA file that cannot be used. */
-export function judgeCas(backends: readonly BackendSettings[], { insecure }: Settings): void {
+/** Throws `BunlbError` for a CA file that cannot be used. With `log`, the log says why. */
+export function judgeCas(
+  backends: readonly BackendSettings[],
+  settings: Settings,
+  log: Log | null = null,
+): void {
   forgetCas()
-  for (const { tls, host, ca } of backends) if (tls) new TlsClient(host, ca, insecure)
+  for (const { name, tls, host, ca } of backends) {
+    if (!tls) continue
+    try {
+      new TlsClient(host, ca, settings)
+    } catch (error) {
+      log?.warn(`backend ${name}: ${error instanceof Error ? error.message : String(error)}`)
+      throw error
+    }
+  }
 }

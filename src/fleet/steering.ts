@@ -184,7 +184,7 @@ export class Steering {
         if (this.effective.backends.length >= MAX_BACKENDS) {
           throw new Refused("too_many", `there are ${MAX_BACKENDS} backends already`)
         }
-        judgeCas([backend], this.#configured)
+        judgeCas([backend], this.#configured, this.#log)
       },
       rewrite: withBackend(backend),
       say: () => this.#control.add(backend),

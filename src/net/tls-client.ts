@@ -9,9 +9,11 @@ import { existsSync, readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { checkServerIdentity } from "node:tls"
 import type { TLSSocket } from "bun"
+import type { Settings } from "../config/settings.ts"
 import { absolutePath } from "../config/start-folder.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { fileFault } from "../observe/file-fault.ts"
+import { isNamedByDns, weaknessOf } from "./peer-certificate.ts"
 
 /** Where systems keep their CAs: Debian, Fedora, Alpine and macOS, SUSE. */
 const systemBundles = [
@@ -38,6 +40,8 @@ export class TlsClient {
   readonly options: TlsOptions
   readonly host: string
   readonly insecure: boolean
+  /** SHA-1 signatures and short RSA keys are accepted. */
+  readonly weak: boolean
   #session: Uint8Array | null = null
   readonly #watch: WatchTls | null
 
@@ -47,12 +51,13 @@ export class TlsClient {
   constructor(
     host: string,
     caFile: string | null,
-    insecure: boolean,
+    { insecure, weakCertificates }: Pick<Settings, "insecure" | "weakCertificates">,
     watch: WatchTls | null = null,
   ) {
     this.host = host
     this.#watch = watch
     this.insecure = insecure
+    this.weak = weakCertificates
     const ca = insecure ? undefined : authorities(caFile)
     const named = isIP(host) === 0
     this.options = {
@@ -97,9 +102,14 @@ export class TlsClient {
     if (code !== null && (named || code !== WRONG_NAME)) {
       return faults[code] ?? `certificate refused: ${code}`
     }
-    if (named) return socket.authorized ? null : "certificate not authorized"
-    const mismatch = checkServerIdentity(this.host, socket.getPeerCertificate())
-    return mismatch === undefined ? null : faults[WRONG_NAME]
+    if (named && !socket.authorized) return "certificate not authorized"
+    if (!this.#isNamed(socket, named)) return faults[WRONG_NAME]
+    return this.weak ? null : weaknessOf(socket)
+  }
+
+  #isNamed(socket: TLSSocket, byName: boolean): boolean {
+    if (byName) return isNamedByDns(socket, this.host)
+    return checkServerIdentity(this.host, socket.getPeerCertificate()) === undefined
   }
 }
 

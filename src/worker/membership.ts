@@ -104,10 +104,10 @@ export class Membership {
     this.#parts.resolver.keep(new Set(this.all.map((upstream) => upstream.settings.host)))
   }
 
-  #plan(settings: BackendSettings, { insecure, tlsTrace }: Settings): Plan {
+  #plan(settings: BackendSettings, all: Settings): Plan {
     const { log } = this.#parts.gateway
-    const watch = tlsTrace ? traceTls(log, settings.name) : null
-    const tls = settings.tls ? new TlsClient(nameOf(settings), settings.ca, insecure, watch) : null
+    const watch = all.tlsTrace ? traceTls(log, settings.name) : null
+    const tls = settings.tls ? new TlsClient(nameOf(settings), settings.ca, all, watch) : null
     const named = this.all.filter((upstream) => upstream.settings.name === settings.name)
     const kept = named.find((upstream) => isSameTls(upstream.tls, tls)) ?? null
     return { settings, tls, kept, before: named[0] ?? null }
@@ -170,7 +170,7 @@ function sameOrNew({ candidate }: Upstream, settings: BackendSettings, stickyKey
 /** Connections and sessions made by one are good for the other. */
 function isSameTls(some: TlsClient | null, other: TlsClient | null): boolean {
   if (some === null || other === null) return some === other
-  const { insecure, options, watched, host } = some
-  if (host !== other.host || insecure !== other.insecure) return false
+  const { insecure, weak, options, watched, host } = some
+  if (host !== other.host || insecure !== other.insecure || weak !== other.weak) return false
   return options.ca === other.options.ca && watched === other.watched
 }

@@ -231,3 +231,18 @@ test("the description names what there is: every path is served, by the methods 
   const served = ["drain", "enable", "disable", "weight", "remove"]
   for (const verb of served) expect(paths).toHaveProperty([`/api/v1/backends/{name}/${verb}`])
 })
+
+test("whether a CA file exists is told only to who has shown the token", async () => {
+  const faults = ["/no cannot be read: no such file", "/etc/hostname holds no PEM certificate"]
+  const told = async (token: string | null, fault: string): Promise<string | undefined> => {
+    const add = () => Promise.reject(new BunlbError("BUNLB_E_CA_FILE", `CA file ${fault}`))
+    await using admin = await listen(echo({ token, add }))
+    const headers = token === null ? undefined : { authorization: `Bearer ${token}` }
+    const { json } = await admin.post("backends", '{"backend":"https://h,ca=/no"}', headers)
+    return json.error?.message
+  }
+  for (const fault of faults) {
+    expect(await told(TOKEN, fault)).toBe(`CA file ${fault}`)
+    expect(await told(null, fault)).toBe("the CA file cannot be used; the log says why")
+  }
+})

@@ -29,6 +29,10 @@ export interface Certificates {
   readonly selfSigned: Certificate
   /** As `good`, but signed by a CA that nobody was told of, unless by its file. */
   readonly unknownCa: Certificate
+  /** For localhost by its common name alone: without a subjectAltName, and with one that names no host. */
+  readonly commonName: readonly Certificate[]
+  /** As `good`, but with a SHA-1 signature or a short RSA key, its own or that of an intermediate CA. */
+  readonly weak: Readonly<Record<"sha1" | "shortKey" | "sha1Issuer" | "shortIssuer", Certificate>>
   readonly unknownCaFile: string
   /** As `addressOnly`, but signed by that same stranger. */
   readonly addressUnknownCa: Certificate
@@ -41,6 +45,8 @@ export function certificates(): Certificates {
   return made
 }
 
+const IS_CA = "basicConstraints=critical,CA:TRUE"
+const LOCAL_NAME = "/CN=localhost"
 const LOCAL = "DNS:localhost,IP:127.0.0.1"
 const ALWAYS = ["20200101000000Z", "20991231000000Z"] as const
 const ADDRESSES = "IP:127.0.0.1,IP:::1"
@@ -57,17 +63,48 @@ function makeAll(): Certificates {
     good: makeLeaf(folder, "good", "ca", LOCAL),
     expired: makeLeaf(folder, "expired", "ca", LOCAL, ["20200101000000Z", "20200102000000Z"]),
     addressOnly: makeLeaf(folder, "address", "ca", ADDRESSES),
-    nameless: makeLeaf(folder, "nameless", "ca", LOCAL, ALWAYS, "/O=bunlb test"),
+    nameless: makeLeaf(folder, "nameless", "ca", LOCAL, ALWAYS, { subject: "/O=bunlb test" }),
     wrongHost: makeLeaf(folder, "wrong-host", "ca", "DNS:other.example"),
     selfSigned: read(folder, "self-signed"),
     unknownCa: makeLeaf(folder, "unknown-ca", "stranger", LOCAL),
     addressUnknownCa: makeLeaf(folder, "address-unknown-ca", "stranger", ADDRESSES),
     unknownCaFile: join(folder, "stranger.pem"),
+    commonName: [null, "email:a@b.example", "URI:http://localhost/", "IP:127.0.0.2"].map(
+      (names, number) =>
+        makeLeaf(folder, `common-name-${number}`, "ca", names, ALWAYS, { subject: LOCAL_NAME }),
+    ),
+    weak: makeWeak(folder),
+  }
+}
+
+function makeWeak(folder: string): Certificates["weak"] {
+  const sha1 = { digest: "sha1" }
+  const shortKey = { key: ["-newkey", "rsa:1024"] }
+  const below = (name: string, form: LeafForm): Certificate => {
+    makeIssuer(folder, `${name}-issuer`, form)
+    const { key, cert } = makeLeaf(folder, name, `${name}-issuer`, LOCAL)
+    return { key, cert: cert + readFileSync(join(folder, `${name}-issuer.pem`), "utf8") }
+  }
+  return {
+    sha1: makeLeaf(folder, "sha1", "ca", LOCAL, ALWAYS, sha1),
+    shortKey: makeLeaf(folder, "short-key", "ca", LOCAL, ALWAYS, shortKey),
+    sha1Issuer: below("below-sha1", sha1),
+    shortIssuer: below("below-short-key", shortKey),
   }
 }
 
 function makeCa(folder: string, name: string): void {
-  selfSign(folder, name, ["-addext", "basicConstraints=critical,CA:TRUE"])
+  selfSign(folder, name, ["-addext", IS_CA])
+  makeDatabase(folder, name)
+}
+
+/** A CA below `ca`. */
+function makeIssuer(folder: string, name: string, form: LeafForm): void {
+  makeLeaf(folder, name, "ca", null, ALWAYS, { ...form, extension: IS_CA })
+  makeDatabase(folder, name)
+}
+
+function makeDatabase(folder: string, name: string): void {
   const database = join(folder, name)
   writeFileSync(`${database}.index`, "")
   writeFileSync(`${database}.cnf`, configOfCa(folder, name))
@@ -90,9 +127,18 @@ function selfSign(folder: string, name: string, extensions: string[]): void {
   ])
 }
 
-function newKey(name: string, subject = `/CN=bunlb test ${name}`): string[] {
-  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-  return [...curve, "-noenc", "-keyout", `${name}.key`, "-subj", subject]
+const CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+
+function newKey(name: string, subject = `/CN=bunlb test ${name}`, key = CURVE): string[] {
+  return [...key, "-noenc", "-keyout", `${name}.key`, "-subj", subject]
+}
+
+/** What a leaf is made with, where that is not a P-256 key, SHA-256 and a name of its own. */
+interface LeafForm {
+  readonly subject?: string
+  readonly key?: string[]
+  readonly digest?: string
+  readonly extension?: string
 }
 
 /** `openssl ca`, because `openssl x509` cannot set the dates in the versions that Debian ships. */
@@ -100,13 +146,14 @@ function makeLeaf(
   folder: string,
   name: string,
   issuer: string,
-  names: string,
+  names: string | null,
   [from, to]: readonly [string, string] = ALWAYS,
-  subject?: string,
+  { subject, key, digest = "sha256", extension = "" }: LeafForm = {},
 ): Certificate {
-  openssl(folder, ["req", "-new", ...newKey(name, subject), "-out", `${name}.csr`])
-  writeFileSync(join(folder, `${name}.ext`), `subjectAltName=${names}\n`)
-  const dates = ["-startdate", from, "-enddate", to]
+  openssl(folder, ["req", "-new", ...newKey(name, subject, key), "-out", `${name}.csr`])
+  const altNames = names === null ? "" : `subjectAltName=${names}`
+  writeFileSync(join(folder, `${name}.ext`), `${altNames}\n${extension}\n`)
+  const dates = ["-startdate", from, "-enddate", to, "-md", digest]
   const files = ["-in", `${name}.csr`, "-out", `${name}.pem`, "-extfile", `${name}.ext`]
   openssl(folder, ["ca", "-batch", "-notext", "-config", `${issuer}.cnf`, ...dates, ...files])
   return read(folder, name)

@@ -65,6 +65,11 @@ export const schema: SchemaRows = {
     "What `reload`, `drain` and the like must show; needed unless admin is a loopback address",
     { secret: true },
   ),
+  half_close: serving(
+    boolean,
+    false,
+    "Answer clients that have closed their sending side; otherwise that cancels their requests",
+  ),
   watch: serving(boolean, false, "Reload when the configuration file changes"),
 
   mode: {

@@ -180,6 +180,8 @@ export interface Settings {
   readonly admin: AdminAddress | null
   /** What whoever changes something through the admin listener must show, or null: nothing on a loopback address. */
   readonly adminToken: string | null
+  /** A client that has closed its sending side still gets its responses. Otherwise it counts as gone. */
+  readonly halfClose: boolean
   /** Reload when the configuration file changes. */
   readonly watch: boolean
   /** Host field sent to every backend, or null: kept for plain backends, the backend's name for TLS ones. */

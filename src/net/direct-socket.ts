@@ -9,7 +9,7 @@
  * pause and resume.
  */
 import type { Kernel } from "./kernel.ts"
-import { EAGAIN, EINTR, FAILED, HUNG_UP, READABLE, WRITABLE } from "./kernel.ts"
+import { EAGAIN, EINTR, FAILED, HUNG_UP, PEER_ENDED, READABLE, WRITABLE } from "./kernel.ts"
 import { libc } from "./libc.ts"
 import type { Pollable, Poller } from "./poller.ts"
 import { receivedBytes, RECEIVE_ADDRESS, RECEIVE_SIZE } from "./receive-memory.ts"
@@ -46,6 +46,8 @@ export class DirectSocket implements TcpSocket, Pollable {
   #paused = false
   /** The peer's FIN has been read. */
   #ended = false
+  /** The owner has been told of a FIN behind unread bytes. */
+  #endTold = false
   /** Our FIN has been sent. */
   #shut = false
   /** A write was short: told when there is room again. */
@@ -73,6 +75,12 @@ export class DirectSocket implements TcpSocket, Pollable {
       this.#update()
     }
     if (this.fd < 0 || (events & ~WRITABLE) === 0) return
+    if ((events & this.#interest & PEER_ENDED) !== 0) {
+      this.#endTold = true
+      this.#update()
+      this.owner?.endsUnread?.()
+      return
+    }
     if ((this.#interest & READABLE) !== 0) this.#receive()
     else if ((events & (FAILED | HUNG_UP)) !== 0) {
       this.#hangUp(this.#broken || (events & FAILED) !== 0)
@@ -203,7 +211,8 @@ export class DirectSocket implements TcpSocket, Pollable {
   #update(): void {
     if (this.fd < 0 || this.#dialer !== null) return
     const reads = !this.#paused && !this.#ended
-    const interest = (reads ? READABLE : 0) | (this.#full ? WRITABLE : 0)
+    const looks = this.#paused && !this.#endTold && this.owner?.endsUnread !== undefined
+    const interest = (reads ? READABLE : 0) | (this.#full ? WRITABLE : 0) | (looks ? PEER_ENDED : 0)
     if (this.#parked && reads) {
       this.#parked = false
       this.#interest = interest

@@ -14,6 +14,8 @@ export const WRITABLE = 0x4
 export const FAILED = 0x8
 /** Both directions have ended. */
 export const HUNG_UP = 0x10
+/** The peer has sent FIN; bytes before it may still be unread. */
+export const PEER_ENDED = 0x2000
 
 export const EINTR = 4
 export const EAGAIN = 11

@@ -25,6 +25,8 @@ export interface SocketOwner {
   drained(): void
   /** The peer has sent FIN. */
   ended(): void
+  /** Reading is paused, and the peer has sent FIN behind bytes that are not read yet. Direct sockets alone tell it. */
+  endsUnread?(): void
   /** `reset`: the peer has broken off, or the network has. */
   closed(reset: boolean): void
   /** A handler threw: a fault of bunlb's own. */

@@ -314,18 +314,32 @@ export class ClientConnection implements Deadlined, SocketOwner {
     switch (this.#phase) {
       case IDLE:
       case HEAD:
-        if (this.#intake.held === null) this.finish()
+        if (this.#intake.held === null || this.#endsAll) this.finish()
         break
       case LEAVING:
         this.#departure?.ended()
         break
       case EXCHANGE:
-        if (!this.#exchange.requestDone) this.#exchange.requestCut()
+        if (!this.#exchange.requestDone || this.#endsAll) this.#exchange.abandon()
         break
       case TUNNEL:
         this.#tunnel?.clientEnded()
         break
     }
+  }
+
+  /** While the client is not read: what it sends before its FIN is no more awaited by anybody. */
+  endsUnread(): void {
+    if (this.#phase === EXCHANGE && this.#endsAll) this.#exchange.abandon()
+  }
+
+  /**
+   * Whether a FIN says that the client is gone. It does not when half-closed clients are served, nor when bytes of
+   * another protocol wait for a 101: tunnels have two sides, each with its own end.
+   */
+  get #endsAll(): boolean {
+    const { settings } = this.#gateway
+    return !settings.halfClose && !(this.#exchange.upgrades && this.#intake.held !== null)
   }
 
   /** The socket is gone; in good order after our own FIN, since the peer's is then not told of. */

@@ -48,6 +48,11 @@ export class Exchange implements relay.RelayTerms {
     return this.#request.done
   }
 
+  /** The request offers to switch protocols, and the backend has not answered that yet. */
+  get upgrades(): boolean {
+    return this.active && this.#request.upgrades && !this.#response.started
+  }
+
   get #tries(): Attempts {
     return (this.#attempts ??= new Attempts(this.#gateway))
   }
@@ -322,13 +327,16 @@ export class Exchange implements relay.RelayTerms {
       return
     }
     const reason = this.#request.done ? "no response head in time" : "request not taken in time"
-    if (this.#upstream !== null) this.#gateway.board.fail(this.#upstream.candidate.index, reason)
+    // Nobody may be waiting for this response, so its lateness says nothing of the backend.
+    if (this.#upstream !== null && !this.#client.hasEnded) {
+      this.#gateway.board.fail(this.#upstream.candidate.index, reason)
+    }
     this.#dropBackend()
     this.#fail("s", 504, `backend: ${reason}`)
   }
 
-  /** The client has ended within the body. What it was answered before still reaches it. */
-  requestCut(): void {
+  /** The client has ended within the body, or wants no response. What it was answered before still reaches it. */
+  abandon(): void {
     this.clientGone()
     if (this.#response.started) this.#client.abort()
     else this.#client.finish()

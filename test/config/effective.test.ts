@@ -47,6 +47,7 @@ port: 81  # a.yaml:1:1
 host: 0.0.0.0  # default
 admin: "127.0.0.1:9900"  # default
 admin_token: null  # default
+half_close: false  # default
 watch: false  # default
 mode: mp  # default
 workers: 3  # --workers

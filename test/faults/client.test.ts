@@ -155,12 +155,12 @@ const leftovers = new Leftovers()
 describe("a client that closes its connection", () => {
   beforeAll(() => leftovers.note())
 
-  // One that waits for a response may have closed its sending side only: it is served on until a time limit.
   test.each(phases)("%s", async (_when, phase) => {
     const balancer = await play(phase, (client) => {
       client.resume()
       client.socket?.end()
     })
+    expect(balancer.figure("bunlb_backend_failures_total")).toBe(0)
     expect(balancer.figure("bunlb_failovers_total")).toBe(0)
     expect(balancer.lines.filter((line) => line.startsWith("error"))).toEqual([])
   })

@@ -63,7 +63,7 @@ test("an empty line after a request begins no other: the connection is idle", as
 
 test("half a request behind a whole one: that is answered, and all ends at once", async () => {
   using backend = await ScriptedBackend.start(answering(({ target }) => target))
-  const balancer = await TestBalancer.start([backend.port])
+  const balancer = await TestBalancer.start([backend.port], { halfClose: true })
   for (const half of [
     "GE",
     get.slice(0, -2),

@@ -51,6 +51,7 @@ export class Theatre {
       backends.map(({ port }) => port),
       {
         timeouts: { responseHead: 1000, clientBody: 4000, clientHead: 4000, backendBody: 4000 },
+        halfClose: true,
         retries: { max: RETRIES, budgetFloor: 1e9 },
         health: { failures: 1e9 },
       },

@@ -38,7 +38,11 @@ export class Lane {
         await connection.send(answer(200, method === "HEAD" ? "" : target))
       }
     })
-    const part = { limits: { ...limits }, timeouts: { clientHead: 2000, clientBody: 2000 } }
+    const part = {
+      halfClose: true,
+      limits: { ...limits },
+      timeouts: { clientHead: 2000, clientBody: 2000 },
+    }
     return new Lane(await TestBalancer.start([backend.port], part), backend, requests)
   }
 

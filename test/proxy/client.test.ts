@@ -9,14 +9,14 @@ import { until } from "../support/until.ts"
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const quick = { clientHead: 200, clientIdle: 400, clientBody: 200 }
 
-async function connected(timeouts: Partial<typeof quick> = quick) {
+async function connected(timeouts: Partial<typeof quick> = quick, halfClose = false) {
   const backend = await ScriptedBackend.start(answering(({ body }) => body.toString()))
-  const balancer = await TestBalancer.start([backend.port], { timeouts })
+  const balancer = await TestBalancer.start([backend.port], { timeouts, halfClose })
   const client = await RawClient.connect(balancer.port)
   return { backend, balancer, client, [Symbol.dispose]: () => backend.stop() }
 }
 
-describe("half-close", () => {
+describe("half-close, with half_close on", () => {
   test("a client that says FIN after its request gets the whole response, then FIN", async () => {
     using backend = await ScriptedBackend.start(async (connection) => {
       await connection.receiveRequest()
@@ -24,7 +24,7 @@ describe("half-close", () => {
       await connection.send(answer(200, "x".repeat(1_000_000)))
     })
     let halfClosed = false
-    const balancer = await TestBalancer.start([backend.port])
+    const balancer = await TestBalancer.start([backend.port], { halfClose: true })
     const client = await RawClient.connect(balancer.port)
     await client.send(get)
     await client.halfClose()
@@ -36,7 +36,7 @@ describe("half-close", () => {
   })
 
   test("pipelined requests before the FIN are all answered", async () => {
-    using setup = await connected()
+    using setup = await connected(quick, true)
     await setup.client.send(get.repeat(5))
     await setup.client.halfClose()
     for (let i = 0; i < 5; i++) expect((await setup.client.receiveResponse()).status).toBe(200)
@@ -45,7 +45,7 @@ describe("half-close", () => {
   })
 
   test("half a request before the FIN is not waited for", async () => {
-    using setup = await connected({})
+    using setup = await connected({}, true)
     await setup.client.send(`${get}GET / HT`)
     await setup.client.halfClose()
     expect((await setup.client.receiveResponse()).status).toBe(200)

@@ -110,7 +110,7 @@ test("those that bunlb answers itself are all answered after a FIN", async () =>
     await connection.send(answer(200, "a"))
   })
   let drained = false
-  const balancer = await TestBalancer.start([backend.port])
+  const balancer = await TestBalancer.start([backend.port], { halfClose: true })
   const client = await RawClient.connect(balancer.port)
   await client.send(get("/").repeat(4))
   await client.halfClose()

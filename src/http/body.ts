@@ -2,8 +2,9 @@
  * A message body on its way through: what belongs to it, what goes on, and whether it is complete. Never
  * gathered: each piece is judged where it lies and handed on.
  */
-import { ChunkedBody } from "./chunked.ts"
+import { ChunkedBody, STRICT } from "./chunked.ts"
 import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "./framing.ts"
+import { noNames } from "./trailers.ts"
 
 const nothing = Buffer.alloc(0)
 
@@ -19,8 +20,17 @@ export class Body {
   /** The refusal that names the fault of a chunked body; 0 when there is none. */
   refusal = 0
 
-  /** `length` counts for `BY_LENGTH`; `framed` false cuts chunk framing out. */
-  start(framing: number, length: number, framed: boolean): void {
+  /**
+   * `length` counts for `BY_LENGTH`; `framed` false cuts chunk framing out; `rules` and `nominated` are those of
+   * `ChunkedBody`.
+   */
+  start(
+    framing: number,
+    length: number,
+    framed: boolean,
+    rules = STRICT,
+    nominated: readonly string[] = noNames,
+  ): void {
     this.#framing = framing
     this.#left = length
     this.done = framing === NO_BODY || (framing === BY_LENGTH && length === 0)
@@ -29,7 +39,7 @@ export class Body {
     if (this.tail !== nothing) this.tail = nothing
     if (framing !== BY_CHUNKS) return
     this.#chunks ??= new ChunkedBody()
-    this.#chunks.start(framed)
+    this.#chunks.start(framed, rules, nominated)
   }
 
   /** Bytes that are still to come of a body whose length is known; else 0. */

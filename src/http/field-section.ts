@@ -3,7 +3,8 @@
  * The strictest reading of RFC 9112 section 5: no white space before the colon, no folded line, CRLF only, no
  * control character. One pass, no allocation; the arrays belong to the caller and are used again.
  */
-import { COLON, COMMA, CR, FIELD_VALUE, HTAB, LF, SP, TOKEN, ascii, equalsToken } from "./bytes.ts"
+import { COLON, COMMA, CR, FIELD_VALUE, HTAB, LF, SP, TOKEN } from "./bytes.ts"
+import { ascii, copyRange, equalsToken } from "./bytes.ts"
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -108,7 +109,8 @@ function scanLine(bytes: Uint8Array, start: number, to: number, section: FieldSe
 export const CLOSE = 1
 export const KEEP_ALIVE = 2
 export const UPGRADE_OPTION = 4
-const OTHER = 8
+/** Names of fields, or options that mean nothing here. */
+export const NOMINATES = 8
 
 const closeToken = ascii("close")
 const keepAliveToken = ascii("keep-alive")
@@ -124,7 +126,7 @@ export function readConnectionOptions(bytes: Uint8Array, section: FieldSection):
     const position = section.known[i]
     if (section.kinds[position] === CONNECTION) options |= readOptions(bytes, section, position)
   }
-  return options & ~OTHER
+  return options
 }
 
 function readOptions(bytes: Uint8Array, section: FieldSection, position: number): number {
@@ -134,14 +136,26 @@ function readOptions(bytes: Uint8Array, section: FieldSection, position: number)
   while (at < end) {
     let stop = at
     while (stop < end && bytes[stop] !== COMMA) stop++
-    let from = at
-    while (from < stop && (bytes[from] === SP || bytes[from] === HTAB)) from++
-    let to = stop
-    while (to > from && (bytes[to - 1] === SP || bytes[to - 1] === HTAB)) to--
+    const from = pastBlanks(bytes, at, stop)
+    const to = beforeBlanks(bytes, from, stop)
     if (to > from) options |= readOption(bytes, from, to, section)
     at = stop + 1
   }
   return options
+}
+
+/** The first offset from `from` that is no blank, at most `to`. */
+export function pastBlanks(bytes: Uint8Array, from: number, to: number): number {
+  let at = from
+  while (at < to && (bytes[at] === SP || bytes[at] === HTAB)) at++
+  return at
+}
+
+/** The offset after the last byte before `to` that is no blank, at least `from`. */
+export function beforeBlanks(bytes: Uint8Array, from: number, to: number): number {
+  let at = to
+  while (at > from && (bytes[at - 1] === SP || bytes[at - 1] === HTAB)) at--
+  return at
 }
 
 function readOption(bytes: Uint8Array, from: number, to: number, section: FieldSection): number {
@@ -153,7 +167,23 @@ function readOption(bytes: Uint8Array, from: number, to: number, section: FieldS
     if (section.nameEnds[i] - start !== to - from || !mayBeNominated(section.kinds[i])) continue
     if (sameName(bytes, start, from, to - from)) section.kinds[i] = NOMINATED
   }
-  return OTHER
+  return NOMINATES
+}
+
+/** What all Connection fields name, in lower case: trailers of these names are for this hop as well. */
+export function nominatedNames(bytes: Buffer, section: FieldSection): readonly string[] {
+  const names: string[] = []
+  for (let i = 0; i < section.knownCount; i++) {
+    const position = section.known[i]
+    if (section.kinds[position] !== CONNECTION) continue
+    const value = bytes.toString(
+      "latin1",
+      section.valueStarts[position],
+      section.valueEnds[position],
+    )
+    names.push(...value.toLowerCase().split(",").map(trimmed))
+  }
+  return names
 }
 
 function mayBeNominated(kind: number): boolean {
@@ -198,7 +228,10 @@ function trimmed(text: string): string {
 /** Digits at most: enough for 999 TB, and exact in a double. */
 const LENGTH_DIGITS = 15
 
-/** The value of a Content-Length field, or -1 unless it is 1 to 15 digits (RFC 9110 section 8.6). */
+/**
+ * The value of a Content-Length field, or -1 unless it is 1 to 15 digits (RFC 9110 section 8.6). The value is narrowed
+ * to the digits that count: `010` and `10` are one length, but not every receiver reads the first as ten.
+ */
 export function readContentLength(
   bytes: Uint8Array,
   section: FieldSection,
@@ -206,7 +239,13 @@ export function readContentLength(
 ): number {
   const from = section.valueStarts[position]
   const to = section.valueEnds[position]
-  if (to === from || to - from > LENGTH_DIGITS) return -1
+  const length = readDigits(bytes, from, to)
+  if (length >= 0) section.valueStarts[position] = afterZeros(bytes, from, to)
+  return length
+}
+
+function readDigits(bytes: Uint8Array, from: number, to: number): number {
+  if (to <= from || to - from > LENGTH_DIGITS) return -1
   let length = 0
   for (let i = from; i < to; i++) {
     const digit = bytes[i] - 48
@@ -214,4 +253,64 @@ export function readContentLength(
     length = length * 10 + digit
   }
   return length
+}
+
+/** Past the leading zeros, but for the last digit. */
+function afterZeros(bytes: Uint8Array, from: number, to: number): number {
+  let at = from
+  while (at < to - 1 && bytes[at] === 48) at++
+  return at
+}
+
+/**
+ * The same for a response, where a list of equal lengths (`10, 10`) counts once: the backend is configured, so there
+ * is nobody to guess at the other reading. -1 for anything else.
+ */
+export function readEqualLengths(
+  bytes: Uint8Array,
+  section: FieldSection,
+  position: number,
+): number {
+  const end = section.valueEnds[position]
+  let start = section.valueStarts[position]
+  let length = -1
+  for (let at = start; at <= end; at++) {
+    if (at < end && bytes[at] !== COMMA) continue
+    const from = pastBlanks(bytes, start, at)
+    const to = beforeBlanks(bytes, from, at)
+    const value = readDigits(bytes, from, to)
+    if (value < 0 || (length >= 0 && value !== length)) return -1
+    length = value
+    section.valueStarts[position] = afterZeros(bytes, from, to)
+    section.valueEnds[position] = to
+    start = at + 1
+  }
+  return length
+}
+
+/**
+ * Whether the line is `name:value` or `name: value`, for the value as the section has it: white space beyond that, or
+ * a value that was narrowed, is written anew.
+ */
+export function isTidy(bytes: Uint8Array, section: FieldSection, position: number): boolean {
+  const gap = section.valueStarts[position] - section.nameEnds[position]
+  const blank = gap === 1 || (gap === 2 && bytes[section.nameEnds[position] + 1] === SP)
+  return blank && section.valueEnds[position] + 2 === section.starts[position + 1]
+}
+
+/** Writes the line as `name: value`, and returns the offset after it. */
+export function putTidy(
+  from: Buffer,
+  section: FieldSection,
+  position: number,
+  out: Buffer,
+  start: number,
+): number {
+  let at = copyRange(from, section.starts[position], section.nameEnds[position], out, start)
+  out[at++] = COLON
+  out[at++] = SP
+  at = copyRange(from, section.valueStarts[position], section.valueEnds[position], out, at)
+  out[at++] = CR
+  out[at++] = LF
+  return at
 }

@@ -108,28 +108,3 @@ function hasAliasByte(bytes: Uint8Array, from: number, to: number): boolean {
   }
   return false
 }
-
-const forbiddenInTrailers = [
-  HOST,
-  CONNECTION,
-  HOP_BY_HOP,
-  TRANSFER_ENCODING,
-  CONTENT_LENGTH,
-  UPGRADE,
-  EXPECT,
-  MAX_FORWARDS,
-  FORWARDED_FOR,
-  FORWARDED_PROTO,
-  FORWARDED_HOST,
-  FORWARDED_OTHER,
-  REAL_IP,
-  REQUEST_ID,
-  COOKIE,
-  AUTHORIZATION,
-  ALIAS,
-]
-
-/** RFC 9110 section 6.5.1: a trailer must not change framing, routing, authentication or identity. */
-export function isForbiddenTrailer(kind: number): boolean {
-  return forbiddenInTrailers.includes(kind)
-}

@@ -39,6 +39,10 @@ export class RequestHead {
   chunked = false
   keepAlive = true
   expectContinue = false
+  /** Position of the Expect line that goes on as it came; -1 when one has to be written. */
+  expect = -1
+  /** Connection names fields, or options that mean nothing here. */
+  nominates = false
   /** What Max-Forwards says where it counts: with TRACE and OPTIONS; else -1. */
   maxForwards = -1
   /** Position of the first Upgrade field when it offers a protocol that may be switched to, else -1. */

@@ -23,6 +23,7 @@ import {
 } from "./fields.ts"
 import type { ClientIdentity } from "./identity.ts"
 import { maxForwardsLine } from "./max-forwards.ts"
+import { isTidy, putTidy } from "./field-section.ts"
 import { OPTIONS, type RequestHead } from "./request-head.ts"
 import type { RequestIds } from "./request-id.ts"
 import type { Span } from "./trace-context.ts"
@@ -49,6 +50,7 @@ const REQUEST_ID_NAME = ascii("X-Request-Id: ")
 const VIA_HTTP_11 = ascii("Via: 1.1 bunlb\r\n")
 const VIA_HTTP_10 = ascii("Via: 1.0 bunlb\r\n")
 const CHUNKED_LINE = ascii("Transfer-Encoding: chunked\r\n")
+const EXPECT_LINE = ascii("Expect: 100-continue\r\n")
 const UPGRADE_LINES = ascii("Connection: Upgrade\r\nUpgrade: ")
 const SLASH = ascii("/")
 const ASTERISK = ascii("*")
@@ -96,6 +98,7 @@ export function writeRequestHead(
   at = putFields(from, head, trusted ? TRUSTED : UNTRUSTED, ownHost, plan, out, at)
   if (head.maxForwards > 0) at = putBytes(maxForwardsLine(head.maxForwards), out, at)
   if (head.chunked) at = putBytes(CHUNKED_LINE, out, at)
+  if (head.expectContinue && head.expect < 0) at = putBytes(EXPECT_LINE, out, at)
   if (head.upgrade >= 0) at = putUpgrade(from, head, out, at)
   at = putBytes(trusted ? plan.identity.linesFor(from, head) : plan.identity.lines, out, at)
   if (head.hostStart >= 0 && !(trusted && head.fields.find(FORWARDED_HOST) >= 0)) {
@@ -153,22 +156,25 @@ function putFields(
     const kind = kinds[i]
     if (kind === PLAIN) continue
     const cut = kind === COOKIE && cookies !== null
-    const goes = (kind === HOST && ownHost) || isReplaced(kind, head) || isOfTrace(kind, span)
-    if (passes[kind] === 1 && !cut && !goes) continue
+    const goes = (kind === HOST && ownHost) || isReplaced(kind, i, head) || isOfTrace(kind, span)
+    const untidy =
+      !goes && (kind === CONTENT_LENGTH || kind === HOST) && !isTidy(from, head.fields, i)
+    if (passes[kind] === 1 && !cut && !goes && !untidy) continue
     at = copyRange(from, run, starts[i], out, at)
     run = starts[i + 1]
     if (cut) at = cookies.put(from, head, i, out, at)
+    else if (untidy) at = putTidy(from, head.fields, i, out, at)
   }
   return copyRange(from, run, starts[count], out, at)
 }
 
 /**
- * An expectation that does not count: HTTP/1.0 has none (RFC 9110 section 10.1.1). A Max-Forwards that counts is
- * written anew.
+ * An expectation that does not count, since HTTP/1.0 has none (RFC 9110 section 10.1.1), or that is not the one line
+ * to pass. A Max-Forwards that counts is written anew.
  */
-function isReplaced(kind: number, head: RequestHead): boolean {
+function isReplaced(kind: number, position: number, head: RequestHead): boolean {
   if (kind === MAX_FORWARDS) return head.maxForwards > 0
-  return kind === EXPECT && !head.expectContinue
+  return kind === EXPECT && (!head.expectContinue || head.expect !== position)
 }
 
 /** What is said of the trace by bunlb instead, or is of another trace. */

@@ -9,8 +9,11 @@ import {
   CLOSE,
   FieldSection,
   KEEP_ALIVE,
+  NOMINATES,
   OTHER_CODING,
   UPGRADE_OPTION,
+  beforeBlanks,
+  pastBlanks,
   readConnectionOptions,
   readContentLength,
   readTransferCoding,
@@ -25,7 +28,7 @@ import {
   TRANSFER_ENCODING,
   VIA,
 } from "./fields.ts"
-import { isAuthority, judgeTarget } from "./target.ts"
+import { authorityEnd, judgeTarget } from "./target.ts"
 import { findOffer } from "./upgrade.ts"
 import { HOP_LIMIT, countHops } from "./via.ts"
 import { readMaxForwards } from "./max-forwards.ts"
@@ -162,6 +165,7 @@ function judge(bytes: Buffer, head: RequestHead): number {
   head.contentLength = -1
   head.chunked = false
   head.expectContinue = false
+  head.expect = -1
   head.maxForwards = -1
   head.bindsConnection = false
   head.upgrade = -1
@@ -175,6 +179,7 @@ function judge(bytes: Buffer, head: RequestHead): number {
   const options = head.fields.find(CONNECTION) >= 0 ? readConnectionOptions(bytes, head.fields) : 0
   head.keepAlive =
     head.minor === 1 ? (options & CLOSE) === 0 : (options & (KEEP_ALIVE | CLOSE)) === KEEP_ALIVE
+  head.nominates = (options & NOMINATES) !== 0
   const refusal = judgeFields(bytes, head)
   if (refusal !== 0) return refusal
   if (head.chunked && head.contentLength >= 0) return refuse.LENGTH_CONFLICT
@@ -199,8 +204,9 @@ function judgeFields(bytes: Buffer, head: RequestHead): number {
       case HOST:
         if (head.hostStart >= 0) return refuse.HOST_REPEATED
         head.hostStart = fields.valueStarts[position]
-        head.hostEnd = fields.valueEnds[position]
-        if (!isAuthority(bytes, head.hostStart, head.hostEnd)) return refuse.HOST_INVALID
+        head.hostEnd = authorityEnd(bytes, head.hostStart, fields.valueEnds[position])
+        if (head.hostEnd < 0) return refuse.HOST_INVALID
+        fields.valueEnds[position] = head.hostEnd
         break
       case CONTENT_LENGTH:
         if (head.contentLength >= 0) return refuse.LENGTH_REPEATED
@@ -214,8 +220,7 @@ function judgeFields(bytes: Buffer, head: RequestHead): number {
         break
       }
       case EXPECT:
-        if (!isContinue(bytes, fields, position)) return refuse.EXPECTATION
-        head.expectContinue = head.minor === 1
+        if (!readExpect(bytes, head, position)) return refuse.EXPECTATION
         break
       case AUTHORIZATION:
         if (namesConnectionScheme(bytes, fields, position)) head.bindsConnection = true
@@ -237,8 +242,29 @@ function judgeCoding(bytes: Buffer, head: RequestHead, position: number, codings
 
 const continueToken = ascii("100-continue")
 
-function isContinue(bytes: Uint8Array, fields: FieldSection, position: number): boolean {
-  return equalsToken(bytes, fields.valueStarts[position], fields.valueEnds[position], continueToken)
+/**
+ * Expect is a list (RFC 9110 section 10.1.1): members may repeat and be empty. Returns false for a member that is not
+ * understood. A line that says `100-continue` and no more goes on as it came.
+ */
+function readExpect(bytes: Uint8Array, head: RequestHead, position: number): boolean {
+  const { valueStarts, valueEnds } = head.fields
+  const end = valueEnds[position]
+  let start = valueStarts[position]
+  if (equalsToken(bytes, start, end, continueToken)) {
+    if (head.expect < 0) head.expect = position
+    head.expectContinue = head.minor === 1
+    return true
+  }
+  for (let at = start; at <= end; at++) {
+    if (at < end && bytes[at] !== COMMA) continue
+    const from = pastBlanks(bytes, start, at)
+    const to = beforeBlanks(bytes, from, at)
+    start = at + 1
+    if (from === to) continue
+    if (!equalsToken(bytes, from, to, continueToken)) return false
+    head.expectContinue = head.minor === 1
+  }
+  return true
 }
 
 const SEPARATOR = new Uint8Array(256)

@@ -13,6 +13,7 @@ import {
   TRANSFER_ENCODING,
   UPGRADE,
 } from "./fields.ts"
+import { putTidy } from "./field-section.ts"
 import type { ResponseHead } from "./response.ts"
 
 const HTTP_11 = ascii("HTTP/1.1")
@@ -68,8 +69,8 @@ function isDropped(kind: number, head: ResponseHead, dechunked: boolean): boolea
 }
 
 /**
- * Cuts the head `bytes[from..end)` in place and returns where it now begins; it still ends at `end`. Not for a bare
- * status line, to which something must be added.
+ * Cuts the head `bytes[from..end)` in place and returns where it now begins; it still ends at `end`. Not for a head
+ * that `mustBeWritten`.
  */
 export function cutResponseHead(
   bytes: Buffer,
@@ -110,9 +111,12 @@ export function writeResponseHead(
     out[at++] = SP
   }
   for (let i = 0; i < count; i++) {
-    if (kinds[i] === PLAIN || !isDropped(kinds[i], head, dechunked)) continue
+    if (kinds[i] === PLAIN) continue
+    const dropped = isDropped(kinds[i], head, dechunked)
+    if (!dropped && i !== head.untidyLength) continue
     at = copyRange(from, run, starts[i], out, at)
     run = starts[i + 1]
+    if (!dropped) at = putTidy(from, head.fields, i, out, at)
   }
   at = copyRange(from, run, starts[count], out, at)
   if (cookieLine !== null) at = putBytes(cookieLine, out, at)

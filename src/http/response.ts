@@ -8,12 +8,21 @@ import {
   CLOSE,
   FieldSection,
   KEEP_ALIVE,
+  NOMINATES,
+  isTidy,
   readConnectionOptions,
-  readContentLength,
+  readEqualLengths,
   readTransferCoding,
   scanFields,
 } from "./field-section.ts"
-import { AUTHENTICATE, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from "./fields.ts"
+import {
+  AUTHENTICATE,
+  CONNECTION,
+  CONTENT_LENGTH,
+  NOMINATED,
+  TRANSFER_ENCODING,
+  UPGRADE,
+} from "./fields.ts"
 import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "./framing.ts"
 import { FIELD_COUNT } from "./refusal.ts"
 import { namesConnectionScheme } from "./request.ts"
@@ -43,6 +52,10 @@ export class ResponseHead {
   bare = false
   framing = NO_BODY
   contentLength = -1
+  /** Position of a Content-Length that has to be written anew, else -1. */
+  untidyLength = -1
+  /** Connection names fields, or options that mean nothing here. */
+  nominates = false
   /** The backend keeps its connection open after this response. */
   keepAlive = true
   /** The backend ties its connection to this client (NTLM, Negotiate). */
@@ -53,6 +66,11 @@ export class ResponseHead {
 
   constructor(fieldLimit: number) {
     this.fields = new FieldSection(fieldLimit)
+  }
+
+  /** Something of it must be written anew, so that cutting is not enough. */
+  get mustBeWritten(): boolean {
+    return this.bare || this.untidyLength >= 0
   }
 }
 
@@ -114,17 +132,25 @@ function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
   head.keepAlive =
     head.minor === 1 ? (options & CLOSE) === 0 : (options & (KEEP_ALIVE | CLOSE)) === KEEP_ALIVE
   head.contentLength = -1
+  head.untidyLength = -1
+  head.nominates = (options & NOMINATES) !== 0
   head.bindsConnection = false
   head.upgrade = -1
   let chunked = false
   for (let i = 0; i < fields.knownCount; i++) {
     const position = fields.known[i]
     switch (fields.kinds[position]) {
-      case CONTENT_LENGTH:
-        if (head.contentLength >= 0) return AMBIGUOUS
-        head.contentLength = readContentLength(bytes, fields, position)
-        if (head.contentLength < 0) return AMBIGUOUS
+      case CONTENT_LENGTH: {
+        const length = readEqualLengths(bytes, fields, position)
+        if (length < 0 || (head.contentLength >= 0 && length !== head.contentLength)) {
+          return AMBIGUOUS
+        }
+        // Another line with the same length stays out.
+        if (head.contentLength >= 0) fields.kinds[position] = NOMINATED
+        else if (!isTidy(bytes, fields, position)) head.untidyLength = position
+        head.contentLength = length
         break
+      }
       case TRANSFER_ENCODING:
         if (chunked || head.minor === 0) return AMBIGUOUS
         if (readTransferCoding(bytes, fields, position) !== CHUNKED) return AMBIGUOUS

@@ -28,9 +28,10 @@ export function judgeTarget(bytes: Uint8Array, head: RequestHead): number {
   if (authority < 0) return TARGET_FORM
   let end = authority
   while (end < to && bytes[end] !== SLASH && bytes[end] !== QUESTION) end++
-  if (!isAuthority(bytes, authority, end)) return HOST_INVALID
+  const hostEnd = authorityEnd(bytes, authority, end)
+  if (hostEnd < 0) return HOST_INVALID
   head.hostStart = authority
-  head.hostEnd = end
+  head.hostEnd = hostEnd
   head.pathStart = end
   head.absolute = true
   return 0
@@ -43,25 +44,31 @@ function authorityStart(bytes: Uint8Array, from: number, to: number): number {
   return -1
 }
 
-/** `host`, `host:port`, `[v6]` or `[v6]:port`; no user, no empty host, a port from 0 to 65535. */
-export function isAuthority(bytes: Uint8Array, from: number, to: number): boolean {
-  if (from >= to) return false
+/**
+ * `host`, `host:port`, `[v6]` or `[v6]:port`; no user, no empty host, a port from 0 to 65535. Returns where it ends, or
+ * -1. An empty port (`host:`, RFC 3986 section 3.2.3) means the default one and is left out: a receiver that compares
+ * hosts as text would take `host:` for another host.
+ */
+export function authorityEnd(bytes: Uint8Array, from: number, to: number): number {
+  if (from >= to) return -1
   let at = from
   if (bytes[from] === OPEN) {
     at++
     while (at < to && IPV6[bytes[at]] === 1) at++
-    if (at >= to || bytes[at] !== CLOSE || at === from + 1) return false
+    if (at >= to || bytes[at] !== CLOSE || at === from + 1) return -1
     at++
   } else {
     while (at < to && HOST_NAME[bytes[at]] === 1) at++
-    if (at === from) return false
+    if (at === from) return -1
   }
-  if (at === to) return true
-  return bytes[at] === COLON && isPort(bytes, at + 1, to)
+  if (at === to) return at
+  if (bytes[at] !== COLON) return -1
+  if (at + 1 === to) return at
+  return isPort(bytes, at + 1, to) ? to : -1
 }
 
 function isPort(bytes: Uint8Array, from: number, to: number): boolean {
-  if (from >= to || to - from > 5) return false
+  if (to - from > 5) return false
   let port = 0
   for (let i = from; i < to; i++) {
     const digit = bytes[i] - 48

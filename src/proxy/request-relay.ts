@@ -3,7 +3,10 @@
  * it comes, and what must be kept so that the request can be sent again.
  */
 import { Body } from "../http/body.ts"
+import { STRICT } from "../http/chunked.ts"
+import { nominatedNames } from "../http/field-section.ts"
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../http/framing.ts"
+import { noNames } from "../http/trailers.ts"
 import { lasting } from "../net/receive-memory.ts"
 import { HEAD, type RequestHead } from "../http/request-head.ts"
 import { writeRequestHead } from "../http/request-writer.ts"
@@ -98,7 +101,8 @@ export class RequestRelay {
     if (span !== null) span.begin(bytes, head.fields)
     const framing = head.chunked ? BY_CHUNKS : head.contentLength > 0 ? BY_LENGTH : NO_BODY
     const body = this.#body
-    body.start(framing, head.contentLength, true)
+    const nominated = head.chunked && head.nominates ? nominatedNames(bytes, head.fields) : noNames
+    body.start(framing, head.contentLength, true, STRICT, nominated)
     if (body.done) return end
     const used = body.feed(bytes, end, to)
     this.#bodyEnd = body.outEnd

@@ -4,6 +4,8 @@
  * before its head is proven sound.
  */
 import { Body } from "../http/body.ts"
+import { BLANKS } from "../http/chunked.ts"
+import { nominatedNames } from "../http/field-section.ts"
 import { BY_CHUNKS, BY_CLOSE } from "../http/framing.ts"
 import { PartialHead } from "../http/partial-head.ts"
 import {
@@ -16,6 +18,8 @@ import {
   writeResponseHead,
 } from "../http/response-writer.ts"
 import { responseFaults, scanResponse } from "../http/response.ts"
+import { noNames } from "../http/trailers.ts"
+import { HIGH_WATER } from "../net/outbox.ts"
 import { WORTH_MOVING } from "../net/splicer.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Gateway } from "./gateway.ts"
@@ -37,8 +41,11 @@ export interface RelayTerms {
   cookieLine(): Uint8Array | null
 }
 
-/** 1xx responses before a final one; more are not honest (RFC 9110 section 15.2 sets no limit). */
-const INTERIM_LIMIT = 16
+/**
+ * 1xx responses that are relayed before a final one; RFC 9110 section 15.2 sets no limit. More are dropped, and so are
+ * those that a slow client has no room for: the time limit of the response head ends what never becomes final.
+ */
+const INTERIMS_RELAYED = 256
 
 /** A sender may have ten segments on their way at once (RFC 6928), so that no reset overtakes so much. */
 const BRIEF = 10 * 1024
@@ -152,10 +159,10 @@ export class ResponseRelay {
         this.switchEnd = end
         return SWITCHES
       }
-      if (++this.#interims > INTERIM_LIMIT) return this.#bad("too many interim responses")
       gateway.trace?.response(this.#client.id, bytes, from, end)
       // HTTP/1.0 knows no interim response (RFC 9110 section 15.2).
-      if (this.#request.minor === 1) this.#sendInterim(bytes, from, end)
+      const room = this.#interims < INTERIMS_RELAYED && this.#client.outbox.size <= HIGH_WATER
+      if (this.#request.minor === 1 && room) this.#sendInterim(bytes, from, end)
       this.#partial = null
       from = end
     }
@@ -163,8 +170,9 @@ export class ResponseRelay {
   }
 
   #sendInterim(bytes: Buffer, from: number, end: number): void {
+    this.#interims++
     const { response, scratch } = this.#gateway
-    if (response.bare) {
+    if (response.mustBeWritten) {
       const length = writeResponseHead(bytes, response, false, SILENT, null, scratch)
       this.#client.send(scratch, 0, length)
     } else this.#client.send(bytes, cutResponseHead(bytes, from, response, false), end)
@@ -180,7 +188,9 @@ export class ResponseRelay {
     const head = gateway.response
     const dechunk = this.#request.minor === 0 && head.framing === BY_CHUNKS
     gateway.trace?.response(this.#client.id, bytes, from, end)
-    this.#body.start(head.framing, head.contentLength, !dechunk)
+    const nominated =
+      head.framing === BY_CHUNKS && head.nominates ? nominatedNames(bytes, head.fields) : noNames
+    this.#body.start(head.framing, head.contentLength, !dechunk, BLANKS, nominated)
     const used = this.#body.feed(bytes, end, bytes.length)
     if (this.#body.refusal !== 0) return this.#bad("malformed chunked body")
     this.#partial = null
@@ -209,7 +219,7 @@ export class ResponseRelay {
     const { outEnd, tail } = this.#body
     // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
     const dechunk = this.#request.minor === 0
-    if (says === SILENT && cookie === null && !response.bare) {
+    if (says === SILENT && cookie === null && !response.mustBeWritten) {
       client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd)
     } else {
       const length = writeResponseHead(bytes, response, dechunk, says, cookie, scratch)

@@ -65,7 +65,11 @@ const oddHosts: Words = [
   "[]",
   "%41",
 ]
-const lengths: Words = ["+5", "-1", "0x5", "5 5", "5, 5", "", "5_0", "05", "9007199254740993", "5;"]
+const lengths: Words = [
+  "+5",
+  ...["-1", "0x5", "5 5", "5, 5", "", "5_0", "05", "9007199254740993", "5;"],
+  ...["5 ,05", "000", "5,", "5, 6", "\t5"],
+]
 const codings: Words = [
   "chunked",
   "Chunked",
@@ -120,6 +124,10 @@ const special: Words = [
   "Expect: 100-continue",
   "Expect: 100-Continue",
   "Expect: x",
+  "Expect: 100-continue, 100-CONTINUE",
+  "Expect: ,100-continue ,",
+  "Expect: 100-continue;",
+  "Expect:",
   "X-Forwarded-For: 1.2.3.4",
   "X-Forwarded-For: 5.6.7.8, 9.9.9.9",
   "X-Forwarded-Proto: https",
@@ -226,7 +234,7 @@ function dataOf(chance: Rng): string {
   return chance.bytes(chance.between(0, 30)).toString("latin1")
 }
 
-const extensions: Words = [";a", ";a=b", ';a="b c"', "; ;", ";\x80", ";"]
+const extensions: Words = [";a", ";a=b", ';a="b c"', "; ;", ";\x80", ";", " ;a", "\t ; a = b", " "]
 const trailers: Words = [
   "A: b",
   "Via: 1.1 x",
@@ -237,6 +245,10 @@ const trailers: Words = [
   "Trailer_x: 1",
   "Www_Authenticate: x",
   "Cookie: a",
+  "Content_Encoding: gzip",
+  "Proxy-Authorization: x",
+  "traceparent: 00",
+  "Content-Digest: x",
 ]
 
 export function chunkedBody(chance: Rng): string {

@@ -2,6 +2,7 @@
  * Fuzzer (a): messages by grammar and mutation, read by src and by the reference. They must agree on accepting and
  * refusing, on every fact, and on every byte that goes on.
  */
+import { BLANKS, STRICT } from "../../src/http/chunked.ts"
 import type { Rng } from "../support/until.ts"
 import { chunkedBody, request, response } from "./grammar.ts"
 import { mutated } from "./mutation.ts"
@@ -20,7 +21,8 @@ import { forwardedRequest, forwardedResponse } from "./reference-forwarding.ts"
 import { readRequest, type Reading } from "./reference-request.ts"
 import { readResponse } from "./reference-response.ts"
 
-export type MessageKind = "request" | "response" | "response to HEAD" | "chunked"
+export type MessageKind =
+  "request" | "response" | "response to HEAD" | "chunked" | "chunked response"
 
 export interface MessageCase {
   readonly kind: MessageKind
@@ -44,10 +46,11 @@ export function makeMessage(chance: Rng): MessageCase {
     "response",
     "response to HEAD",
     "chunked",
+    "chunked response",
   ])
   const make = (): string => {
     if (kind === "request") return request(chance)
-    return kind === "chunked" ? chunkedBody(chance) : response(chance)
+    return kind.startsWith("chunked") ? chunkedBody(chance) : response(chance)
   }
   return { kind, text: mutated(make(), chance, make()) }
 }
@@ -55,7 +58,8 @@ export function makeMessage(chance: Rng): MessageCase {
 /** How src and the reference disagree on the message, or null. */
 export function disagreement({ kind, text }: MessageCase, plant: Plant): string | null {
   if (kind === "request") return compareRequests(text, plant)
-  if (kind === "chunked") return compareBodies(text, plant)
+  if (kind === "chunked") return compareBodies(text, "request", plant)
+  if (kind === "chunked response") return compareBodies(text, "response", plant)
   return compareResponses(text, kind === "response to HEAD", plant)
 }
 
@@ -79,10 +83,10 @@ function compareResponses(text: string, toHead: boolean, plant: Plant): string |
   return difference(ours, { ...reference, facts: { ...facts, forwarded } })
 }
 
-function compareBodies(text: string, plant: Plant): string | null {
-  const reference = readChunked(text)
+function compareBodies(text: string, of: "request" | "response", plant: Plant): string | null {
+  const reference = readChunked(text, of)
   for (const framed of [true, false]) {
-    const ours = readOurChunked([text], framed, plant)
+    const ours = readOurChunked([text], framed, plant, of === "response" ? BLANKS : STRICT)
     if (reference.verdict !== "accepted") {
       const fault = compareVerdicts(ours, reference)
       if (fault !== null) return fault

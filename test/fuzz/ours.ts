@@ -144,7 +144,7 @@ export function readOurResponse(text: string, toHead: boolean, plant: Plant): Re
   }
   const forwarded = [false, true].flatMap((dechunked) => {
     const copy = Buffer.from(bytes)
-    const start = response.bare ? 0 : cutResponseHead(copy, FROM, response, dechunked)
+    const start = response.mustBeWritten ? 0 : cutResponseHead(copy, FROM, response, dechunked)
     const written = saysConnection.map((_, says) =>
       scratch.toString(
         "latin1",
@@ -152,7 +152,10 @@ export function readOurResponse(text: string, toHead: boolean, plant: Plant): Re
         writeResponseHead(bytes, response, dechunked, says, null, scratch),
       ),
     )
-    return [response.bare ? (written[0] ?? "") : copy.toString("latin1", start, end), ...written]
+    return [
+      response.mustBeWritten ? (written[0] ?? "") : copy.toString("latin1", start, end),
+      ...written,
+    ]
   })
   return {
     verdict: "accepted",
@@ -166,9 +169,10 @@ export function readOurChunked(
   pieces: readonly string[],
   framed: boolean,
   plant: Plant,
+  rules: number,
 ): Reading<ChunkedFacts> {
   const body = new Body()
-  body.start(BY_CHUNKS, -1, framed)
+  body.start(BY_CHUNKS, -1, framed, rules)
   let out = ""
   let length = 0
   for (const piece of pieces) {

@@ -8,7 +8,7 @@ import type { Reading } from "./reference-request.ts"
 
 export interface ChunkedFacts {
   readonly data: string
-  /** The framing as it goes on: sizes as written, no extensions, the trailers that may pass. */
+  /** The framing as it goes on: sizes without leading zeros, no extensions, the trailers that may pass. */
   readonly forwarded: string
 }
 
@@ -18,21 +18,32 @@ const EXCESS = 16 * 1024
 const TRAILER_BYTES = 8 * 1024
 const TRAILER_FIELDS = 32
 
-const sizeLine = /^([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]*)?)\r\n/
-const unfinishedSize =
-  /^([0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16}(;[\t\x20-\x7e\x80-\xff]{0,1023})?\r?)$/
+/** White space may stand before an extension (RFC 9110 section 5.6.3), and in a response before the end of the line. */
+const sizeLine = {
+  request: /^([0-9A-Fa-f]{1,16})((?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?)\r\n/,
+  response: /^([0-9A-Fa-f]{1,16})((?:[ \t]*;[\t\x20-\x7e\x80-\xff]*|[ \t]*)?)\r\n/,
+}
+const unfinishedSize = {
+  request: /^([0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16}([ \t]+|[ \t]*;[\t\x20-\x7e\x80-\xff]*\r?|\r)?)$/,
+  response:
+    /^([0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16}([ \t]+\r?|[ \t]*;[\t\x20-\x7e\x80-\xff]*\r?|\r)?)$/,
+}
 
-export function readChunked(text: string): Reading<ChunkedFacts> {
+export function readChunked(
+  text: string,
+  of: "request" | "response" = "request",
+): Reading<ChunkedFacts> {
   let rest = text
   let data = ""
   let forwarded = ""
   let excess = 0
   for (;;) {
-    const match = sizeLine.exec(rest)
+    const match = sizeLine[of].exec(rest)
     if (match === null) {
       const [begun = ""] = /^[0-9A-Fa-f]*/.exec(rest) ?? []
       const fits = begun === "" || Number.parseInt(begun, 16) <= Number.MAX_SAFE_INTEGER
-      return unfinishedOr(fits && unfinishedSize.test(rest), rest)
+      const short = rest.replace(/\r$/, "").length - begun.length <= EXTENSION
+      return unfinishedOr(fits && short && unfinishedSize[of].test(rest), rest)
     }
     const [line, digits = "", extension = ""] = match
     const size = Number.parseInt(digits, 16)
@@ -40,7 +51,7 @@ export function readChunked(text: string): Reading<ChunkedFacts> {
     if (extension.length > EXTENSION || excess > EXCESS) return refused("chunk_extension")
     if (size > Number.MAX_SAFE_INTEGER) return refused("chunk")
     rest = rest.slice(line.length)
-    forwarded += `${digits}\r\n`
+    forwarded += `${digits.replace(/^0+(?=.)/, "")}\r\n`
     if (size === 0) break
     const chunk = rest.slice(0, size)
     const end = rest.slice(size, size + 2)
@@ -91,6 +102,6 @@ function refused(...reasons: string[]): Reading<ChunkedFacts> {
 
 function unfinishedOr(viable: boolean, rest: string): Reading<ChunkedFacts> {
   if (viable) return { verdict: "unfinished" }
-  const reasons = /^[0-9A-Fa-f]+;/.test(rest) ? ["chunk", "chunk_extension"] : ["chunk"]
+  const reasons = /^[0-9A-Fa-f]+[ \t]*[; \t]/.test(rest) ? ["chunk", "chunk_extension"] : ["chunk"]
   return { verdict: "refused", reasons, late: Infinity }
 }

@@ -82,6 +82,23 @@ export function authenticatesConnection(fields: readonly Field[], name: string):
   return listOf(fields, name).some((member) => /^(ntlm|negotiate)([ \t]|$)/i.test(member))
 }
 
+/**
+ * Values as they are read and passed on: a length without leading zeros, for a response once of several that are
+ * equal; a host without an empty port.
+ */
+export function narrowed(fields: readonly Field[], of: "request" | "response"): Field[] {
+  return fields.map(([name, value]) => {
+    const lower = name.toLowerCase()
+    if (lower === "host") return [name, value.replace(/^([^:]+|\[.*\]):$/, "$1")]
+    if (lower !== "content-length") return [name, value]
+    const members = of === "response" ? value.split(",") : [value]
+    const lengths = members.map((member) => lengthOf(member.replace(/^[ \t]+|[ \t]+$/g, "")))
+    const [first] = lengths
+    const equal = !Number.isNaN(first) && lengths.every((length) => length === first)
+    return [name, equal ? String(first) : value]
+  })
+}
+
 export type Coding = "none" | "chunked" | "unknown" | "malformed"
 
 const otherCodings = /^(gzip|x-gzip|deflate|compress|x-compress|identity)$/i

@@ -7,6 +7,16 @@ import type { ResponseFacts } from "./reference-response.ts"
 
 const hopByHop = ["connection", "keep-alive", "proxy-connection", "te", "http2-settings"]
 const framing = ["transfer-encoding", "content-length"]
+const notInTrailers = [
+  ["age", "cache-control", "date", "expires", "location", "pragma", "range", "retry-after"],
+  ["vary", "warning", "if-match", "if-modified-since", "if-none-match", "if-range"],
+  ["if-unmodified-since", "accept", "accept-charset", "accept-encoding", "accept-language"],
+  ["accept-ranges", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization"],
+  ["set-cookie", "set-cookie2", "content-disposition", "content-encoding", "content-language"],
+  ["content-location", "content-range", "content-security-policy", "content-type", "trailer"],
+  ["http-method", "x-http-method", "x-http-method-override", "x-method-override"],
+  ["x-original-host", "x-original-url", "x-rewrite-url"],
+].flat()
 const origin = ["x-forwarded-for", "x-real-ip"]
 const believed = [
   ["x-forwarded-proto", "x-forwarded-host", "x-request-id", "forwarded", "x-forwarded-port"],
@@ -14,7 +24,7 @@ const believed = [
   ["x-forwarded-by"],
 ].flat()
 const others = ["host", "upgrade", "expect", "cookie", "authorization", "max-forwards"]
-const harmless = ["via", "www-authenticate"]
+const harmless = ["via", "www-authenticate", "traceparent", "tracestate"]
 const known = [...hopByHop, ...framing, ...origin, ...believed, ...others, ...harmless]
 
 /** Spelled with `_` or `.` where a name that bunlb knows has `-`. */
@@ -25,7 +35,8 @@ function isAlias(name: string): boolean {
 
 export function mayPassInTrailer(name: string): boolean {
   const lower = name.toLowerCase()
-  return harmless.includes(lower) || (!known.includes(lower) && !isAlias(lower))
+  const plain = lower.replace(/[_.]/g, "-")
+  return !known.includes(plain) && !notInTrailers.includes(plain)
 }
 
 export interface Peer {
@@ -45,8 +56,10 @@ export function forwardedRequest(facts: RequestFacts, peer: Peer, ownHost: strin
   if (rewritten) dropped.push("host")
   const { maxForwards } = facts
   if (maxForwards !== null && maxForwards > 0) dropped.push("max-forwards")
-  const kept = fields.filter(([name]) => {
-    const lower = name.toLowerCase()
+  const expectation = fields.find(([name, value]) => isExpectation(name, value))
+  const kept = fields.filter((field) => {
+    const lower = field[0].toLowerCase()
+    if (lower === "expect" && field !== expectation) return false
     return !dropped.includes(lower) && !isAlias(lower)
   })
   const lines = [`${facts.method} ${forwardedTarget(facts)} HTTP/1.1`]
@@ -54,8 +67,14 @@ export function forwardedRequest(facts: RequestFacts, peer: Peer, ownHost: strin
   lines.push(...kept.map(([name, value]) => `${name}: ${value}`))
   if (maxForwards !== null && maxForwards > 0) lines.push(`Max-Forwards: ${maxForwards - 1}`)
   if (facts.chunked) lines.push("Transfer-Encoding: chunked")
+  if (facts.expectsContinue && expectation === undefined) lines.push("Expect: 100-continue")
   if (facts.upgrade !== null) lines.push("Connection: Upgrade", `Upgrade: ${facts.upgrade}`)
   return [...lines, ...originLines(facts, peer), "", ""].join("\r\n")
+}
+
+/** The one line that goes on as it came. */
+function isExpectation(name: string, value: string): boolean {
+  return /^expect$/i.test(name) && /^100-continue$/i.test(value)
 }
 
 function forwardedTarget({ target, absolutePath, method }: RequestFacts): string {
@@ -106,7 +125,11 @@ export function forwardedResponse(
   if (status !== 101 && status !== 426) dropped.push("upgrade")
   if (dechunked || status < 200 || status === 204) dropped.push("transfer-encoding")
   if (status < 200 || status === 204) dropped.push("content-length")
-  const kept = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))
+  const length = fields.findIndex(([name]) => /^content-length$/i.test(name))
+  const kept = fields.filter(([name], index) => {
+    const again = /^content-length$/i.test(name) && index !== length
+    return !again && !dropped.includes(name.toLowerCase())
+  })
   // The space is there even where no reason follows it: RFC 9112 section 4.
   const statusText = facts.statusText.padEnd(" 200 ".length)
   const lines = [`HTTP/1.1${statusText}`, ...kept.map(([name, value]) => `${name}: ${value}`)]

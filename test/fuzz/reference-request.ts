@@ -8,6 +8,7 @@ import {
   faultOfUnfinished,
   lengthOf,
   listOf,
+  narrowed,
   parseField,
   persists,
   reasonsAgainst,
@@ -154,14 +155,16 @@ function factsOf(head: readonly string[]): RequestFacts {
   const [first = "", ...lines] = head
   const [, method = "", whole = "", minorText = ""] = requestLine.exec(first) ?? []
   const minor = Number(minorText)
-  const fields = lines.flatMap((line) => {
+  const parsed = lines.flatMap((line) => {
     const field = parseField(line)
     return field === null ? [] : [field]
   })
-  const [, authority = null, path = null] = /^https?:\/\/([^/?]*)(.*)$/i.exec(whole) ?? []
+  const fields = narrowed(parsed, "request")
+  const [, rawAuthority = null, path = null] = /^https?:\/\/([^/?]*)(.*)$/i.exec(whole) ?? []
+  const authority = rawAuthority?.replace(/:$/, "") ?? null
   const nominated = listOf(fields, "connection").map((name) => name.toLowerCase())
   const counts = (name: string): boolean => !nominated.includes(name)
-  const expectations = counts("expect") ? valuesOf(fields, "expect") : []
+  const expectations = counts("expect") ? listOf(fields, "expect") : []
   const hopsLeft = maxForwardsOf(method, fields, nominated)
   const length = lengthOf(valuesOf(fields, "content-length")[0])
   const chunked = codingOf(fields) === "chunked"
@@ -212,7 +215,7 @@ function objectionsTo(facts: RequestFacts): string[] {
   if (coding === "unknown" || firstCoding === "unknown") reasons.push("transfer_coding")
   if (coding !== "none" && minor === 0) reasons.push("transfer_encoding_http10")
   const nominated = listOf(fields, "connection").map((name) => name.toLowerCase())
-  const expectations = nominated.includes("expect") ? [] : valuesOf(fields, "expect")
+  const expectations = nominated.includes("expect") ? [] : listOf(fields, "expect")
   if (!expectations.every((value) => /^100-continue$/i.test(value))) reasons.push("expectation")
   const hopsLeft = maxForwardsOf(method, fields, nominated)
   if (hopsLeft.length > 1 || !hopsLeft.every((value) => /^[0-9]+$/.test(value))) {

@@ -8,6 +8,7 @@ import {
   faultOfUnfinished,
   fieldContent,
   lengthOf,
+  narrowed,
   parseField,
   persists,
   valuesOf,
@@ -112,14 +113,15 @@ function factsOf(head: readonly string[], toHead: boolean): ResponseFacts | null
   const [, minorText = "", statusText = "", code = ""] = statusLine.exec(first) ?? []
   const minor = Number(minorText)
   const status = Number(code)
-  const fields = lines.flatMap((line) => {
+  const parsed = lines.flatMap((line) => {
     const field = parseField(line)
     return field === null ? [] : [field]
   })
-  const lengths = valuesOf(fields, "content-length")
-  const length = lengthOf(lengths[0])
+  const fields = narrowed(parsed, "response")
+  const lengths = valuesOf(fields, "content-length").map(lengthOf)
+  const length = lengths[0] ?? null
   const coding = codingOf(fields)
-  if (lengths.length > 1 || Number.isNaN(length)) return null
+  if (!lengths.every((each) => each === length)) return null
   if (coding !== "none" && (coding !== "chunked" || minor === 0 || length !== null)) return null
   const impossible = status === 204 && (coding === "chunked" || (length ?? 0) > 0)
   return {

@@ -180,7 +180,7 @@ export function divergence(
 
 /** Of a message that is refused, more of its body may have gone on when it came in pieces. */
 function sameOutcome(cut: string, whole: string): boolean {
-  if (cut === whole) return true
+  if (cut === whole || withoutLastChunk(cut) === withoutLastChunk(whole)) return true
   const cutLines = cut.split("\n")
   const wholeLines = whole.split("\n")
   const refused = cutLines.pop() === "refused" && wholeLines.pop() === "refused"
@@ -191,6 +191,11 @@ function sameOutcome(cut: string, whole: string): boolean {
     Bun.deepEquals(cutLines, wholeLines.slice(0, -1)) &&
     last.startsWith(wholeLines.at(-1) ?? "")
   )
+}
+
+/** The last chunk of a body that is not whole: when it is cut in two it waits for the end. */
+function withoutLastChunk(transcript: string): string {
+  return transcript.replace(/(?<=\\r\\n| )0(\\r(\\n(\\r)?)?)?(?=\n(unfinished|refused)$)/, "")
 }
 
 /** The reference tells nothing of a last message that is not whole. */

@@ -1,6 +1,6 @@
 /** The chunked decoder: examples, and what holds for all bodies however they are cut. */
 import { describe, expect, test } from "bun:test"
-import { ChunkedBody } from "../../src/http/chunked.ts"
+import { BARE_LF, BLANKS, ChunkedBody, STRICT } from "../../src/http/chunked.ts"
 import { CHUNK, CHUNK_EXTENSION, TRAILER, TRAILER_SIZE } from "../../src/http/refusal.ts"
 import { rng, type Rng } from "../support/until.ts"
 import { decodeChunked } from "./reference-chunked.ts"
@@ -15,26 +15,33 @@ interface Outcome {
 }
 
 /** Feeds the text in pieces that end at `cuts`. */
-function feed(text: string, framed: boolean, cuts: readonly number[] = []): Outcome {
+function feed(
+  text: string,
+  framed: boolean,
+  cuts: readonly number[] = [],
+  rules = STRICT,
+  nominated: readonly string[] = [],
+): Outcome {
   const body = new ChunkedBody()
-  body.start(framed)
+  body.start(framed, rules, nominated)
   let out = ""
   let from = 0
   for (const to of [...cuts, text.length]) {
     // In the middle of a buffer, so that an offset taken for a length shows.
     const bytes = Buffer.from(`##${text.slice(from, to)}##`, "latin1")
     const end = body.feed(bytes, 2, bytes.length - 2)
-    out += bytes.toString("latin1", 2, body.outEnd)
+    out += bytes.toString("latin1", 2, body.outEnd) + body.tail.toString("latin1")
     expect(bytes.toString("latin1", end)).toBe(`${text.slice(from + end - 2, to)}##`)
     from += end - 2
     if (body.done || body.failed) break
   }
-  if (body.done) out += body.tail.toString("latin1")
+  // A last chunk that was cut in two goes on when its end has come, else with its line.
+  if (!body.done) out = out.replace(/0\r\n$/, "")
   return { done: body.done, refusal: body.refusal, out: body.failed ? "" : out, used: from }
 }
 
 test("what is sound goes on as it came, and what follows is left", () => {
-  const text = "5\r\nhello\r\n00A\r\n0123456789\r\n0\r\n\r\n"
+  const text = "5\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n"
   expect(feed(`${text}GET /`, true)).toEqual({
     done: true,
     refusal: 0,
@@ -52,6 +59,78 @@ test("extensions and forbidden trailers are cut out", () => {
   const { out } = feed("1;a\r\nx\r\n0;b=c\r\nA: b\r\nHost: c\r\nd:e\r\n\r\n", true)
   expect(out).toBe("1\r\nx\r\n0\r\nA: b\r\nd:e\r\n\r\n")
   expect(feed("0\r\nHost: c\r\n\r\n", true).out).toBe("0\r\n\r\n")
+})
+
+/** The text cut in two before each of its bytes must say the same as the whole. */
+function feedAllWays(text: string, rules: number, nominated: readonly string[] = []): Outcome {
+  const whole = feed(text, true, [], rules, nominated)
+  for (let cut = 1; cut < text.length; cut++) {
+    const { out, ...rest } = feed(text, true, [cut], rules, nominated)
+    const { out: expected, ...others } = whole
+    expect({ cut, ...rest }).toEqual({ cut, ...others })
+    // Framing made anew follows the pieces; the data is the same.
+    if ((rules & BARE_LF) === 0) expect({ cut, out }).toEqual({ cut, out: expected })
+    else if (whole.done) expect(decodeChunked(out)?.body).toBe(decodeChunked(expected)?.body ?? "-")
+  }
+  return whole
+}
+
+describe("a size goes on in one spelling:", () => {
+  test.each([
+    ["00A\r\n0123456789\r\n0\r\n\r\n", "A\r\n0123456789\r\n0\r\n\r\n"],
+    ["0000000000000001\r\nx\r\n00000\r\n\r\n", "1\r\nx\r\n0\r\n\r\n"],
+    ["01;a\r\nx\r\n00;b\r\nA: b\r\n\r\n", "1\r\nx\r\n0\r\nA: b\r\n\r\n"],
+    ["1 ;a=b\r\nx\r\n0\t; c\r\n\r\n", "1\r\nx\r\n0\r\n\r\n"],
+    ['1 \t ; a = "b;c"\r\nx\r\n0\r\n\r\n', "1\r\nx\r\n0\r\n\r\n"],
+  ])("%j", (text, expected) => {
+    for (const rules of [STRICT, BLANKS]) {
+      expect(feedAllWays(text, rules)).toMatchObject({ done: true, out: expected })
+    }
+  })
+})
+
+test("blanks behind a size are forgiven in responses alone", () => {
+  const text = "1 \r\nx\r\n0 \t\r\n\r\n"
+  expect(feedAllWays(text, BLANKS)).toMatchObject({ done: true, out: "1\r\nx\r\n0\r\n\r\n" })
+  expect(feedAllWays(text, STRICT).refusal).toBe(CHUNK)
+})
+
+test.each([" 1\r\nx\r\n", "1 2\r\n", "1 \n", "1 ;a\nx", "1\r\r\n", "1\rx", "1 \r;a\r\n"])(
+  "%j is no size, whatever is forgiven",
+  (text) => expect(feedAllWays(`${text}0\r\n\r\n`, BLANKS).refusal).toBe(CHUNK),
+)
+
+describe("where LF alone may end lines", () => {
+  test.each([
+    ["5\nhello\n0\n\n", "5\r\nhello\r\n0\r\n\r\n"],
+    ["2\nab\n1\nc\n0\nA: b\nHost: x\n\n", "3\r\nabc\r\n0\r\nA: b\r\n\r\n"],
+    ["3\n\r\n\n\n0\n\n", "3\r\n\r\n\n\r\n0\r\n\r\n"],
+    ["5;a\r\nhello\r\n00\r\nA: b\r\n\r\n", "5\r\nhello\r\n0\r\nA: b\r\n\r\n"],
+  ])("%j goes on with CRLF", (text, expected) => {
+    expect(feedAllWays(text, BARE_LF)).toMatchObject({ done: true, out: expected })
+    expect(feed(text, false, [], BARE_LF)).toMatchObject({ done: true })
+  })
+
+  test.each([
+    "1\nx\r\n0\r\n\r\n",
+    "1\r\nx\n0\n\n",
+    "1\nx\n0\r\n\r\n",
+    "1\nx\n0\n\r\n",
+    "1\r\nx\r\n0\r\n\n",
+    "1\nx\n0\nA: b\r\n\n",
+    "1\r\nx\r\n0\r\nA: b\n\r\n",
+    "1;a\nx\n0\n\n",
+    "1 ;a\nx\n0\n\n",
+    "1\r\r\nx\r\n0\r\n\r\n",
+    "1\nx\r0\n\n",
+  ])("%j mixes them and is refused", (text) => {
+    expect([CHUNK, TRAILER]).toContain(feedAllWays(text, BARE_LF).refusal)
+  })
+})
+
+test("trailers that Connection names stay out", () => {
+  const text = "0\r\nX-Mine: 1\r\nA: b\r\nx-mine: 2\r\n\r\n"
+  expect(feedAllWays(text, STRICT, ["x-mine"]).out).toBe("0\r\nA: b\r\n\r\n")
 })
 
 test("a decoder is as new after start", () => {

@@ -85,13 +85,14 @@ describe("Connection", () => {
     )
     return section.readConnectionOptions(bytes, fields)
   }
-  const { CLOSE, KEEP_ALIVE, UPGRADE_OPTION } = section
+  const { CLOSE, KEEP_ALIVE, NOMINATES, UPGRADE_OPTION } = section
 
   test("options are read in any case, list and line", () => {
     expect(options("close")).toBe(CLOSE)
     expect(options("Keep-Alive, \tUPGRADE ,,")).toBe(KEEP_ALIVE | UPGRADE_OPTION)
-    expect(options("x", "close", "keep-alive")).toBe(CLOSE | KEEP_ALIVE)
-    expect(options("closed, xclose, keep-alive2", "", " , ")).toBe(0)
+    expect(options("x", "close", "keep-alive")).toBe(CLOSE | KEEP_ALIVE | NOMINATES)
+    expect(options("closed, xclose, keep-alive2", "", " , ")).toBe(NOMINATES)
+    expect(options("close,", ", ,")).toBe(CLOSE)
   })
 
   test("nominates fields, but not those of routing and framing", () => {

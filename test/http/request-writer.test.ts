@@ -126,6 +126,38 @@ test("an expectation goes on in HTTP/1.1 and not in HTTP/1.0", () => {
   expect(written(request("GET / HTTP/1.0", ...lines))).not.toContain("Expect")
 })
 
+test.each([
+  ["Content-Length: 007", "Content-Length: 7"],
+  ["Content-Length: 000", "Content-Length: 0"],
+  ["content-length:\t7", "content-length: 7"],
+  ["Content-Length:  7 ", "Content-Length: 7"],
+  ["Content-Length:7", "Content-Length:7"],
+])("a length goes on in one spelling: %j", (line, expected) => {
+  const text = written(request("POST / HTTP/1.1", "A: b", line, "Host: h"))
+  expect(text).toBe(`POST / HTTP/1.1\r\nA: b\r\n${expected}\r\nHost: h\r\n${own("h")}`)
+})
+
+test.each([
+  ["GET / HTTP/1.1", "Host: h:", "h"],
+  ["GET / HTTP/1.1", "Host: [::1]: ", "[::1]"],
+  ["GET http://h:/ HTTP/1.1", "Host: x", "h"],
+])("an empty port is left out: %s, %s", (line, field, host) => {
+  const text = written(request(line, field, "A: b"))
+  expect(text).toBe(`GET / HTTP/1.1\r\nHost: ${host}\r\nA: b\r\n${own(host)}`)
+})
+
+test.each([
+  [["Expect: 100-continue, 100-continue"], "A: b\r\nExpect: 100-continue\r\n"],
+  [["Expect: 100-continue,"], "A: b\r\nExpect: 100-continue\r\n"],
+  [["Expect: , 100-Continue"], "A: b\r\nExpect: 100-continue\r\n"],
+  [["expect: 100-Continue", "Expect: 100-continue"], "expect: 100-Continue\r\nA: b\r\n"],
+  [["Expect: ,", "Expect: 100-continue"], "Expect: 100-continue\r\nA: b\r\n"],
+  [["Expect:"], "A: b\r\n"],
+])("an expectation goes on once: %j", (lines, expected) => {
+  const text = written(request("GET / HTTP/1.1", "Host: h", ...lines, "A: b"))
+  expect(text).toBe(`GET / HTTP/1.1\r\nHost: h\r\n${expected}${own("h")}`)
+})
+
 test("what a trusted proxy says goes on, and only the rest is added", () => {
   const lines = [
     "X-Forwarded-Proto: https",

@@ -106,8 +106,10 @@ test.each(malformed)("%p is malformed", (text) => {
 })
 
 const ambiguous = [
-  response("200 OK", "Content-Length: 5", "Content-Length: 5"),
-  response("200 OK", "Content-Length: 5, 5"),
+  response("200 OK", "Content-Length: 5", "Content-Length: 6"),
+  response("200 OK", "Content-Length: 5, 6"),
+  response("200 OK", "Content-Length: 5, "),
+  response("200 OK", "Content-Length: 5 5"),
   response("200 OK", "Content-Length: -5"),
   response("200 OK", "Content-Length: 5", "Transfer-Encoding: chunked"),
   response("200 OK", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { HOST_INVALID, TARGET_FORM } from "../../src/http/refusal.ts"
 import { GET, OPTIONS, RequestHead } from "../../src/http/request-head.ts"
-import { isAuthority, judgeTarget } from "../../src/http/target.ts"
+import { authorityEnd, judgeTarget } from "../../src/http/target.ts"
 
 function judge(target: string, method: number = GET) {
   const head = new RequestHead({ headBytes: 1, requestLineBytes: 1, fields: 1 })
@@ -50,18 +50,29 @@ test("* is for OPTIONS only", () => {
   expect(judge("**", OPTIONS).refusal).toBe(TARGET_FORM)
 })
 
-const authority = (text: string): boolean =>
-  isAuthority(Buffer.from(`.${text}.`, "latin1"), 1, 1 + text.length)
+/** What of the text is the authority, or null. */
+function authority(text: string): string | null {
+  const end = authorityEnd(Buffer.from(`.${text}.`, "latin1"), 1, 1 + text.length)
+  return end < 0 ? null : text.slice(0, end - 1)
+}
 
 test.each(["h", "H.example.", "a_b~c-d", "1.2.3.4:0", "h:65535", "[::1]", "[::ffff:1.2.3.4]:1"])(
   "%p is an authority",
-  (text) => expect(authority(text)).toBe(true),
+  (text) => expect(authority(text)).toBe(text),
 )
+
+test.each([
+  ["h:", "h"],
+  ["[::1]:", "[::1]"],
+])("%p has an empty port, which is left out", (text, expected) => {
+  expect(authority(text)).toBe(expected)
+})
 
 test.each([
   "",
   ":1",
-  "h:",
+  ":",
+  "h::",
   "h:65536",
   "h:000001",
   "h:1a",
@@ -73,4 +84,4 @@ test.each([
   "[g]",
   "[::1",
   "[::1]1",
-])("%p is none", (text) => expect(authority(text)).toBe(false))
+])("%p is none", (text) => expect(authority(text)).toBeNull())

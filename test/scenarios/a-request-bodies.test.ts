@@ -15,7 +15,9 @@ const badSizes: readonly [what: string, body: string][] = [
   ["5 and a space", "5 \r\nhello\r\n0\r\n\r\n"],
   ["5 and a tab", "5\t\r\nhello\r\n0\r\n\r\n"],
   ["a space and 5", " 5\r\nhello\r\n0\r\n\r\n"],
-  ["a space before the extension", "5 ;ext\r\nhello\r\n0\r\n\r\n"],
+  ["a space and LF before the extension", "5 \n;ext\r\nhello\r\n0\r\n\r\n"],
+  ["a space and CR before the extension", "5 \r;ext\r\nhello\r\n0\r\n\r\n"],
+  ["two sizes", "5 5\r\nhello\r\n0\r\n\r\n"],
   ["nothing", "\r\nhello\r\n0\r\n\r\n"],
   ["an extension without a size", ";ext\r\nhello\r\n0\r\n\r\n"],
   ["-5", "-5\r\nhello\r\n0\r\n\r\n"],
@@ -97,6 +99,18 @@ test.each(["0", "00", "00000000", "000;x"])(
   },
 )
 
+test.each(["05 ;a=b\r\nhello\r\n00\t; c\r\n\r\n", "0005\r\nhello\r\n0000\r\n\r\n"])(
+  "9: %j goes on with sizes in one spelling",
+  async (body) => {
+    using stage = await Stage.open()
+    const check = (seen: Seen): void => expect(seen.body).toBe("hello")
+    await stage.serves(coded + body, check, ["POST"])
+    const received = stage.backend.connections.map(({ received }) => received.toString("latin1"))
+    expect(received.join("")).toContain("\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    expect(received.join("")).not.toMatch(/\n0\d|[;\t]/)
+  },
+)
+
 describe("11: a chunked body", () => {
   test("may hold what looks like its end, and another request", async () => {
     using stage = await Stage.open()
@@ -138,6 +152,31 @@ describe("11: a chunked body", () => {
       ])
     }
     await stage.serves(coded + chunked("hello", 3, trailers), check, ["POST"])
+  })
+
+  const kinds: readonly [kind: string, names: string][] = [
+    ["framing", "Content-Length Transfer-Encoding Trailer Connection"],
+    ["routing", "Host Max-Forwards X-Original-URL Forwarded X-Forwarded-Port"],
+    ["modifiers", "Cache-Control Expect If-Match If-Range Range TE X-HTTP-Method-Override"],
+    ["authentication", "Authorization Proxy-Authorization WWW-Authenticate Cookie Set-Cookie"],
+    ["content", "Content-Encoding Content-Type Content-Range Content_Encoding"],
+    ["origin", "Via traceparent tracestate X-Real-IP X-Request-Id X.Request.Id"],
+  ]
+  test.each(kinds)("drops trailers of %s", async (_kind, names) => {
+    using stage = await Stage.open()
+    const trailers = names.split(" ").map((name) => `${name}: 1\r\nA: ${name}\r\n`)
+    const check = (seen: Seen): void => {
+      expect(seen.trailers).toEqual(names.split(" ").map((name) => ["A", name]))
+    }
+    await stage.serves(coded + chunked("hello", 3, trailers.join("")), check, ["POST"])
+  })
+
+  test("drops trailers that Connection names", async () => {
+    using stage = await Stage.open()
+    const named = coded.replace("Host:", "Connection: X-Hop, close ,checksum\r\nHost:")
+    const trailers = "x-hop: 1\r\nChecksum: 2\r\nSigned: 3\r\n"
+    const check = (seen: Seen): void => expect(seen.trailers).toEqual([["Signed", "3"]])
+    await stage.serves(named + chunked("hello", 3, trailers), check, ["POST"])
   })
 
   test("ends without trailers when none may pass", async () => {

@@ -5,6 +5,18 @@ import { Stage, type Seen } from "./driver.ts"
 
 const request = (line: string, ...lines: string[]): string => [line, ...lines, "", ""].join("\r\n")
 
+test.each([
+  ["GET /a HTTP/1.1", "host:"],
+  ["GET /a HTTP/1.1", "host:\t"],
+  ["GET http://host:/a HTTP/1.1", "other:"],
+])("30: an empty port goes on as no port: %s, Host: %s", async (line, host) => {
+  using stage = await Stage.open()
+  await stage.serves(request(line, `Host: ${host}`), ({ fields, target }) => {
+    const hosts = ["host", "x-forwarded-host"].map((name) => valuesOf(fields, name))
+    expect([target, hosts]).toEqual(["/a", [["host"], ["host"]]])
+  })
+})
+
 describe("30: a Host is refused when it is", () => {
   const bad: readonly [what: string, text: string, reason: string][] = [
     ["missing", request("GET / HTTP/1.1", "A: b"), "host_missing"],
@@ -26,7 +38,7 @@ describe("30: a Host is refused when it is", () => {
   const hosts = [
     "",
     "host:x",
-    "host:",
+    "host::",
     "host:65536",
     "host:-1",
     "host:80:80",

@@ -14,6 +14,8 @@
  *     GET  /api/v1/explain?cookie=VALUE     who would get a request; `host` and `path` are taken too
  */
 import type { AdminAddress } from "../config/admin-address.ts"
+import { weight } from "../config/backend.ts"
+import type { ValueType } from "../config/setting.ts"
 import { integer } from "../config/value-types.ts"
 import { questionTypes, type Explanation, type Question } from "../fleet/explain.ts"
 import { Refused } from "../fleet/refused.ts"
@@ -41,16 +43,17 @@ type Action = (control: AdminControl, name: string, body: Body) => Promise<Outco
 
 /** Of a backend with all its options there is no need for more. */
 const MOST_BODY = 16 * 1024
-const LONGEST_GRACE_MS = 24 * 3_600_000
+/** Milliseconds, a day at most. */
+const grace = integer(0, 24 * 3_600_000)
 
 const actions: Readonly<Record<string, Action>> = {
   drain: (control, name, body) =>
-    control.drain(name, number(body["grace"] ?? 0, 0, LONGEST_GRACE_MS), isSaved(body)),
+    control.drain(name, read(grace, body["grace"] ?? 0), isSaved(body)),
   enable: (control, name, body) => control.enable(name, isSaved(body)),
   disable: (control, name, body) => control.disable(name, isSaved(body)),
   remove: (control, name, body) => control.remove(name, isSaved(body)),
   weight: (control, name, body) =>
-    control.setWeight(name, number(body["weight"], 1, 1000), isSaved(body)),
+    control.setWeight(name, read(weight, body["weight"]), isSaved(body)),
 }
 
 const noStore = { "cache-control": "no-store" }
@@ -151,9 +154,9 @@ function decoded(name: string): string {
   }
 }
 
-function number(input: unknown, low: number, high: number): number {
+function read(type: ValueType<number>, input: unknown): number {
   const faults: string[] = []
-  const value = integer(low, high).read(input, (fault) => void faults.push(fault))
+  const value = type.read(input, (fault) => void faults.push(fault))
   if (value === undefined) throw new Refused("bad_value", faults.join("; "))
   return value
 }

@@ -30,7 +30,11 @@ export function guard(request: Request, { address, token }: Lock): Refusal | nul
   }
   const [scheme = "", shown = ""] = (request.headers.get("authorization") ?? "").split(" ")
   if (scheme.toLowerCase() === "bearer" && isSameSecret(shown, token)) return null
-  return { status: 401, code: "unauthorized", message: "needs Authorization: Bearer ADMIN_TOKEN" }
+  const message =
+    shown === ""
+      ? "needs Authorization: Bearer ADMIN_TOKEN"
+      : "the token is wrong: it is not the admin_token of this bunlb"
+  return { status: 401, code: "unauthorized", message }
 }
 
 /**

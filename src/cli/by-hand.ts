@@ -1,6 +1,5 @@
 /** `bunlb enable`, `disable`, `set`, `add` and `remove`: one backend of a running bunlb, changed by hand. */
-import { HEAVIEST } from "../config/backend.ts"
-import { integer } from "../config/value-types.ts"
+import { weight as weightType } from "../config/backend.ts"
 import { backendFlags, backendPath, changeByHand } from "./change.ts"
 import { command } from "./command.ts"
 import { usageError } from "./flags.ts"
@@ -36,7 +35,7 @@ export const set = command({
     if (what !== "weight") {
       throw usageError(`cannot set ${JSON.stringify(what)}, write: bunlb set weight BACKEND N`)
     }
-    integer(1, HEAVIEST).read(weight, (fault) => {
+    weightType.read(weight, (fault) => {
       throw usageError(`weight of ${name}: ${fault}`)
     })
     return changeByHand(typed, terminal, backendPath(name, "weight"), { weight })

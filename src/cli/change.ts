@@ -39,13 +39,13 @@ export async function askForChange(
   body: object = {},
 ): Promise<Outcome> {
   const { admin, token } = readOptions(typed, options)
-  const shown = token ?? terminal.environment["BUNLB_ADMIN_TOKEN"] ?? null
+  const shown = token ?? (terminal.environment["BUNLB_ADMIN_TOKEN"] || null)
   const post = { body, token: shown }
   for (let again = true; ; again = false) {
     const { status, body: text } = await askAdmin(admin, path, post)
     const read = parsed(text)
     if (status === 200 && "changes" in read) return read as unknown as Outcome
-    if (!again || codeOf(read) !== "succeeded") throw refusalOf(status, read)
+    if (!again || codeOf(read) !== "succeeded") throw refusalOf(status, read, token, shown)
   }
 }
 
@@ -81,7 +81,17 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function refusalOf(status: number, { error }: Readonly<Record<string, unknown>>): BunlbError {
+function refusalOf(
+  status: number,
+  { error }: Readonly<Record<string, unknown>>,
+  typed: string | null,
+  shown: string | null,
+): BunlbError {
+  if (status === 401 && shown !== null) {
+    const source = typed === null ? "BUNLB_ADMIN_TOKEN" : "--admin-token"
+    const message = `the token of ${source} is wrong: it is not the admin_token of that bunlb`
+    return new BunlbError("BUNLB_E_REFUSED", message)
+  }
   if (status === 401) {
     const message =
       "the admin listener takes changes only with its token: --admin-token TOKEN, or set"

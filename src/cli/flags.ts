@@ -6,9 +6,10 @@
  * `--flag value`, `--flag=value`, `-f value`, `-fvalue`, `-kt`, `--no-flag`, and `--` which ends
  * the flags.
  */
+import { settingRows } from "../config/schema.ts"
 import { foreignAdvice } from "../config/foreign-words.ts"
 import type { ValueType } from "../config/setting.ts"
-import { nearest } from "../config/spelling.ts"
+import { nearest, nearestByWords } from "../config/spelling.ts"
 import { BunlbError } from "../observe/errors.ts"
 
 export interface Flag<T = unknown> {
@@ -189,15 +190,16 @@ class Reader implements Typed {
       ...(type.kind === "boolean" ? [`no-${name}`] : []),
     ])
     const foreign = foreignAdvice(name, (key) => {
-      const flag = key.replaceAll("_", "-")
-      const found = [flag, flag.replace(/s$/, "")].find((each) => names.includes(each))
-      return found === undefined ? null : `--${found}`
+      const flag = settingRows.find((row) => row.key === key)?.flag ?? key
+      return names.includes(flag) ? `--${flag}` : null
     })
     const meant = nearest(name, [...names, "help"])
     const limits = names.filter((each) => each.endsWith("-timeout")).map((each) => `--${each}`)
     const phases =
       /time-?out/i.test(name) && limits.length > 0 ? `, there are ${limits.join(" ")}` : null
-    const advice = meant ? `, did you mean --${meant}?` : (foreign ?? phases ?? ", see --help")
+    const alike = foreign === null ? nearestByWords(name, names) : null
+    const others = foreign ?? phases ?? (alike ? `, did you mean --${alike}?` : ", see --help")
+    const advice = meant ? `, did you mean --${meant}?` : others
     return usageError(`unknown flag --${name}${advice}`)
   }
 }

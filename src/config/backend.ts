@@ -8,10 +8,11 @@
  */
 import { isIP } from "node:net"
 import { formatHostPort, readHost, readHostPort } from "./address.ts"
+import { blankAdvice, foreignEntry, optionAlone, optionNames } from "./backend-advice.ts"
 import type { BackendSettings, Discovery } from "./settings.ts"
 import type { Refuse, ValueType } from "./setting.ts"
 import { didYouMean } from "./spelling.ts"
-import { boolean, integer, oneOf, shown, stringLike } from "./value-types.ts"
+import { advised, boolean, integer, oneOf, shown, stringLike } from "./value-types.ts"
 
 /** More than this is a fleet that wants a service mesh; the health bitmap is sized by it. */
 export const MAX_BACKENDS = 1024
@@ -19,10 +20,12 @@ export const MAX_BACKENDS = 1024
 export const HEAVIEST = 1000
 
 const port = integer(1, 65_535, "PORT")
-const weight = integer(1, HEAVIEST)
+/** Other balancers stop sending requests to a backend of weight 0; here that has a word of its own. */
+export const weight = advised(integer(1, HEAVIEST), (input) =>
+  String(input).trim() === "0" ? "to send it no requests use drain" : null,
+)
 const discovery = oneOf<Discovery>(["dns", "srv"])
 
-const optionNames = ["weight", "backup", "tls", "ca", "drain", "disabled"]
 const PORT_OF_SRV = "has a port, which its SRV records tell"
 const objectKeys = ["host", "port", ...optionNames, "discover"]
 
@@ -105,9 +108,7 @@ function formatLine(value: BackendSettings): string {
 function readLine(line: string, refuse: Refuse): BackendSettings | undefined {
   const [target = "", ...words] = line.split(",")
   const say = (fault: string): undefined => refuse(`${shown(target)} ${fault}`)
-  // Two lines of a YAML list become one when the second is indented further.
-  if (/\s/.test(target))
-    return say("holds a blank: one backend an entry, and in YAML all entries in one column")
+  if (/\s/.test(target)) return say(blankAdvice(line))
   if (target === "") return refuse("a backend is empty, write HOST:PORT")
   if (/^unix:/i.test(target)) return say("is a unix socket, backends are reached by TCP: HOST:PORT")
   const word = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1]?.toLowerCase() ?? null
@@ -179,10 +180,11 @@ function readObject(
   refuse: Refuse,
 ): BackendSettings | undefined {
   // As the files of other balancers have it; to ask for host and port besides would lead astray.
-  const url = ["url", "address", "addr", "target", "server"].find((key) => key in object)
-  if (url !== undefined && object.host === undefined) {
-    const line = typeof object[url] === "string" ? object[url] : "http://10.0.0.1:8080"
-    return refuse(`unknown key, write the entry as one line: ${shown(line)}`, `.${url}`)
+  const foreign = foreignEntry(object)
+  if (foreign !== null) {
+    const fault = foreign.key === "host" ? "holds more than a host" : "unknown key"
+    const advice = `write the entry as one line: ${shown(foreign.line)}`
+    return refuse(`${fault}, ${advice}`, `.${foreign.key}`)
   }
   let clean = true
   const mark: Refuse = (message, at) => {
@@ -282,6 +284,8 @@ export const backendList: ValueType<readonly BackendSettings[]> = {
     const seen = new Set<string>()
     const values = input.map((entry: unknown, index) => {
       const at = `[${index}]`
+      const alone = optionAlone(entry, input[index - 1])
+      if (alone !== null) return refuse(alone, at)
       const value = backend.read(entry, (message, inner = "") => refuse(message, at + inner))
       if (value && seen.has(value.name))
         return refuse(`"${value.name}" is there twice, keep one`, at)

@@ -16,6 +16,7 @@ export type FileFormat = "yaml" | "toml" | "json"
 export interface ConfigTree {
   /** The file as it was named, for error lines. */
   readonly name: string
+  readonly format: FileFormat
   readonly root: unknown
   /** Where `health.interval` or `backends[1].weight` stands, or null when that is not known. */
   place(path: string): Place | null
@@ -100,6 +101,7 @@ export function parseConfig(name: string, source: string, format: FileFormat): C
   })
   return {
     name,
+    format,
     root,
     duplicates,
     place(path) {

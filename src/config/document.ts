@@ -15,6 +15,8 @@ comes later replaces what came before, lists as a whole. Unknown keys and flags 
 - \`bunlb check -c FILE\` reports every fault with its place, and what is legal but unwise.
 - \`bunlb check -c FILE --print\` shows every setting with its value and where that was said, as a
   file that would say the same.
+- A file in the current folder is never read unasked: \`-c bunlb.yaml\` names it. (bunlb started in a
+  folder of somebody else would else take over that one's settings.)
 - \`bunlb schema\` prints the JSON Schema of the file, with which an editor completes and checks it:
   \`# yaml-language-server: $schema=bunlb.schema.json\` as the first line of a YAML file.
 
@@ -67,10 +69,10 @@ is a plain \`\${\`.
 ## The environment
 
 A variable is named after the key, in capitals, with \`BUNLB_\` in front: \`BUNLB_PORT=80\`,
-\`BUNLB_TIMEOUTS_CONNECT=1s\`, \`BUNLB_TRACE=true\`. A list has spaces between its entries:
-\`BUNLB_BACKENDS="a:80,weight=2 b:80"\`. An empty variable says nothing. A name that is nearly right
-is an error; other names are left alone, and so are those that Kubernetes sets for a Service named
-bunlb (\`BUNLB_PORT=tcp://...\`).
+\`BUNLB_TIMEOUTS_CONNECT=1s\`, \`BUNLB_TRACE=true\`. A list has blanks between its entries:
+\`BUNLB_BACKENDS="a:80,weight=2 b:80"\`. An empty variable says nothing. Every other name that begins
+with \`BUNLB_\` is an error, unless the file takes a value from it (as \`\${NAME}\`) or Kubernetes sets it for
+a Service named bunlb (\`BUNLB_PORT=tcp://...\`).
 
 ## Backends
 
@@ -100,7 +102,9 @@ ${table([
 - A duration has a unit: \`500ms\`, \`5s\`, \`1m\`, \`1h\`. Only \`0\` needs none.
 - A size is in bytes or has a unit: \`16KiB\` and \`16k\` are 16,384 bytes, \`1MiB\` is 1,048,576.
 - A switch is \`true\` or \`false\` in a file, \`--pin\` or \`--no-pin\` as a flag.
-- A list is a list in a file; as a flag it is repeated or written with commas.
+- A list is a list in a file; as a flag it is repeated; in the environment blanks separate its entries.
+  Commas separate entries too (\`--health-expect 200,204\`), except those of \`backends\`, where options
+  follow a comma.
 `
 
 /** The whole page. */

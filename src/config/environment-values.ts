@@ -7,23 +7,29 @@
  * BUNLB_PORT=tcp://10.0.0.1:80 and BUNLB_SERVICE_HOST: they are about that Service and not for us.
  */
 import type { Environment } from "./environment.ts"
+import { foreignAdvice } from "./foreign-words.ts"
 import { schema, settingRows } from "./schema.ts"
 import type { SettingKey } from "./setting.ts"
-import { nearest } from "./spelling.ts"
+import { nearest, nearestByWords } from "./spelling.ts"
+import { shown } from "./value-types.ts"
 
 const PREFIX = "BUNLB_"
 
 /** Names the configuration file where no flag does. */
 export const CONFIG_VARIABLE = "BUNLB_CONFIG"
 
-/** Near to a setting's name and not meant to be one: a master says by it what its child is. */
-const OWN = ["BUNLB_WORKER", "BUNLB_HEIR"]
+/** Set by a master for its children, and by the tests for themselves. */
+const OWN = /^BUNLB_(WORKER|HEIR|HELD_LISTENERS|START_FOLDER|TEST_.*)$/
+/** In the environment of a bunlb that takes over from another in an upgrade. */
+const HEIR_VARIABLE = "BUNLB_HEIR"
 const SERVICE_NAME = /^BUNLB_(.*_)?(SERVICE_|PORT_\d+_)/
 const SERVICE_VALUE = /^(tcp|udp|sctp):\/\//
 
 export function variableName(key: SettingKey): string {
   return PREFIX + key.replace(".", "_").toUpperCase()
 }
+
+const variables: ReadonlySet<string> = new Set(settingRows.map(({ key }) => variableName(key)))
 
 /**
  * Puts what is sound into `values` and a line for each fault into `faults`; returns what was said,
@@ -33,6 +39,8 @@ export function readVariables(
   environment: Environment,
   values: Map<SettingKey, unknown>,
   faults: string[],
+  /** Names that the file takes values from. */
+  used: ReadonlySet<string> = new Set(),
 ): readonly (readonly [SettingKey, string])[] {
   const said: (readonly [SettingKey, string])[] = []
   for (const { key, setting } of settingRows) {
@@ -40,28 +48,56 @@ export function readVariables(
     const text = environment[name]?.trim() ?? ""
     if (text === "" || SERVICE_VALUE.test(text)) continue
     said.push([key, name])
-    const input = setting.type.kind === "list" ? text.split(/\s+/) : text
+    const entries = text.split(/\s+/)
+    const several = severalInOne(key, entries)
+    if (several !== null) {
+      faults.push(`environment: ${name}: ${several}`)
+      continue
+    }
+    const input = setting.type.kind === "list" ? entries : text
     const value = schema[key].type.read(input, (message, at = "") => {
       faults.push(`environment: ${name}${at}: ${message}`)
       return undefined
     })
     if (value !== undefined) values.set(key, value)
   }
-  faults.push(...misspelt(environment))
+  faults.push(...unknown(environment, used))
   return said
 }
 
-/** What is near to a setting's name was meant to be one; other names are somebody else's business. */
-function misspelt(environment: Environment): readonly string[] {
-  const known = settingRows.map(({ key }) => variableName(key).slice(PREFIX.length))
+/** A variable that begins with BUNLB_ and is no setting was meant to be one. */
+function unknown(environment: Environment, used: ReadonlySet<string>): readonly string[] {
+  // The other one may be of a version that tells its successor what this one does not know.
+  if (environment[HEIR_VARIABLE] !== undefined) return []
   return Object.entries(environment).flatMap(([name, text = ""]) => {
-    const word = name.slice(PREFIX.length)
-    const ours = name.startsWith(PREFIX) && name !== CONFIG_VARIABLE && !OWN.includes(name)
-    if (!ours || known.includes(word)) return []
+    const ours = name.startsWith(PREFIX) && name !== CONFIG_VARIABLE && !OWN.test(name)
+    if (!ours || variables.has(name) || used.has(name) || text.trim() === "") return []
     if (SERVICE_NAME.test(name) || SERVICE_VALUE.test(text)) return []
-    const meant = nearest(word, known)
-    return meant === null
-      ? []
-      : [`environment: ${name}: unknown name, did you mean ${PREFIX}${meant}?`]
+    return [`environment: ${name}: unknown name${adviceOn(name)}`]
   })
+}
+
+function adviceOn(name: string): string {
+  const word = name.slice(PREFIX.length)
+  const byFlag = settingRows.find(({ flag }) => flag.replaceAll("-", "_").toUpperCase() === word)
+  const names = [...variables].map((each) => each.slice(PREFIX.length))
+  const near = byFlag === undefined ? nearest(word, names) : null
+  const foreign = foreignAdvice(word, (key) => {
+    const found = variableName(key as SettingKey)
+    return variables.has(found) ? found : null
+  })
+  if (near === null && foreign !== null) return foreign
+  const meant = byFlag ? variableName(byFlag.key) : PREFIX + (near ?? nearestByWords(word, names))
+  if (meant !== `${PREFIX}null`) return `, did you mean ${meant}?`
+  return ": there is no such setting (docs/configuration.md has all); unset it"
+}
+
+/** `a:80,b:80`: commas are for the options of a backend. */
+function severalInOne(key: SettingKey, entries: readonly string[]): string | null {
+  const isBackend = (word: string): boolean => /^[^=]*[:.][^=]*$/.test(word)
+  const several =
+    key === "backends" && entries.some((each) => each.split(",").slice(1).some(isBackend))
+  if (!several) return null
+  const words = entries.join(" ").replaceAll(/,(?=[^,=]*[:.])/g, " ")
+  return `entries are separated by blanks here: ${variableName(key)}=${shown(words)}`
 }

@@ -11,7 +11,13 @@ export type Environment = Readonly<Record<string, string | undefined>>
 const pattern = /\$\$\{|\$\{([^}]*)\}?/g
 
 /** `root` with every string filled in; `refuse` hears of each fault with the path of its value. */
-export function substitute(root: unknown, environment: Environment, refuse: Refuse): unknown {
+export function substitute(
+  root: unknown,
+  environment: Environment,
+  refuse: Refuse,
+  /** Hears of each name that is asked for. */
+  asked: (name: string) => void = () => {},
+): unknown {
   const walk = (value: unknown, path: string): unknown => {
     if (typeof value === "string") return fill(value, path)
     if (Array.isArray(value)) return value.map((entry, index) => walk(entry, `${path}[${index}]`))
@@ -31,6 +37,7 @@ export function substitute(root: unknown, environment: Environment, refuse: Refu
         refuse(`${whole} is not \${NAME} or \${NAME:-default}`, path)
         return whole
       }
+      asked(name)
       const found = environment[name]
       const fallback = parts?.[2]
       if (fallback !== undefined) return found === undefined || found === "" ? fallback : found

@@ -1,12 +1,12 @@
 /**
  * The settings that a file says: its keys judged, its values read, every fault with its place.
  */
-import type { ConfigTree, Place } from "./config-tree.ts"
+import type { ConfigTree, FileFormat, Place } from "./config-tree.ts"
 import { substitute, type Environment } from "./environment.ts"
 import { foreignAdvice } from "./foreign-words.ts"
 import { schema, settingRows } from "./schema.ts"
 import type { Refuse, SettingKey } from "./setting.ts"
-import { didYouMean } from "./spelling.ts"
+import { didYouMean, nearestByWords } from "./spelling.ts"
 import { shown } from "./value-types.ts"
 
 const keys: readonly string[] = settingRows.map(({ key }) => key)
@@ -19,6 +19,8 @@ export function readTree(
   environment: Environment,
   values: Map<SettingKey, unknown>,
   faults: string[],
+  /** Gets the names of the environment that the file takes values from. */
+  used: Set<string> = new Set(),
 ): readonly SettingKey[] {
   const unfilled: string[] = []
   const found: { path: string; message: string }[] = []
@@ -26,17 +28,22 @@ export function readTree(
   // A value that could not be filled in would be complained about a second time as a bad one.
   const refuse: Refuse = (message, path = "") =>
     unfilled.some((start) => path.startsWith(start)) ? undefined : say(message, path)
-  const root = substitute(file.root, environment, (message, path = "") => {
-    unfilled.push(path)
-    return say(message, path)
-  })
+  const root = substitute(
+    file.root,
+    environment,
+    (message, path = "") => {
+      unfilled.push(path)
+      return say(message, path)
+    },
+    (name) => used.add(name),
+  )
   if (!isMapping(root)) {
     const several = Array.isArray(root) ? ", a list or several documents (---)" : ""
     const fault = `expected settings such as "port: 80", got ${shown(root)}${several}`
     faults.push(`config: ${file.name}: ${fault}`)
     return []
   }
-  const flat = flatten(root, refuse)
+  const flat = flatten(root, file.format, refuse)
   for (const path of file.duplicates) if (isWritten(root, path)) refuse("is there twice", path)
   for (const [key, input] of flat) {
     const value = schema[key].type.read(input, (message, at = "") => refuse(message, key + at))
@@ -64,6 +71,7 @@ function linesInOrder(
 /** The tree under the keys of the schema; unknown keys are refused. */
 function flatten(
   root: Readonly<Record<string, unknown>>,
+  format: FileFormat,
   refuse: Refuse,
 ): ReadonlyMap<SettingKey, unknown> {
   const flat = new Map<SettingKey, unknown>()
@@ -71,13 +79,7 @@ function flatten(
     const parent = path.split(".").slice(0, -1).join(".")
     if (isSettingKey(path)) flat.set(path, input)
     else if (parent === "" && groups.includes(path)) takeGroup(path, input)
-    else {
-      const known = parent === "" ? topKeys : keys.filter((key) => key.startsWith(`${parent}.`))
-      const word = path.slice(parent === "" ? 0 : parent.length + 1)
-      const names = known.map((key) => (parent === "" ? key : key.slice(parent.length + 1)))
-      const foreign = foreignAdvice(word, (key) => (names.includes(key) ? `"${key}"` : null))
-      refuse(`unknown key${didYouMean(word, names) || (foreign ?? "")}`, path)
-    }
+    else refuse(`unknown key${adviceOn(path, parent, format)}`, path)
   }
   const takeGroup = (name: string, input: unknown): void => {
     // `health:` with nothing under it is a group of which nothing was said.
@@ -92,6 +94,36 @@ function flatten(
   }
   for (const [key, input] of Object.entries(root)) take(key, input)
   return flat
+}
+
+const quoted = (key: string | null): string | null => (key === null ? null : `"${key}"`)
+const meant = (key: string | null): string => (key === null ? "" : `, did you mean ${quoted(key)}?`)
+
+/** What to do about an unknown key: the nearest one, the word that bunlb has for it, or where it belongs. */
+function adviceOn(path: string, parent: string, format: FileFormat): string {
+  const word = path.slice(parent === "" ? 0 : parent.length + 1)
+  const elsewhere = keys.filter((key) => key.endsWith(`.${word}`))
+  const written = (key: string): string | null => (isKnown(key) ? quoted(key) : null)
+  if (parent === "") {
+    const near = didYouMean(word, topKeys) || foreignAdvice(word, written)
+    return near || meant(elsewhere[0] ?? nearestByWords(word, keys))
+  }
+  const names = keys.flatMap((key) =>
+    key.startsWith(`${parent}.`) ? [key.slice(parent.length + 1)] : [],
+  )
+  const foreign = foreignAdvice(word, written, parent)
+  if (foreign !== null) return foreign
+  if (topKeys.includes(word)) {
+    return format === "toml"
+      ? `, it is no part of [${parent}]: move it above the first [table]`
+      : `, it belongs at the top level and not under ${parent}`
+  }
+  const near = didYouMean(word, names)
+  return near || meant(elsewhere[0] ?? nearestByWords(word, names) ?? nearestByWords(word, keys))
+}
+
+function isKnown(key: string): boolean {
+  return keys.includes(key) || groups.includes(key)
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -7,6 +7,7 @@ import { BunlbError } from "../observe/errors.ts"
 import { fileFault } from "../observe/file-fault.ts"
 import { ConfigSyntaxError, formatOf, parseConfig, type ConfigTree } from "./config-tree.ts"
 import { isAbsolute, resolve } from "node:path"
+import { syntaxAdvice } from "./syntax-advice.ts"
 
 /** More than 1,024 backends with all their options need; a limit on what is read into memory. */
 const MAX_FILE_BYTES = 4 << 20
@@ -27,7 +28,8 @@ export async function readConfigFile(name: string, path: string = name): Promise
     if (!(error instanceof ConfigSyntaxError)) throw error
     const place = error.place ?? (await placeByImport(path, format))
     const where = place ? `${name}:${place.line}:${place.column}` : name
-    throw fault(`${where}: not valid ${format.toUpperCase()}: ${error.message}`)
+    const advice = place ? syntaxAdvice(text, format, place.line) : ""
+    throw fault(`${where}: not valid ${format.toUpperCase()}: ${error.message}${advice}`)
   }
 }
 

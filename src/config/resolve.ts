@@ -41,17 +41,18 @@ export function resolve({ file, flags, environment, machine }: Sources): Resolve
   const faults: string[] = []
   const values: Values = new Map()
   const origins = new Map<SettingKey, string>()
+  const used = new Set<string>()
   for (const { key, setting } of settingRows) {
     values.set(key, setting.default(machine))
     origins.set(key, "default")
   }
   if (file) {
-    for (const key of readTree(file, environment, values, faults)) {
+    for (const key of readTree(file, environment, values, faults, used)) {
       const place = file.place(key)
       origins.set(key, place ? `${file.name}:${place.line}:${place.column}` : file.name)
     }
   }
-  for (const [key, name] of readVariables(environment, values, faults)) origins.set(key, name)
+  for (const [key, name] of readVariables(environment, values, faults, used)) origins.set(key, name)
   const written = faults.length
   for (const [key, flag] of readFlags(flags, values, faults)) origins.set(key, `--${flag}`)
   if (faults.length > 0) {

@@ -43,6 +43,47 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return best
 }
 
+/** They say nothing of what is meant. */
+const weakWords = new Set(["max", "min", "the", "of", "per", "size", "num", "number", "proxy"])
+
+/**
+ * The known name that has the most words of `name`, for one whose spelling is far from all of them: `max_connections`
+ * is `limits.connections`. A word may be cut short: `conn`. Null when no word is in both.
+ */
+export function nearestByWords(name: string, known: readonly string[]): string | null {
+  const words = wordsOf(name.slice(0, 60)).filter((word) => !weakWords.has(word))
+  let best: string | null = null
+  let bestScore = 0
+  for (const candidate of known) {
+    const theirs = wordsOf(candidate)
+    const shared = words
+      .map((word) => Math.max(0, ...theirs.map((other) => likeness(word, other))))
+      .reduce((sum, each) => sum + each, 0)
+    // Of two that share as many words the shorter one says less that was not asked for.
+    const score = shared === 0 ? 0 : shared - theirs.length / 100
+    if (score > bestScore) {
+      best = candidate
+      bestScore = score
+    }
+  }
+  return best
+}
+
+function wordsOf(name: string): readonly string[] {
+  const parts = name
+    .replaceAll(/([a-z])([A-Z])/g, "$1_$2")
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+  return parts.filter((part) => part !== "")
+}
+
+/** 1 for the same word, less for one that is cut short. */
+function likeness(a: string, b: string): number {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a]
+  if (short === long) return 1
+  return short.length >= 4 && long.startsWith(short) ? 0.5 : 0
+}
+
 /** `, did you mean "weight"?`, or nothing. */
 export function didYouMean(word: string, known: readonly string[], quote = '"'): string {
   const meant = nearest(word, known)

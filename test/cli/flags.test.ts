@@ -60,7 +60,7 @@ describe("refused", () => {
     ["--log_level x", "unknown flag --log_level, did you mean --log-level?"],
     ["--Port 1", "unknown flag --Port, did you mean --port?"],
     ["--no-trcae", "unknown flag --no-trcae, did you mean --no-trace?"],
-    ["--no-port", "unknown flag --no-port, see --help"],
+    ["--no-port", "unknown flag --no-port, did you mean --port?"],
     ["--hlep", "unknown flag --hlep, did you mean --help?"],
     ["--zzzzzzzz", "unknown flag --zzzzzzzz, see --help"],
     ["-x", "unknown flag -x, see --help"],

@@ -1,8 +1,10 @@
 /** The mistakes that people make first, and the exact line that each gets. Never a stack trace. */
 import { afterAll, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { guard } from "../../src/admin/guard.ts"
+import { spawnBunlb } from "../support/processes.ts"
 import { bunlb } from "./fake-terminal.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "bunlb-mistakes-"))
@@ -52,6 +54,19 @@ test.each<[string, string]>([
     "--admin-token: expected 16 to 256 characters without spaces, got a value of 3 characters",
   ],
   ["set weight a:80 many", 'weight of a:80: expected a whole number from 1 to 1000, got "many"'],
+  [
+    "set weight a:80 0",
+    'weight of a:80: expected a whole number from 1 to 1000, got "0", ' +
+      "to send it no requests use drain",
+  ],
+  [
+    "--max-connections 5 -b a:80",
+    "unknown flag --max-connections, did you mean --limit-connections?",
+  ],
+  [
+    "--timeout 5s -b a:80",
+    "unknown flag --timeout, there are --response-head-timeout and --backend-body-timeout",
+  ],
   ["set a:80 weight 3", 'cannot set "a:80", write: bunlb set weight BACKEND N'],
   ["-b", "-b needs a value: -b HOST:PORT[,weight=N][,backup][,tls][,ca=FILE]"],
   ["-b -p 80", "-b needs a value: -b HOST:PORT[,weight=N][,backup][,tls][,ca=FILE]"],
@@ -107,4 +122,46 @@ test("every fault of a file is a line of its own", async () => {
     `bunlb: config: ${file}:6:5: backends[1].wieght: unknown key, did you mean "weight"?`,
   ].join("\n")
   expect(await bunlb(["check", "-c", file])).toEqual({ code: 2, out: "", complaints })
+})
+
+test.each(["bunlb.yaml", "bunlb.yml", "bunlb.toml", "bunlb.json"])(
+  "%s in the folder is named and not read",
+  async (name) => {
+    const cwd = join(folder, name.replace(".", "-"))
+    mkdirSync(cwd)
+    await Bun.write(join(cwd, name), "no: settings at all")
+    for (const words of [[], ["check"]]) {
+      await using program = spawnBunlb(words, { cwd })
+      expect(await program.exited()).toBe(2)
+      const line = `bunlb: no backend: ${name} is here but was not named, write: bunlb -c ${name}`
+      expect(program.lines).toEqual([line])
+    }
+  },
+)
+
+test("a wrong token is told as wrong, and where it came from", async () => {
+  const reasons: string[] = []
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) => {
+      const refusal = guard(request, {
+        address: { host: "127.0.0.1", port: 9900 },
+        token: "the-token-of-this-test",
+      })
+      reasons.push(refusal?.message ?? "")
+      return Response.json({ error: refusal }, { status: refusal?.status ?? 200 })
+    },
+  })
+  const drain = ["drain", "a:80", "--admin", `127.0.0.1:${server.port}`]
+  const none = await bunlb(drain)
+  expect(none.complaints).toContain("takes changes only with its token")
+  const typed = await bunlb([...drain, "--admin-token", "another-token-16"])
+  expect(typed.complaints).toContain("the token of --admin-token is wrong")
+  const set = await bunlb(drain, { BUNLB_ADMIN_TOKEN: "another-token-16" })
+  expect(set.complaints).toContain("the token of BUNLB_ADMIN_TOKEN is wrong")
+  expect((await bunlb(drain, { BUNLB_ADMIN_TOKEN: "" })).complaints).toBe(none.complaints)
+  expect([none.code, typed.code, set.code]).toEqual([1, 1, 1])
+  expect(reasons.map((reason) => reason.includes("wrong"))).toEqual([false, true, true, false])
+  await server.stop(true)
 })

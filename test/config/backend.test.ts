@@ -79,7 +79,7 @@ describe("a bad line", () => {
       "ftp://a",
       '"ftp://a" has the scheme ftp, only http and https are supported (dns+http, srv+http too)',
     ],
-    ["a:80,weight=0", '"a:80" has a bad weight: expected a whole number from 1 to 1000, got "0"'],
+    ["a:80,weight=-1", '"a:80" has a bad weight: expected a whole number from 1 to 1000, got "-1"'],
     ["a:80,weight", '"a:80" has a bad weight: expected a whole number from 1 to 1000, got ""'],
     ["a:80,backup=maybe", '"a:80" has a bad backup: expected true or false, got "maybe"'],
     ["a:80,wieght=2", '"a:80" has the unknown option "wieght", did you mean "weight"?'],
@@ -145,7 +145,7 @@ describe("an object", () => {
     )
     expect(reading(backend, { host: 5, port: 80 })).toBe(".host: expected a host name, got 5")
     expect(reading(backend, { host: "http://a", port: 80 })).toBe(
-      '.host: "http://a" is not an IPv6 address',
+      '.host: holds more than a host, write the entry as one line: "http://a:80"',
     )
     expect(reading(backend, { host: "a", port: 80, ca: "x" })).toBe(
       "has a ca but no TLS, add tls or use https://",

@@ -134,7 +134,8 @@ timeouts:
       'config: bunlb.yaml:2:1: heatlh: unknown key, did you mean "health"?',
       "config: bunlb.yaml:5:3: backends[1]: has no port, add one such as port: 80",
       'config: bunlb.yaml:6:3: backends[1].wieght: unknown key, did you mean "weight"?',
-      "config: bunlb.yaml:7:24: backends[2].weight: expected a whole number from 1 to 1000, got 0",
+      "config: bunlb.yaml:7:24: backends[2].weight: expected a whole number from 1 to 1000, " +
+        "got 0, to send it no requests use drain",
       'config: bunlb.yaml:8:11: health.pth: unknown key, did you mean "path"?',
       "config: bunlb.yaml:8:19: health.interval: 5 has no unit, write 5ms, 5s, 5m or 5h",
       "config: bunlb.yaml:11:3: timeouts.connect: is there twice",

@@ -59,6 +59,22 @@ export const still: readonly MistakeGroup[] = [
         words: ["-b", "10.0.0.1:8080"],
         env: { BUNLB_HELTH_INTERVAL: "2s" },
       },
+      {
+        title: "A variable by another name",
+        words: ["-b", "10.0.0.1:8080"],
+        env: { BUNLB_MAX_CONNECTIONS: "1000" },
+      },
+      {
+        title: "Commas between the backends of a variable",
+        words: [],
+        env: { BUNLB_BACKENDS: "10.0.0.1:8080,10.0.0.2:8080" },
+      },
+      {
+        title: "A file that is there and not named",
+        words: [],
+        file: ["bunlb.yaml", "backends: [10.0.0.1:8080]\n"],
+      },
+      typed("A weight of 0", "-b 10.0.0.1:8080,weight=0 -b 10.0.0.2:8080"),
     ],
   },
   {
@@ -74,6 +90,20 @@ export const still: readonly MistakeGroup[] = [
       written("A key of another balancer", "upstreams:\n  - 10.0.0.1:8080\n"),
       written("A backend that is no list", "backends: 10.0.0.1:8080\n"),
       written("A backend of another balancer", "backends:\n  - url: http://10.0.0.1:8080\n"),
+      written(
+        "The address and the port of another balancer",
+        "backends:\n  - { address: 10.0.0.1, port: 8080, weight: 2 }\n",
+      ),
+      written("An option that YAML has split off", "backends: [https://10.0.0.1:8443,ca=ca.pem]\n"),
+      written("An option in a line below", "backends:\n  - 10.0.0.1:8080\n    weight: 3\n"),
+      written("An option behind a blank", "backends:\n  - 10.0.0.1:8080 weight=3\n"),
+      written(
+        "A setting below a table of TOML",
+        '[health]\npath = "/"\nbackends = ["10.0.0.1:8080"]\n',
+        "bunlb.toml",
+      ),
+      written("A limit that bunlb does not have", "rate_limit: 100\nbackends: [10.0.0.1:8080]\n"),
+      written("A time limit by another name", "timeouts:\n  read: 5s\nbackends: [10.0.0.1:8080]\n"),
       written(
         "Lines of a list that are not in one column",
         "backends:\n  - 10.0.0.1:8080\n   - 10.0.0.2:8080\n",

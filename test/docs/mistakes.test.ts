@@ -50,7 +50,9 @@ async function make({ words, file, env = {} }: Mistake): Promise<Made> {
   const code = await bunlb.exited()
   // As many as this machine has CPUs.
   const shown = (line: string): string =>
-    withPorts(line, "shown").replace(/\d+ workers?/, "4 workers")
+    withPorts(line, "shown")
+      .replace(/\d+ workers?/, "4 workers")
+      .replaceAll(`${cwd}/`, "/etc/bunlb/")
   return { code, lines: bunlb.lines.map(shown) }
 }
 
@@ -160,6 +162,11 @@ const live = (admin: string): MistakeGroup => {
         words: ["status", "--admin", "127.0.0.1:8080"],
       },
       { title: "A change without the token", words: ["drain", "127.0.0.1:9001"], env },
+      {
+        title: "A change with another token",
+        words: ["drain", "127.0.0.1:9001", "--admin-token", "another-token-than-that"],
+        env,
+      },
       // The token of the test is no part of what is shown.
       { title: "A backend that is not there", words: ["drain", "127.0.0.1:9009"], env: told },
       { title: "A word left out", words: ["set", "127.0.0.1:9001", "3"] },

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { allGone } from "../fleet/running-fleet.ts"
 import { AccessLogFile } from "../support/access-log.ts"
 import { onLinux } from "../support/left-out.ts"
+import { forBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
 import { RunningBunlb } from "./running-bunlb.ts"
@@ -76,7 +77,7 @@ onLinux("a pipe that nobody reads", "the children of a shell are found in /proc"
     const child = Bun.spawn(
       ["sh", "-c", '"$@" | sleep 60', "sh", ...command, ...program, ...flags],
       {
-        env: { ...process.env, BUNLB_LOG_FORMAT: "text" },
+        env: { ...forBunlb(process.env), BUNLB_LOG_FORMAT: "text" },
         stderr: "pipe",
         stdout: "ignore",
       },

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { takeHanded } from "../../src/net/activation.ts"
 import { closeListeners, openListeners } from "../../src/net/listeners.ts"
+import { forBunlb } from "../support/processes.ts"
 import { root } from "../support/source.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
@@ -20,7 +21,7 @@ function activate(fd: number, flags: readonly string[], log: Bun.BunFile | null 
   const line = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
   const child = Bun.spawn(["sh", "-c", line, "sh", ...words, ...flags], {
     stdio: ["ignore", "ignore", log ?? "pipe", fd],
-    env: { ...process.env, BUNLB_LOG_FORMAT: "text" },
+    env: { ...forBunlb(process.env), BUNLB_LOG_FORMAT: "text" },
   })
   return {
     child,

@@ -38,7 +38,7 @@ export class BunlbProcess implements AsyncDisposable {
     this.#process = Bun.spawn([...command], {
       cwd: options.cwd ?? root,
       // Tests read what people read; what machines read has its own.
-      env: { ...process.env, NO_COLOR: "1", BUNLB_LOG_FORMAT: "text", ...options.env },
+      env: { ...forBunlb(process.env), NO_COLOR: "1", BUNLB_LOG_FORMAT: "text", ...options.env },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
@@ -120,6 +120,12 @@ export class BunlbProcess implements AsyncDisposable {
     this.#news.resolve()
     this.#news = Promise.withResolvers<void>()
   }
+}
+
+/** Without the variables that are for the tests themselves: bunlb refuses what it does not know. */
+export function forBunlb(environment: Readonly<Record<string, string | undefined>>) {
+  const ours = /^BUNLB_(TEST_|UPDATE_DOCS$|SCREENSHOTS$|FUZZ_)/
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !ours.test(name)))
 }
 
 /** `bunlb ARGS...` as a person would start it. */

@@ -9,6 +9,7 @@ import { parseConfig } from "./config/config-tree.ts"
 import { resolveSettings } from "./config/resolve.ts"
 import type { Settings } from "./config/settings.ts"
 import { startBackend as startTestBackend } from "./demo/backend.ts"
+import { putAuthoritiesInEffect, readAllAuthorities } from "./net/authorities.ts"
 import { BunlbError } from "./observe/errors.ts"
 import type { Log } from "./observe/log.ts"
 import { startWorker } from "./worker/worker.ts"
@@ -78,7 +79,11 @@ export async function startBalancer(options: BalancerOptions): Promise<TestBalan
       Object.entries(worker.report().samples[metric] ?? {})
         .filter(([set]) => labels.every((label) => set.includes(label)))
         .reduce((sum, [, value]) => sum + value, 0),
-    apply: async (changed) => await worker.apply(settingsOf(changed)),
+    apply: async (changed) => {
+      const next = settingsOf(changed)
+      putAuthoritiesInEffect(readAllAuthorities(next.backends, next.insecure))
+      await worker.apply(next)
+    },
     drain: async (ms) => await worker.drain(ms),
     stop: () => worker.stop(),
     [Symbol.asyncDispose]: async () => worker.stop(),

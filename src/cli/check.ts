@@ -2,7 +2,7 @@
  * `bunlb check`: says whether `run` with the same words would start, and what is unwise about it.
  * With `--print` it shows what would be in force, and who said so.
  */
-import { accessSync, constants, existsSync } from "node:fs"
+import { accessSync, constants, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { formatHostPort } from "../config/address.ts"
 import { formatAdmin } from "../config/admin-address.ts"
@@ -10,8 +10,10 @@ import type { BackendSettings, Settings } from "../config/settings.ts"
 import { effectiveConfiguration } from "../config/effective.ts"
 import { boolean } from "../config/value-types.ts"
 import { warningsAbout } from "../config/warnings.ts"
+import { readAllAuthorities } from "../net/authorities.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { fileFault } from "../observe/file-fault.ts"
+import { faultOf, isGiven } from "../worker/log-destination.ts"
 import { command } from "./command.ts"
 import type { Flag } from "./flags.ts"
 import { noBackend } from "./run.ts"
@@ -35,8 +37,7 @@ export const check = command({
     const asked = await askedSettings(typed, terminal)
     const { settings, file } = asked
     if (settings.backends.length === 0) throw noBackend(file)
-    const faults = await Promise.all(settings.backends.map(caFault))
-    const lines = faults.filter((fault) => fault !== null)
+    const lines = settings.backends.map(caFault).filter((fault) => fault !== null)
     if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
     refuseLog(settings.accessLog)
     const warnings = warningsAbout(settings, terminal.machine)
@@ -52,21 +53,24 @@ export const check = command({
   },
 })
 
-async function caFault({ name, ca }: BackendSettings): Promise<string | null> {
+function caFault({ name, ca }: BackendSettings): string | null {
   if (ca === null) return null
   try {
-    const holds = (await Bun.file(ca).text()).includes("-----BEGIN CERTIFICATE-----")
-    return holds ? null : `backend ${name}: CA file ${ca} holds no PEM certificate`
+    readAllAuthorities([{ tls: true, ca }], false)
+    return null
   } catch (error) {
-    return `backend ${name}: CA file ${ca} cannot be read: ${fileFault(error)}`
+    return `backend ${name}: ${error instanceof Error ? error.message : String(error)}`
   }
 }
 
 /** The file may be made by `run`, the folder may not. */
 function refuseLog({ format, path }: Settings["accessLog"]): void {
-  if (format === "off" || path === "stdout") return
+  if (format === "off" || isGiven(path)) return
   try {
-    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
+    const found = statSync(path, { throwIfNoEntry: false })
+    const fault = found === undefined ? null : faultOf(found)
+    if (fault !== null) throw Object.assign(new Error(fault), { code: fault })
+    accessSync(found === undefined ? dirname(path) : path, constants.W_OK)
   } catch (error) {
     const fault = fileFault(error)
     throw new BunlbError("BUNLB_E_ACCESS_LOG", `access log ${path}: cannot be written: ${fault}`)

@@ -3,10 +3,11 @@
  * again as at a start, and believed only if it says what was wanted and all else as before; then it takes the file's
  * place. Whatever is in doubt is refused, with the file as it was.
  */
-import { readFileSync } from "node:fs"
 import { edited, editsBetween } from "../config/backend-edits.ts"
 import { formatOf, parseConfig } from "../config/config-tree.ts"
 import { differenceOf } from "../config/difference.ts"
+import { readPlainFile } from "../config/plain-file.ts"
+import { MAX_FILE_BYTES } from "../config/read-file.ts"
 import { replaceFile } from "../config/replace-file.ts"
 import type { BackendSettings, Settings } from "../config/settings.ts"
 import type { KeepBackends } from "../fleet/kept.ts"
@@ -32,7 +33,7 @@ export function keeper(typed: Typed, terminal: Terminal): KeepBackends {
     if (change !== undefined) {
       throw refused(`${file} says something else by now (${change}): bunlb reload first`)
     }
-    const before = readFileSync(path, "utf8")
+    const before = readPlainFile(path, MAX_FILE_BYTES).toString("utf8")
     const after = rewritten(file, before, settings.backends, wanted)
     if (after === before) return file
     const read = after === null ? null : readAgain(typed, terminal, file, after)

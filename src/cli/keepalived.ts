@@ -1,8 +1,9 @@
 /** `bunlb keepalived`: prints the configuration of keepalived for this node, or writes those of the whole group. */
-import { mkdirSync, writeFileSync } from "node:fs"
+import { closeSync, constants, mkdirSync, writeFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { join } from "node:path"
 import { listenHost, network } from "../config/address.ts"
+import { openPlainFile } from "../config/plain-file.ts"
 import type { ValueType } from "../config/setting.ts"
 import {
   boolean,
@@ -18,9 +19,12 @@ import { keepalivedConf, wholeGroup } from "../ha/keepalived.ts"
 import type { VrrpNode } from "../ha/keepalived.ts"
 import { MOST_LINGERING, secondChanceRules } from "../ha/second-chance.ts"
 import { BunlbError } from "../observe/errors.ts"
+import { fileFault } from "../observe/file-fault.ts"
 import { command } from "./command.ts"
 import { readOptions, usageError, type Option, type OptionsOf } from "./flags.ts"
 import { absolutePath, trackFileOption } from "./watch-over.ts"
+
+const { O_WRONLY, O_CREAT, O_TRUNC } = constants
 
 interface KeepalivedOptions {
   readonly vips: readonly string[]
@@ -190,12 +194,14 @@ function writeAll(folder: string, first: VrrpNode & { readonly address: string }
       if (node.linger) files.push([`bunlb-linger-${node.address}.nft`, secondChanceRules(node)])
       return files.map(([name = "", content = ""]) => {
         const file = join(folder, name)
-        writeFileSync(file, `${content}\n`)
+        const fd = openPlainFile(file, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
+        writeFileSync(fd, `${content}\n`)
+        closeSync(fd)
         return file
       })
     })
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason"
-    throw new BunlbError("BUNLB_E_CONFIG", `--write ${folder}: cannot be written (${code})`)
+    const message = `--write ${folder}: cannot be written: ${fileFault(error)}`
+    throw new BunlbError("BUNLB_E_CONFIG", message)
   }
 }

@@ -48,7 +48,8 @@ export const run = command({
     for (const { loud, line } of warningsAbout(settings, terminal.machine)) if (loud) log.warn(line)
     const { runFleet } = await import("../fleet/run.ts")
     const { Predecessor } = await import("../fleet/predecessor.ts")
-    if (settings.watch && file === null) log.warn("watch: no configuration file was named")
+    const hasFiles = file !== null || settings.backends.some(({ tls }) => tls)
+    if (settings.watch && !hasFiles) log.warn("watch: no configuration file was named")
     const load = async (): Promise<Settings> => (await askedSettings(typed, terminal)).settings
     const predecessor = await Predecessor.find()
     const keep = keeper(typed, terminal)

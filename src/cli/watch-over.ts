@@ -96,7 +96,7 @@ export const watch = command({
     // However this process ends, short of SIGKILL, the file says so.
     process.on("exit", () => watcher.stop())
     watcher.start()
-    const triggers = new ReloadTriggers(path, true, QUICK_LOOK_MS)
+    const triggers = new ReloadTriggers(path, true, () => new Map(), QUICK_LOOK_MS)
     const readAgain = async (): Promise<Places | null> =>
       placesOf((await askedSettings(typed, terminal)).settings, asked.port)
     triggers.begin(() => void follow(watcher, readAgain))

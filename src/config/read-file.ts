@@ -6,11 +6,12 @@
 import { BunlbError } from "../observe/errors.ts"
 import { fileFault } from "../observe/file-fault.ts"
 import { ConfigSyntaxError, formatOf, parseConfig, type ConfigTree } from "./config-tree.ts"
+import { readPlainFile } from "./plain-file.ts"
 import { isAbsolute, resolve } from "node:path"
 import { syntaxAdvice } from "./syntax-advice.ts"
 
 /** More than 1,024 backends with all their options need; a limit on what is read into memory. */
-const MAX_FILE_BYTES = 4 << 20
+export const MAX_FILE_BYTES = 4 << 20
 
 /**
  * `name` is what messages call it, `path` where it is. Throws `BunlbError` when the file cannot be read or is not what
@@ -21,7 +22,7 @@ export async function readConfigFile(name: string, path: string = name): Promise
   if (format === null) {
     throw fault(`${name}: the name must end in .yaml, .yml, .toml or .json`)
   }
-  const text = await readText(name, path)
+  const text = readText(name, path)
   try {
     return parseConfig(name, text, format)
   } catch (error) {
@@ -37,16 +38,12 @@ function fault(message: string): BunlbError {
   return new BunlbError("BUNLB_E_CONFIG", `config: ${message}`)
 }
 
-async function readText(name: string, path: string): Promise<string> {
+function readText(name: string, path: string): string {
   try {
-    const file = Bun.file(path)
-    // Of a pipe or device no size is known; it would be read once, and be empty or wait at a reload.
-    if (file.size === Infinity) throw fault(`${name}: is a pipe or device, name a file`)
-    if (file.size > MAX_FILE_BYTES) throw fault(`${name}: larger than 4 MiB`)
-    return await file.text()
+    return readPlainFile(path, MAX_FILE_BYTES).toString("utf8")
   } catch (error) {
-    if (error instanceof BunlbError) throw error
-    throw fault(`${name}: ${fileFault(error)}`)
+    const tooLarge = error instanceof Error && "code" in error && error.code === "EFBIG"
+    throw fault(`${name}: ${tooLarge ? "larger than 4 MiB" : fileFault(error)}`)
   }
 }
 

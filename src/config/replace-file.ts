@@ -9,7 +9,6 @@ import {
   fchownSync,
   fsyncSync,
   openSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -18,6 +17,8 @@ import {
 } from "node:fs"
 import { dirname } from "node:path"
 import { BunlbError } from "../observe/errors.ts"
+import { readPlainFile } from "./plain-file.ts"
+import { MAX_FILE_BYTES } from "./read-file.ts"
 
 const reasons: Readonly<Record<string, string>> = {
   EACCES: "this user may not write in its folder",
@@ -36,7 +37,7 @@ export function replaceFile(at: string, before: string, after: string, name: str
     const path = realpathSync(at)
     fresh = `${path}.${process.pid}.new`
     write(fresh, path, after)
-    if (readFileSync(path, "utf8") !== before) {
+    if (readPlainFile(path, MAX_FILE_BYTES).toString("utf8") !== before) {
       throw new BunlbError("BUNLB_E_CONFIG", `config: ${name} has changed meanwhile: try again`)
     }
     renameSync(fresh, path)

@@ -70,7 +70,7 @@ export const schema: SchemaRows = {
     false,
     "Answer clients that have closed their sending side; otherwise that cancels their requests",
   ),
-  watch: serving(boolean, false, "Reload when the configuration file changes"),
+  watch: serving(boolean, false, "Reload when the configuration file or a CA file changes"),
 
   mode: {
     ...processes(oneOf<Mode>(["mp", "sp"]), "mp", "Many processes (mp) or a single one (sp)", {

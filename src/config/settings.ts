@@ -182,7 +182,7 @@ export interface Settings {
   readonly adminToken: string | null
   /** A client that has closed its sending side still gets its responses. Otherwise it counts as gone. */
   readonly halfClose: boolean
-  /** Reload when the configuration file changes. */
+  /** Reload when the configuration file or a CA file changes. */
   readonly watch: boolean
   /** Host field sent to every backend, or null: kept for plain backends, the backend's name for TLS ones. */
   readonly hostHeader: string | null

@@ -2,7 +2,7 @@
 import { backend as backendType } from "../config/backend.ts"
 import type { BackendSettings, Settings } from "../config/settings.ts"
 import { absolutePath } from "../config/start-folder.ts"
-import { TlsClient, forgetCas } from "../net/tls-client.ts"
+import { readAllAuthorities, type Authorities } from "../net/authorities.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
 import { Refused } from "./refused.ts"
@@ -15,28 +15,20 @@ export function readBackend(line: string): BackendSettings {
   return backend.ca === null ? backend : { ...backend, ca: absolutePath(backend.ca) }
 }
 
-/** Throws `BunlbError` when nobody could serve by these settings. */
-export function judgeBackends(asked: Settings): void {
+/** The CAs that `asked` needs, `effective` once laid over it. Throws `BunlbError` when nobody could serve by them. */
+export function judgeBackends(asked: Settings, effective: Settings): Authorities {
   if (asked.backends.length === 0) {
     throw new BunlbError("BUNLB_E_CONFIG", "config: no backend is left, name at least one")
   }
-  judgeCas(asked.backends, asked)
+  return readAllAuthorities([...asked.backends, ...effective.backends], asked.insecure)
 }
 
-/** Throws `BunlbError` for a CA file that cannot be used. With `log`, the log says why. */
-export function judgeCas(
-  backends: readonly BackendSettings[],
-  settings: Settings,
-  log: Log | null = null,
-): void {
-  forgetCas()
-  for (const { name, tls, host, ca } of backends) {
-    if (!tls) continue
-    try {
-      new TlsClient(host, ca, settings)
-    } catch (error) {
-      log?.warn(`backend ${name}: ${error instanceof Error ? error.message : String(error)}`)
-      throw error
-    }
+/** The CAs of a backend that is added while it runs. Throws `BunlbError`, and the log says why, when there are none. */
+export function judgeCa(backend: BackendSettings, insecure: boolean, log: Log): Authorities {
+  try {
+    return readAllAuthorities([backend], insecure)
+  } catch (error) {
+    log.warn(`backend ${backend.name}: ${error instanceof Error ? error.message : String(error)}`)
+    throw error
   }
 }

@@ -16,9 +16,13 @@ import type { Settings } from "../config/settings.ts"
 import type { ErrorCode } from "../observe/errors.ts"
 import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
 
+/** CA certificates that the worker has not been told of: the name of a file, and what it held. */
+type NewAuthorities = readonly (readonly [string, string])[]
+
 export interface Init {
   readonly type: "init"
   readonly settings: Settings
+  readonly authorities: NewAuthorities
   readonly heartbeatMs: number
   /** Get ready, and accept nobody yet. */
   readonly hold: boolean
@@ -35,7 +39,12 @@ export type ToWorker =
   /** Do you live? Answered by `pong` with the same number. */
   | { readonly type: "ping"; readonly question: number }
   /** Serve by these settings from now on; answered by `applied` with the same number. */
-  | { readonly type: "apply"; readonly settings: Settings; readonly question: number }
+  | {
+      readonly type: "apply"
+      readonly settings: Settings
+      readonly authorities: NewAuthorities
+      readonly question: number
+    }
   /** `succeeded`: another process accepts at the same descriptor. */
   | { readonly type: "drain"; readonly limitMs: number; readonly succeeded: boolean }
   /** Open the access log again. */

@@ -8,6 +8,7 @@
 import { formatAdmin } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
 import { isHeld } from "../net/activation.ts"
+import { authorityStates } from "../net/authorities.ts"
 import { takeTime } from "../net/poller.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
@@ -132,7 +133,7 @@ export async function startFleet(
 export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks): Promise<number> {
   const wishes = listenForSignals()
   takeTime()
-  const triggers = new ReloadTriggers(hooks?.file ?? null, settings.watch)
+  const triggers = new ReloadTriggers(hooks?.file ?? null, settings.watch, authorityStates)
   const manager = ServiceManager.find(process.env)
   const succession = new Succession(log, { ...fleetLimits, ...hooks?.limits }, manager)
   // Before it serves and when it ends the manager is told other things than reloads.

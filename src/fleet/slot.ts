@@ -15,6 +15,7 @@ import type { FleetLimits } from "./limits.ts"
 import type { Ending, Link, OpenLink } from "./link.ts"
 import type { FromWorker, LogMethod, ToWorker } from "./protocol.ts"
 import { RestartPolicy } from "./restart-policy.ts"
+import { ToldAuthorities } from "./told-authorities.ts"
 
 export type SlotState = "starting" | "serving" | "resting" | "draining" | "gone"
 export type DeathReason = "exited" | "killed" | "hung" | "failed"
@@ -64,6 +65,7 @@ export class Slot {
   readonly id: number
   readonly #options: SlotOptions
   readonly #policy = new RestartPolicy()
+  readonly #authorities = new ToldAuthorities()
   readonly #firstReady = Promise.withResolvers<void>()
   readonly #gone = Promise.withResolvers<void>()
   #state: SlotState = "resting"
@@ -173,7 +175,9 @@ export class Slot {
     this.#settings = settings
     if (!this.#told) return null
     const { applyMs } = this.#options.limits
-    return await this.#ask((question) => ({ type: "apply", settings, question }), applyMs)
+    const authorities = this.#authorities.news()
+    const message = { type: "apply", settings, authorities } as const
+    return await this.#ask((question) => ({ ...message, question }), applyMs)
   }
 
   /** The fault in the worker's answer, or null when there is none; late is no answer. */
@@ -272,8 +276,10 @@ export class Slot {
     switch (message.type) {
       case "hello":
         this.#told = true
+        this.#authorities.forget()
         this.#link?.send({
           ...{ type: "init", settings, heartbeatMs: limits.heartbeatMs, hold: this.#hold },
+          authorities: this.#authorities.news(),
           ailing: this.#restarts === 0 ? this.#options.ailing : [],
         })
         break

@@ -7,14 +7,21 @@ import { MAX_BACKENDS } from "../config/backend.ts"
 import { differenceOf, withoutRestart } from "../config/difference.ts"
 import type { BackendSettings, Milliseconds, Settings } from "../config/settings.ts"
 import { isHeld } from "../net/activation.ts"
+import {
+  addAuthorities,
+  authorityChanges,
+  putAuthoritiesInEffect,
+  readAllAuthorities,
+} from "../net/authorities.ts"
 import { nameService } from "../net/name-service.ts"
 import { processClock } from "../observe/clock.ts"
 import type { Log } from "../observe/log.ts"
-import { judgeBackends, judgeCas, readBackend } from "./judge.ts"
+import { judgeBackends, judgeCa, readBackend } from "./judge.ts"
 import { type ByHand, Control, type Word } from "./control.ts"
 import { type Discovered, Discovery } from "./discovery.ts"
 import { type Explanation, type Question, explain } from "./explain.ts"
 import type { Fleet } from "./fleet.ts"
+import { Graces } from "./graces.ts"
 import {
   type Change,
   type KeepBackends,
@@ -41,12 +48,6 @@ export interface SteeringParts {
   readonly reloads: Reloads
 }
 
-/** How long clients with its cookie may still come to a backend that drains. */
-interface Grace {
-  readonly timer: Timer
-  readonly endsAt: Milliseconds
-}
-
 export class Steering {
   readonly #fleet: Fleet
   readonly #log: Log
@@ -55,7 +56,7 @@ export class Steering {
   /** What file, environment and flags say. */
   #configured: Settings
   readonly #turns = new Turns()
-  readonly #graces = new Map<string, Grace>()
+  readonly #graces = new Graces((name) => this.#endGrace(name))
   readonly #upgrade: Upgrade
   readonly #keep: KeepBackends
   readonly #reloads: Reloads
@@ -86,6 +87,8 @@ export class Steering {
 
   /** Finds the backends that DNS knows, as far as it answers in time. Before any worker starts. */
   async begin(): Promise<void> {
+    const backends = [...this.#configured.backends, ...this.effective.backends]
+    putAuthoritiesInEffect(readAllAuthorities(backends, this.#configured.insecure))
     await this.#turns.take(() => this.#apply())
   }
 
@@ -126,7 +129,7 @@ export class Steering {
     const lingers = graceMs > 0 && this.#configured.strategy === "sticky"
     const say = (word: Word | undefined): void => {
       this.#setDuty(name, lingers ? "linger" : word)
-      if (lingers) this.#allow(name, graceMs)
+      if (lingers) this.#graces.allow(name, graceMs)
     }
     return this.#change(save, `backend ${name}: draining`, {
       judge: () => this.#find(name),
@@ -184,7 +187,7 @@ export class Steering {
         if (this.effective.backends.length >= MAX_BACKENDS) {
           throw new Refused("too_many", `there are ${MAX_BACKENDS} backends already`)
         }
-        judgeCas([backend], this.#configured, this.#log)
+        addAuthorities(judgeCa(backend, this.#configured.insecure, this.#log))
       },
       rewrite: withBackend(backend),
       say: () => this.#control.add(backend),
@@ -216,12 +219,11 @@ export class Steering {
   /** What was changed by hand, for the bunlb that follows this one. */
   bequeath(): ByHand {
     const { backends } = this.#configured
-    const now = processClock.now()
     return {
       ...this.#control.bequeath(),
       configured: backends.map(({ name, weight, duty = null }) => ({ name, weight, duty })),
       found: this.#discovery.bequeath(),
-      graces: [...this.#graces].map(([name, { endsAt }]) => [name, Math.max(0, endsAt - now)]),
+      graces: this.#graces.left(),
     }
   }
 
@@ -232,7 +234,7 @@ export class Steering {
     this.#members = this.#memberNames()
     this.#control.settle(byHand.configured, this.#configured.backends, this.#members)
     for (const [name, ms] of byHand.graces) {
-      if (this.#control.dutyOf(name) === "linger") this.#allow(name, ms)
+      if (this.#control.dutyOf(name) === "linger") this.#graces.allow(name, ms)
     }
   }
 
@@ -259,7 +261,7 @@ export class Steering {
   /** Nothing of it happens any more. */
   stop(): void {
     this.#discovery.stop()
-    for (const { timer } of this.#graces.values()) clearTimeout(timer)
+    this.#graces.stop()
   }
 
   /** What is in force: the configuration with those that were discovered, and over it what was changed by hand. */
@@ -272,8 +274,9 @@ export class Steering {
   }
 
   async #take(asked: Settings, dry: boolean): Promise<Outcome> {
-    judgeBackends(asked)
-    const { changes, restart } = differenceOf(this.#configured, asked, isHeld())
+    const authorities = judgeBackends(asked, this.#effectiveOf(asked))
+    const { changes: changed, restart } = differenceOf(this.#configured, asked, isHeld())
+    const changes = [...changed, ...authorityChanges(authorities)]
     const outcome = { changes, restart, byHand: this.byHand }
     const configured = withoutRestart(this.#configured, asked, isHeld())
     const ready = await this.#fleet.prepare(this.#effectiveOf(configured), dry)
@@ -283,6 +286,7 @@ export class Steering {
     }
     this.#control.settle(this.#configured.backends, configured.backends, this.#members)
     this.#configured = configured
+    putAuthoritiesInEffect(authorities)
     await this.#apply((settings) => ready.commit(settings))
     for (const line of changes) this.#log.info(`reload: ${line}`)
     for (const line of restart) this.#log.warn(`reload: ${line}`)
@@ -356,14 +360,8 @@ export class Steering {
   }
 
   #setDuty(name: string, word: Word | undefined): void {
-    clearTimeout(this.#graces.get(name)?.timer)
-    this.#graces.delete(name)
+    this.#graces.cancel(name)
     this.#control.setDuty(name, word)
-  }
-
-  #allow(name: string, ms: Milliseconds): void {
-    const timer = setTimeout(() => this.#endGrace(name), ms)
-    this.#graces.set(name, { timer, endsAt: processClock.now() + ms })
   }
 
   #endGrace(name: string): void {

@@ -4,6 +4,7 @@
  * same service runs behind IPC and, in single-process mode, behind a function call.
  */
 import type { Settings } from "../config/settings.ts"
+import { takeAuthorities } from "../net/authorities.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
@@ -36,10 +37,14 @@ export class WorkerService {
   receive(message: ToWorker): void {
     switch (message.type) {
       case "init":
+        takeAuthorities(message.authorities)
         this.#done = this.#start(message)
         break
       case "apply":
-        this.#done = this.#done.then(() => this.#apply(message.settings, message.question))
+        this.#done = this.#done.then(() => {
+          takeAuthorities(message.authorities)
+          return this.#apply(message.settings, message.question)
+        })
         break
       case "accept":
         void this.#done.then(() => this.#worker?.accept())

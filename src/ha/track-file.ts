@@ -5,9 +5,11 @@
  * two bytes in one call over two bytes, so that whoever reads at any moment finds a number; and a file that always
  * exists never counts as gone, which keepalived takes for no fault.
  */
-import { closeSync, constants, ftruncateSync, mkdirSync, openSync, writeSync } from "node:fs"
+import { closeSync, constants, ftruncateSync, mkdirSync, writeSync } from "node:fs"
 import { dirname } from "node:path"
+import { openPlainFile } from "../config/plain-file.ts"
 import { BunlbError } from "../observe/errors.ts"
+import { fileFault } from "../observe/file-fault.ts"
 
 const READABLE_BY_ALL = 0o644
 
@@ -15,17 +17,16 @@ const READABLE_BY_ALL = 0o644
 export function writeTrackFile(path: string, fault: boolean): void {
   try {
     mkdirSync(dirname(path), { recursive: true })
-    const file = openSync(path, constants.O_WRONLY | constants.O_CREAT, READABLE_BY_ALL)
+    const file = openPlainFile(path, constants.O_WRONLY | constants.O_CREAT, READABLE_BY_ALL)
     try {
       ftruncateSync(file, writeSync(file, fault ? "1\n" : "0\n", 0))
     } finally {
       closeSync(file)
     }
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason"
     throw new BunlbError(
       "BUNLB_E_TRACK_FILE",
-      `track file ${path}: cannot be written (${code}); choose another with --track-file`,
+      `track file ${path}: cannot be written: ${fileFault(error)}; choose another with --track-file`,
     )
   }
 }

@@ -5,23 +5,12 @@
  * An IP address is no server name (RFC 6066 section 3), so none is sent. Bun then holds the certificate against
  * the name "localhost": of its verdict only the chain's part counts, and the addresses are checked here.
  */
-import { existsSync, readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { checkServerIdentity } from "node:tls"
 import type { TLSSocket } from "bun"
 import type { Settings } from "../config/settings.ts"
-import { absolutePath } from "../config/start-folder.ts"
-import { BunlbError } from "../observe/errors.ts"
-import { fileFault } from "../observe/file-fault.ts"
+import { authoritiesOf } from "./authorities.ts"
 import { isNamedByDns, weaknessOf } from "./peer-certificate.ts"
-
-/** Where systems keep their CAs: Debian, Fedora, Alpine and macOS, SUSE. */
-const systemBundles = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/cert.pem",
-  "/etc/ssl/ca-bundle.pem",
-]
 
 export interface TlsOptions {
   readonly ca?: string
@@ -58,7 +47,7 @@ export class TlsClient {
     this.#watch = watch
     this.insecure = insecure
     this.weak = weakCertificates
-    const ca = insecure ? undefined : authorities(caFile)
+    const ca = insecure ? undefined : authoritiesOf(caFile)
     const named = isIP(host) === 0
     this.options = {
       ...(ca === undefined ? {} : { ca }),
@@ -111,36 +100,6 @@ export class TlsClient {
     if (byName) return isNamedByDns(socket, this.host)
     return checkServerIdentity(this.host, socket.getPeerCertificate()) === undefined
   }
-}
-
-const bundles = new Map<string, string>()
-
-/** CA files are read anew when they are named next: they may hold something else by now. */
-export function forgetCas(): void {
-  bundles.clear()
-}
-
-function authorities(caFile: string | null): string | undefined {
-  const named = caFile ?? process.env.SSL_CERT_FILE
-  const path =
-    named === undefined ? systemBundles.find((file) => existsSync(file)) : absolutePath(named)
-  if (path === undefined) return undefined
-  const known = bundles.get(path)
-  if (known !== undefined) return known
-  const pem = readPem(path)
-  bundles.set(path, pem)
-  return pem
-}
-
-function readPem(path: string): string {
-  let pem: string
-  try {
-    pem = readFileSync(path, "utf8")
-  } catch (error) {
-    throw new BunlbError("BUNLB_E_CA_FILE", `CA file ${path} cannot be read: ${fileFault(error)}`)
-  }
-  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem
-  throw new BunlbError("BUNLB_E_CA_FILE", `CA file ${path} holds no PEM certificate`)
 }
 
 const faults: Record<string, string> = {

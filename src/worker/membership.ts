@@ -14,7 +14,7 @@ import type { Strategy } from "../balance/strategy.ts"
 import type { BackendSettings, Settings, StrategyName } from "../config/settings.ts"
 import type { Prober } from "../health/prober.ts"
 import type { Resolver } from "../net/resolver.ts"
-import { TlsClient, forgetCas } from "../net/tls-client.ts"
+import { TlsClient } from "../net/tls-client.ts"
 import { processClock } from "../observe/clock.ts"
 import type { Gateway } from "../proxy/gateway.ts"
 import { Upstream, nameOf } from "../proxy/upstream.ts"
@@ -69,7 +69,6 @@ export class Membership {
    * `BunlbError`, with nothing changed, when a CA file cannot be read. `adopt` is called right before the change.
    */
   async apply(settings: Settings, adopt: () => void): Promise<void> {
-    forgetCas()
     const plans = settings.backends.map((backend) => this.#plan(backend, settings))
     await this.#parts.resolver.add(settings.backends.map(({ host }) => host))
     adopt()

@@ -1,6 +1,6 @@
 /** The access log of the whole program: several workers in one file or pipe, moved away, complete at the end. */
 import { describe, expect, test } from "bun:test"
-import { readFileSync, renameSync } from "node:fs"
+import { readFileSync, renameSync, truncateSync } from "node:fs"
 import { join } from "node:path"
 import { allGone } from "../fleet/running-fleet.ts"
 import { AccessLogFile } from "../support/access-log.ts"
@@ -8,6 +8,7 @@ import { onLinux } from "../support/left-out.ts"
 import { forBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
 import { RunningBunlb } from "./running-bunlb.ts"
 
 const REQUESTS = 200
@@ -103,5 +104,41 @@ onLinux("a pipe that nobody reads", "the children of a shell are found in /proc"
     await allGone(bunlb)
     for (const pid of pids.filter((each) => !bunlb.includes(each))) process.kill(pid, "SIGTERM")
     await child.exited
+  },
+)
+
+/** Linux takes a part of a line at the limit, as a full disk does. */
+const small = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh"]
+
+onLinux("a full disk", "others signal a file that is too large")(
+  "a file that takes no more: only whole lines are in it, and the others are counted once",
+  async () => {
+    using file = new AccessLogFile()
+    using backend = await ScriptedBackend.start(answering(() => "ok"))
+    const access = ["--access-log", "json", "--access-log-path", file.path]
+    const flags = ["-w", "2", ...access]
+    await using bunlb = await RunningBunlb.start([backend], flags, { behind: small })
+    const [before, after] = [named("a").slice(0, 60), named("b").slice(0, 4)]
+    const all = async (count: number): Promise<readonly Readonly<Record<string, unknown>>[]> => {
+      let seen = 0
+      const isAll = async (): Promise<boolean> => {
+        const dropped = await bunlb.figure("bunlb_access_log_dropped_total")
+        const lines = readFileSync(file.path, "utf8").split("\n").length - 1
+        seen = dropped + lines
+        return seen >= count
+      }
+      await until(isAll, PATIENCE_MS, `${count} lines, written or dropped`)
+      expect(seen).toBe(count)
+      const text = readFileSync(file.path, "utf8")
+      expect(text.endsWith("\n")).toBeTrue()
+      return await file.lines(0)
+    }
+    await ask(bunlb.port, before)
+    const kept = await all(before.length)
+    expect(kept.length).toBeGreaterThan(1)
+    truncateSync(file.path, 0)
+    await ask(bunlb.port, after)
+    const rest = await all(after.length + before.length - kept.length)
+    expect(targetsOf(rest)).toEqual([...after].toSorted())
   },
 )

@@ -187,7 +187,7 @@ test("a file that cannot be written is told at the start", () => {
   writeTrackFile(join(folder, "short"), true)
   const place = join(folder, "short", "below", "fault")
   expect(() => writeTrackFile(place, true)).toThrow(
-    `track file ${place}: cannot be written (ENOTDIR); choose another with --track-file`,
+    `track file ${place}: cannot be written: a part of the path is no folder; choose another with --track-file`,
   )
 })
 

@@ -1,10 +1,20 @@
 /** The file of the access log: whole lines, nothing waited for, a limit on what waits, opened again when moved. */
-import { expect, test } from "bun:test"
-import { existsSync, readFileSync, readdirSync, renameSync } from "node:fs"
+import { describe, expect, test } from "bun:test"
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  renameSync,
+} from "node:fs"
 import { join } from "node:path"
 import { AccessFile } from "../../src/worker/access-file.ts"
 import { AccessLogFile } from "../support/access-log.ts"
 import { isLeftOut } from "../support/left-out.ts"
+import { until } from "../support/until.ts"
 
 const complaints: string[] = []
 const log = {
@@ -121,4 +131,87 @@ test.skipIf(noFullDisk)("a full disk is said once, and its lines counted", async
     "access log /dev/full cannot be written (ENOSPC), lines are dropped",
   ])
   file.close()
+})
+
+const noPipes = isLeftOut("named pipes", Bun.which("mkfifo") !== null, "mkfifo is not installed")
+
+describe("a named pipe", () => {
+  const { O_RDONLY, O_NONBLOCK } = constants
+  const made = (at: AccessLogFile): string => (Bun.spawnSync(["mkfifo", at.path]), at.path)
+  const read = (fd: number): string => {
+    const buffer = Buffer.alloc(64 * 1024)
+    try {
+      return buffer.toString("utf8", 0, readSync(fd, buffer))
+    } catch {
+      return ""
+    }
+  }
+
+  test.skipIf(noPipes)(
+    "that nobody reads holds up nothing; its lines wait for a reader",
+    async () => {
+      using at = new AccessLogFile()
+      const file = new AccessFile(made(at), log, 20)
+      expect(complaints.at(-1)).toContain("is a pipe that no program reads")
+      for (const line of ["one\n", "two\n", `${"x".repeat(20)}\n`]) file.add(line)
+      await file.settled()
+      expect(file.dropped).toBe(1)
+      const reader = openSync(at.path, O_RDONLY | O_NONBLOCK)
+      let text = ""
+      await until(() => (file.flush(), (text += read(reader))) === "one\ntwo\n", 5_000, "the lines")
+      closeSync(reader)
+      file.close()
+    },
+  )
+
+  test.skipIf(noPipes)("whose reader leaves keeps the lines for the next one", async () => {
+    using at = new AccessLogFile()
+    const first = openSync(made(at), O_RDONLY | O_NONBLOCK)
+    const file = new AccessFile(at.path, log)
+    file.add("one\n")
+    await file.settled()
+    expect(read(first)).toBe("one\n")
+    closeSync(first)
+    file.add("two\n")
+    file.flush()
+    await until(() => complaints.at(-1)?.includes("no program reads") === true, 5_000, "a word")
+    const second = openSync(at.path, O_RDONLY | O_NONBLOCK)
+    file.add("three\n")
+    let text = ""
+    await until(() => (file.flush(), (text += read(second))) === "two\nthree\n", 5_000, "the rest")
+    expect(file.dropped).toBe(0)
+    closeSync(second)
+    file.close()
+  })
+
+  test.skipIf(noPipes)(
+    "whose reader is too slow: what does not fit is dropped, counted, whole",
+    async () => {
+      using at = new AccessLogFile()
+      const reader = openSync(made(at), O_RDONLY | O_NONBLOCK)
+      const file = new AccessFile(at.path, log, 10_000)
+      const line = `${"x".repeat(999)}\n`
+      for (let i = 0; i < 300; i++) {
+        file.add(line)
+        file.flush()
+        if (i % 10 === 0) await Bun.sleep(1)
+      }
+      await file.settled()
+      file.close()
+      let got = 0
+      for (let text = read(reader); text !== ""; text = read(reader)) got += text.length
+      expect(got % line.length).toBe(0)
+      expect(got / line.length + file.dropped).toBe(300)
+      expect(file.dropped).toBeGreaterThan(0)
+      closeSync(reader)
+    },
+  )
+})
+
+test("what is no file and no pipe is refused in one clear line", async () => {
+  using at = new AccessLogFile()
+  const socket = Bun.listen({ unix: at.path, socket: { data() {} } })
+  expect(() => new AccessFile(at.path, log)).toThrow("is a socket, name a file or a pipe")
+  expect(() => new AccessFile(at.folder, log)).toThrow("is a directory, name a file")
+  socket.stop()
 })

@@ -10,6 +10,7 @@ import type { Picture } from "../browser/picture.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { bunlb } from "./fake-terminal.ts"
+import { inTerminals } from "../support/pty.ts"
 
 const CLEAR = "\x1b[K"
 
@@ -153,7 +154,7 @@ test("a bunlb that does not answer is said and waited for; anything else is a fa
   expect(broken).rejects.toThrow("bug")
 })
 
-test("in a real terminal, with real keys", async () => {
+inTerminals("the live view")("in a real terminal, with real keys", async () => {
   const admin = await startAdmin({ host: "127.0.0.1", port: 0 }, sourceOf(picture()))
   let seen = ""
   const place = `127.0.0.1:${admin.port}`

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { bunlb as checked } from "../cli/fake-terminal.ts"
 import { settingRows } from "../../src/config/schema.ts"
+import { withPrograms } from "../support/left-out.ts"
 import { root } from "../support/source.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { blocksOf, commandsOf, mentionsOf, pages, type Block, type Command } from "./pages.ts"
@@ -74,14 +75,15 @@ describe("commands of the pages", () => {
     },
   )
 
-  test.each(once([...ofWay("run"), ...said]).map(({ place, text }) => [text, place]))(
-    "%s",
-    async (text) => {
-      await using bunlb = sandbox.ask(text)
-      const code = await bunlb.exited(START_MS)
-      expect([code, bunlb.lines.join("\n")]).toEqual([0, expect.any(String)])
-    },
-  )
+  const run = async (text: string): Promise<void> => {
+    await using bunlb = sandbox.ask(text)
+    const code = await bunlb.exited(START_MS)
+    expect([code, bunlb.lines.join("\n")]).toEqual([0, expect.any(String)])
+  }
+  const texts = once([...ofWay("run"), ...said]).map(({ text }) => text)
+  const byCurl = texts.filter((text) => text.startsWith("curl "))
+  test.each(texts.filter((text) => !byCurl.includes(text)))("%s", run)
+  withPrograms("commands of the pages that begin with curl", "curl").each(byCurl)("%s", run)
 })
 
 describe("what is not run", () => {

@@ -41,8 +41,11 @@ test("each of the others stands beside a file of bunlb", () => {
 })
 
 testWith("nginx")("nginx takes its own", async () => {
-  // Its own folders of logs are root's.
-  const logs = `pid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;`
+  // Its own folders are root's.
+  const kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+  const folders = kinds.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join("\n")
+  const own = `pid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;`
+  const logs = `${own}\n${folders}`
   const whole = `${logs}\n${shown("nginx")[0]}\n}`
   const path = file("nginx.conf", whole)
   const [code, said] = await judge("nginx", "-t", "-p", folder, "-c", path)

@@ -74,7 +74,7 @@ export class Sandbox implements AsyncDisposable {
 
   #spawn(command: string, more: Readonly<Record<string, string>>): BunlbProcess {
     const env = { ...more, PATH: `${this.folder}/bin:${process.env["PATH"]}` }
-    return new BunlbProcess(["bash", "-c", command], { cwd: this.folder, env })
+    return new BunlbProcess(["sh", "-c", command], { cwd: this.folder, env })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { certificates } from "../support/certificates.ts"
-import { onLinux } from "../support/left-out.ts"
+import { onLinux, withPrograms } from "../support/left-out.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
@@ -116,13 +116,19 @@ test("an access log with a relative name is made in the folder of the start", as
   await until(async () => (await file.text()).includes("200"), PATIENCE_MS, "the line")
 })
 
-test("a CA file with a relative name, added while it runs, is looked for there too", async () => {
-  await using backend = await RunningBackend.start("one")
-  await using bunlb = await RunningBunlb.start([backend], ["-w", "1"], { cwd: folder })
-  copyFileSync(certificates().caFile, join(folder, "own.pem"))
-  const response = await fetch(`http://127.0.0.1:${bunlb.adminPort}/api/v1/backends`, {
-    method: "POST",
-    body: JSON.stringify({ backend: "https://127.0.0.1:9,ca=own.pem" }),
-  })
-  expect([response.status, await response.text()]).toEqual([200, expect.stringContaining("added")])
-})
+withPrograms("a CA file with a relative name", "openssl")(
+  "a CA file with a relative name, added while it runs, is looked for there too",
+  async () => {
+    await using backend = await RunningBackend.start("one")
+    await using bunlb = await RunningBunlb.start([backend], ["-w", "1"], { cwd: folder })
+    copyFileSync(certificates().caFile, join(folder, "own.pem"))
+    const response = await fetch(`http://127.0.0.1:${bunlb.adminPort}/api/v1/backends`, {
+      method: "POST",
+      body: JSON.stringify({ backend: "https://127.0.0.1:9,ca=own.pem" }),
+    })
+    expect([response.status, await response.text()]).toEqual([
+      200,
+      expect.stringContaining("added"),
+    ])
+  },
+)

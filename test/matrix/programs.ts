@@ -33,7 +33,10 @@ export function testWith(...programs: string[]): TestFunction {
 
 /** The same for what only a command can tell, such as a package of Python. */
 export function testWhere(command: readonly string[], otherwise: string): TestFunction {
-  const { success } = Bun.spawnSync([...command], { stdio: ["ignore", "ignore", "ignore"] })
+  const [program = "", ...words] = command
+  const found = find(program)
+  if (found === null) return testIf([otherwise])
+  const { success } = Bun.spawnSync([found, ...words], { stdio: ["ignore", "ignore", "ignore"] })
   return testIf(success ? [] : [otherwise])
 }
 

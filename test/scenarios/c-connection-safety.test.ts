@@ -8,6 +8,7 @@ import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { Stage } from "./driver.ts"
+import { withPrograms } from "../support/left-out.ts"
 
 describe("25: a client that leaves", () => {
   const leavings = [
@@ -118,29 +119,32 @@ describe("26: a connection is not shared", () => {
     expect(stage.backend.accepted).toBe(1)
   })
 
-  test("by two names of one address, with or without TLS", async () => {
-    const { good, caFile } = certificates()
-    using secure = await ScriptedBackend.start(
-      answering(({ target }) => target),
-      { tls: good },
-    )
-    const names = ["localhost", "127.0.0.1"].map((host) => ({
-      host,
-      port: secure.port,
-      tls: true,
-      ca: caFile,
-    }))
-    const balancer = await TestBalancer.start(names)
-    for (let i = 0; i < 20; i++) {
-      const client = await RawClient.connect(balancer.port)
-      const response = await client.exchange(`GET /${i} HTTP/1.1\r\nHost: x\r\n\r\n`)
-      expect(response.body.toString()).toBe(`/${i}`)
-    }
-    const hosts = secure.connections.map(({ index }) => {
-      const own = secure.requests.filter(({ connection }) => connection === index)
-      return new Set(own.map(({ field }) => field("host"))).size
-    })
-    expect(hosts).toEqual([1, 1])
-    expect(secure.requests).toHaveLength(20)
-  })
+  withPrograms("TLS to backends", "openssl")(
+    "by two names of one address, with or without TLS",
+    async () => {
+      const { good, caFile } = certificates()
+      using secure = await ScriptedBackend.start(
+        answering(({ target }) => target),
+        { tls: good },
+      )
+      const names = ["localhost", "127.0.0.1"].map((host) => ({
+        host,
+        port: secure.port,
+        tls: true,
+        ca: caFile,
+      }))
+      const balancer = await TestBalancer.start(names)
+      for (let i = 0; i < 20; i++) {
+        const client = await RawClient.connect(balancer.port)
+        const response = await client.exchange(`GET /${i} HTTP/1.1\r\nHost: x\r\n\r\n`)
+        expect(response.body.toString()).toBe(`/${i}`)
+      }
+      const hosts = secure.connections.map(({ index }) => {
+        const own = secure.requests.filter(({ connection }) => connection === index)
+        return new Set(own.map(({ field }) => field("host"))).size
+      })
+      expect(hosts).toEqual([1, 1])
+      expect(secure.requests).toHaveLength(20)
+    },
+  )
 })

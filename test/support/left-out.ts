@@ -13,3 +13,10 @@ export function isLeftOut(what: string, possible: boolean, otherwise: string): b
 export function onLinux(what: string, because: string) {
   return test.skipIf(isLeftOut(what, isLinux, because))
 }
+
+/** `test` for what needs programs that this machine may not have. */
+export function withPrograms(what: string, ...programs: readonly string[]) {
+  const missing = programs.filter((program) => Bun.which(program) === null)
+  const verb = missing.length === 1 ? "is" : "are"
+  return test.skipIf(isLeftOut(what, missing.length === 0, `${missing.join(", ")} ${verb} missing`))
+}

@@ -1,6 +1,7 @@
 /** The instruments themselves: a test that trusts them must not be fooled by them. */
 import { afterEach, describe, expect, test } from "bun:test"
 import { certificates } from "./certificates.ts"
+import { withPrograms } from "./left-out.ts"
 import { BunlbProcess, spawnBunlb } from "./processes.ts"
 import { RawClient } from "./raw-client.ts"
 import { answer, answering, ScriptedBackend } from "./scripted-backend.ts"
@@ -195,7 +196,7 @@ describe("scripted backend", () => {
 
 describe("certificates", () => {
   const { ca, good, expired, wrongHost, selfSigned, unknownCa } = certificates()
-  test.each([
+  withPrograms("certificates of openssl", "openssl").each([
     ["good", good, null],
     ["expired", expired, /expired/],
     ["wrong host", wrongHost, /altname|alt|host/i],

@@ -1,10 +1,13 @@
 /** Large bodies over TLS: every byte arrives, in both directions, and nothing piles up on the way. */
-import { expect, setDefaultTimeout, test } from "bun:test"
+import { expect, setDefaultTimeout } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { rng } from "../support/until.ts"
 import type { Wire } from "../support/wire.ts"
 import { over, tlsBackend } from "./tls-backend.ts"
+import { withPrograms } from "../support/left-out.ts"
+
+const test = withPrograms("TLS to backends", "openssl")
 
 setDefaultTimeout(30_000)
 

@@ -1,7 +1,7 @@
 /** TLS that goes wrong in other ways than by its certificate: silence, other protocols, breaks in the stream. */
 import { createServer, connect } from "node:net"
 import type { AddressInfo, Server } from "node:net"
-import { afterEach, expect, test } from "bun:test"
+import { afterEach, expect } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
 import { RawClient } from "../support/raw-client.ts"
@@ -9,6 +9,9 @@ import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { GET, over, plainServer, tlsBackend } from "./tls-backend.ts"
+import { withPrograms } from "../support/left-out.ts"
+
+const test = withPrograms("TLS to backends", "openssl")
 
 const POST = "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 2\r\n\r\nhi"
 

@@ -1,9 +1,12 @@
 /** What a certificate must prove beyond its chain: the name as a DNS name, and that nobody can have forged it. */
-import { describe, expect, test } from "bun:test"
+import { describe, expect } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { GET, TLS_1_2, TLS_1_3, over, tlsBackend } from "./tls-backend.ts"
+import { withPrograms } from "../support/left-out.ts"
+
+const test = withPrograms("TLS to backends", "openssl")
 
 const { commonName, weak } = certificates()
 const sha1 = "certificate is signed with SHA-1"

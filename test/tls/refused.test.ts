@@ -1,5 +1,5 @@
 /** Certificates that prove nothing: no byte of a request leaves, the client gets 502, the log names the fault. */
-import { describe, expect, test } from "bun:test"
+import { describe, expect } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
 import type { Certificate } from "../support/certificates.ts"
@@ -7,6 +7,9 @@ import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { GET, TLS_1_2, TLS_1_3, over, plainServer, tlsBackend } from "./tls-backend.ts"
+import { withPrograms } from "../support/left-out.ts"
+
+const test = withPrograms("TLS to backends", "openssl")
 
 const { good, expired, wrongHost, selfSigned, unknownCa, addressOnly, addressUnknownCa } =
   certificates()

@@ -1,11 +1,14 @@
 /** What `--tls-trace` and `--trace` show a person, and what they must not. */
-import { expect, test } from "bun:test"
+import { expect } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
 import { GET, TLS_1_2, over, tlsBackend } from "./tls-backend.ts"
 import { certificates } from "../support/certificates.ts"
+import { withPrograms } from "../support/left-out.ts"
+
+const test = withPrograms("TLS to backends", "openssl")
 
 const once: ConnectionHandler = async (connection) => {
   await connection.receiveRequest()

@@ -1,6 +1,6 @@
 /** Backends over TLS whose certificates are good: names, versions, sessions, pools. */
 import { networkInterfaces } from "node:os"
-import { expect, test } from "bun:test"
+import { expect } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
 import { isLeftOut } from "../support/left-out.ts"
@@ -9,6 +9,9 @@ import { ScriptedBackend, answer, answering } from "../support/scripted-backend.
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { GET, TLS_1_2, TLS_1_3, over, tlsBackend } from "./tls-backend.ts"
+import { withPrograms } from "../support/left-out.ts"
+
+const test = withPrograms("TLS to backends", "openssl")
 
 /** Ends the connection after one answer, so that the next request needs another dial. */
 const once: ConnectionHandler = async (connection) => {

@@ -5,6 +5,7 @@ import type { BackendSettings } from "../../src/config/settings.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
+import { withPrograms } from "../support/left-out.ts"
 import { over, tlsBackend } from "../tls/tls-backend.ts"
 import type { BackendConnection } from "../support/scripted-backend.ts"
 import { refusedPort } from "../support/refused-port.ts"
@@ -138,23 +139,26 @@ describe("backends", () => {
     await upload.close()
   })
 
-  test("another CA makes it another backend: nothing that the old one vouched for is used again", async () => {
-    using secure = await tlsBackend()
-    const balancer = await TestBalancer.start([over(secure)])
-    expect(await ask(balancer, 2)).toEqual(["secure", "secure"])
-    await balancer.apply([over(secure)])
-    expect(await ask(balancer, 1)).toEqual(["secure"])
-    expect(secure.handshakes).toHaveLength(1)
-    await balancer.apply([over(secure)], { insecure: true })
-    expect(await ask(balancer, 1)).toEqual(["secure"])
-    expect(secure.handshakes.map(({ resumed }) => resumed)).toEqual([false, false])
-    expect(balancer.report().backends.map(({ requests }) => requests)).toEqual([4])
+  withPrograms("TLS to backends", "openssl")(
+    "another CA makes it another backend: nothing that the old one vouched for is used again",
+    async () => {
+      using secure = await tlsBackend()
+      const balancer = await TestBalancer.start([over(secure)])
+      expect(await ask(balancer, 2)).toEqual(["secure", "secure"])
+      await balancer.apply([over(secure)])
+      expect(await ask(balancer, 1)).toEqual(["secure"])
+      expect(secure.handshakes).toHaveLength(1)
+      await balancer.apply([over(secure)], { insecure: true })
+      expect(await ask(balancer, 1)).toEqual(["secure"])
+      expect(secure.handshakes.map(({ resumed }) => resumed)).toEqual([false, false])
+      expect(balancer.report().backends.map(({ requests }) => requests)).toEqual([4])
 
-    const fails = balancer.apply([over(secure, { ca: "/no/such.pem" })])
-    expect(fails).rejects.toMatchObject({ code: "BUNLB_E_CA_FILE" })
-    await fails.catch(() => {})
-    expect(await ask(balancer, 1)).toEqual(["secure"])
-  })
+      const fails = balancer.apply([over(secure, { ca: "/no/such.pem" })])
+      expect(fails).rejects.toMatchObject({ code: "BUNLB_E_CA_FILE" })
+      await fails.catch(() => {})
+      expect(await ask(balancer, 1)).toEqual(["secure"])
+    },
+  )
 
   test("on duty, lingering, drained and off", async () => {
     using a = await named("a")

@@ -93,7 +93,9 @@ export class Attempts {
    */
   #mayResend(request: RequestRelay, answered: boolean, stale: boolean): boolean {
     const { settings, budget, clock, figures } = this.#gateway
-    const repeatable = request.idempotent && request.replayable
+    // A handshake of NTLM or Negotiate is between two connections: no other can go on with it.
+    const movable = !request.pinned && (stale || !request.binds)
+    const repeatable = request.idempotent && request.replayable && movable
     if (answered || !repeatable || this.#resends >= settings.retries.max) return false
     if (!stale && !budget.withdraw(clock.now())) {
       figures.budgetExhausted++

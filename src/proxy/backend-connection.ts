@@ -9,6 +9,7 @@ import { Outbound } from "../net/outbound.ts"
 import { Outbox } from "../net/outbox.ts"
 import { isQuiet } from "../net/peek.ts"
 import { RECEIVE_SIZE } from "../net/receive-memory.ts"
+import type { ClientConnection } from "./client-connection.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Gateway } from "./gateway.ts"
 import type { Tunnel } from "./tunnel.ts"
@@ -30,6 +31,8 @@ export class BackendConnection extends Outbound implements Mover {
   above: BackendConnection | null = null
   below: BackendConnection | null = null
   pooled = false
+  /** The one client that it serves, because it is authenticated for that client (NTLM, Negotiate). */
+  #pinnedTo: ClientConnection | null = null
   /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
   #broken = false
   #dialing = true
@@ -91,6 +94,15 @@ export class BackendConnection extends Outbound implements Mover {
     this.socket?.resume()
   }
 
+  /** Sets the time limit for what its exchange waits for now. */
+  awaitBackend(requestDone: boolean, responseStarted: boolean): void {
+    const { clock, settings } = this.#gateway
+    const { backendBody, responseHead } = settings.timeouts
+    if (this.outbox.size > 0 || responseStarted) {
+      if (!this.paused) this.deadlineAt = clock.now() + backendBody
+    } else this.deadlineAt = requestDone ? clock.now() + responseHead : Infinity
+  }
+
   /** More of a response is to come. `moves`: the kernel may move it, as `move` says. */
   stream(moves: boolean): void {
     if (this.direct === null) return
@@ -113,10 +125,32 @@ export class BackendConnection extends Outbound implements Mover {
 
   /** Gives the connection back to its pool after a complete exchange. */
   release(now: number): void {
+    this.resume()
     this.#awaitHead()
     this.exchange = null
     this.deadlineAt = now + this.#gateway.settings.timeouts.poolIdle
     this.upstream.pool.put(this)
+  }
+
+  /** Keeps it for the further requests of one client. The end of either connection is the end of the other. */
+  pinTo(client: ClientConnection): void {
+    this.resume()
+    this.#awaitHead()
+    this.exchange = null
+    this.deadlineAt = Infinity
+    this.#pinnedTo = client
+    client.pinned = this
+  }
+
+  unpin(): void {
+    const client = this.#pinnedTo
+    this.#pinnedTo = null
+    if (client !== null) client.pinned = null
+  }
+
+  /** Pinned, and no request is under way on it. */
+  get waitsPinned(): boolean {
+    return this.#pinnedTo !== null && this.exchange === null
   }
 
   /** Closes once everything has been sent: the last of a tunnel. */
@@ -171,7 +205,7 @@ export class BackendConnection extends Outbound implements Mover {
     if (this.exchange !== null) this.exchange.backendDrained(this)
     else if (this.outbox.size > 0) return
     else if (this.tunnel !== null) this.tunnel.backendDrained()
-    else if (!this.pooled) this.retire()
+    else if (!this.pooled && this.#pinnedTo === null) this.retire()
   }
 
   ended(): void {
@@ -195,8 +229,7 @@ export class BackendConnection extends Outbound implements Mover {
   }
 
   crashed(error: Error): void {
-    this.#gateway.log.error(`internal error at backend ${this.upstream.settings.name}: ${error}`)
-    this.#gateway.log.debug(error.stack ?? "")
+    this.#gateway.logCrash(`backend ${this.upstream.settings.name}`, error)
     const { exchange, tunnel } = this
     this.abort()
     exchange?.backendEnded(true)
@@ -224,11 +257,14 @@ export class BackendConnection extends Outbound implements Mover {
       this.#dialed()
       this.target.abandoned(this.#gateway.clock.now(), this.born)
     }
+    const client = this.#pinnedTo
+    this.unpin()
     this.upstream.pool.remove(this)
     this.upstream.connections.delete(this)
     this.#gateway.deadlines.remove(this)
     this.exchange = null
     this.tunnel = null
     this.outbox.clear()
+    client?.pinnedLost()
   }
 }

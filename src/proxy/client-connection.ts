@@ -18,6 +18,7 @@ import type { Deadlined } from "../net/deadlines.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
 import { isQuiet } from "../net/peek.ts"
 import type { SocketOwner, TcpSocket } from "../net/socket.ts"
+import type { BackendConnection } from "./backend-connection.ts"
 import { Departure } from "./departure.ts"
 import { Exchange } from "./exchange.ts"
 import type { ExchangeRecord, Who } from "./exchange-record.ts"
@@ -57,6 +58,8 @@ export class ClientConnection implements Deadlined, SocketOwner {
   #departure: Departure | null = null
   /** The client has sent FIN. */
   hasEnded = false
+  /** The backend's connection that carries all further requests of this one (NTLM, Negotiate). */
+  pinned: BackendConnection | null = null
 
   constructor(gateway: Gateway, socket: TcpSocket, address: string) {
     this.#gateway = gateway
@@ -283,6 +286,11 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#departure.begin()
   }
 
+  /** The connection that was pinned to this one is gone. A request under way hears of it itself. */
+  pinnedLost(): void {
+    if (this.#phase <= HEAD) this.finish()
+  }
+
   /** For a drain: closes a connection on which nothing is under way. */
   closeIfIdle(): void {
     if (this.#phase === IDLE && this.#intake.held === null) this.finish()
@@ -349,8 +357,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
   }
 
   crashed(error: Error): void {
-    this.#gateway.log.error(`internal error at client ${this.plan.identity.address}: ${error}`)
-    this.#gateway.log.debug(error.stack ?? "")
+    this.#gateway.logCrash(`client ${this.plan.identity.address}`, error)
     this.cut("I", "internal error")
   }
 
@@ -386,6 +393,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#gateway.dismiss(this)
     this.#exchange.clientGone()
     tunnel?.clientGone()
+    this.pinned?.retire()
     this.#gateway.onClientGone(this)
   }
 }

@@ -14,6 +14,7 @@ import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
+import { disposeOf } from "./disposal.ts"
 import { answerAsLastHop } from "./last-hop.ts"
 import { RequestRelay } from "./request-relay.ts"
 import * as relay from "./response-relay.ts"
@@ -83,15 +84,34 @@ export class Exchange implements relay.RelayTerms {
       this.refuse(this.#request.refusal)
       return to
     }
-    const candidate = gateway.roster.pick(this.#request.token)
-    if (candidate === null) {
-      this.#fail("N", 503, "no backend is available")
-      return used
-    }
-    if (gateway.roster.panicking) gateway.figures.panicPicks++
-    this.#attempt(gateway.upstreams[candidate.index], false)
+    const { pinned } = this.#client
+    if (pinned !== null) this.#usePinned(pinned)
+    else this.#pick()
     if (this.active) this.#request.retain()
     return used
+  }
+
+  #pick(): void {
+    const { roster, figures, upstreams } = this.#gateway
+    const candidate = roster.pick(this.#request.token)
+    if (candidate === null) return this.#fail("N", 503, "no backend is available")
+    if (roster.panicking) figures.panicPicks++
+    this.#attempt(upstreams[candidate.index], false)
+  }
+
+  /** The connection that this client has authenticated, or is about to, carries all its further requests. */
+  #usePinned(connection: BackendConnection): void {
+    const { upstream } = connection
+    this.#upstream = upstream
+    upstream.figures.active++
+    this.#client.record?.attempt(upstream.settings.name)
+    this.#reused = true
+    if (connection.isStale()) {
+      connection.retire()
+      return this.#fail("S", 502, "the backend has ended the connection that this client uses")
+    }
+    upstream.figures.reuses++
+    this.#send(connection)
   }
 
   /** `fresh`: not on a pooled connection. */
@@ -99,7 +119,7 @@ export class Exchange implements relay.RelayTerms {
     this.#upstream = upstream
     upstream.figures.active++
     this.#client.record?.attempt(upstream.settings.name)
-    const pooled = fresh ? null : this.#takePooled(upstream)
+    const pooled = fresh ? null : upstream.takePooled(this.#began)
     this.#reused = pooled !== null
     if (pooled !== null) {
       upstream.figures.reuses++
@@ -109,15 +129,6 @@ export class Exchange implements relay.RelayTerms {
     this.#request.forget()
     this.#client.waitForBackend()
     upstream.dial(this, this.#tries.firstTarget(upstream))
-  }
-
-  #takePooled(upstream: Upstream): BackendConnection | null {
-    let pooled = upstream.pool.take(this.#began)
-    while (pooled !== null && pooled.isStale()) {
-      pooled.retire()
-      pooled = upstream.pool.take(this.#began)
-    }
-    return pooled
   }
 
   connected(connection: BackendConnection): void {
@@ -160,14 +171,8 @@ export class Exchange implements relay.RelayTerms {
 
   /** The backend's socket has taken something: whom do we wait for now? */
   backendDrained(connection: BackendConnection): void {
-    const { clock, settings } = this.#gateway
-    const { backendBody, responseHead } = settings.timeouts
     const waiting = connection.outbox.size > 0
-    if (waiting || this.#response.started) {
-      if (!connection.paused) connection.deadlineAt = clock.now() + backendBody
-    } else {
-      connection.deadlineAt = this.#request.done ? clock.now() + responseHead : Infinity
-    }
+    connection.awaitBackend(this.#request.done, this.#response.started)
     if (!waiting && !this.#request.done) this.#client.backendReady()
   }
 
@@ -221,15 +226,10 @@ export class Exchange implements relay.RelayTerms {
     const response = this.#response
     const now = this.#succeed(response.status)
     this.#backend = null
-    const reusable = response.reusable && this.#request.done && !this.#request.binds
-    if (reusable && backend.outbox.size === 0) {
-      backend.resume()
-      backend.release(now)
-    } else if (this.#request.done) backend.retire()
-    else backend.abort()
+    const goesOn = disposeOf(backend, this.#client, this.#request, response, now)
     this.#end()
     this.#client.record?.finish()
-    this.#client.exchangeDone(response.keepAlive)
+    this.#client.exchangeDone(goesOn)
   }
 
   /** Books the backend's answer. Returns the time. */
@@ -250,6 +250,7 @@ export class Exchange implements relay.RelayTerms {
     if (tunnel === null) return this.#backendFailed("switched protocols unasked")
     this.#succeed(101)
     this.#client.record?.switched()
+    backend.unpin()
     this.#backend = null
     this.#end()
     tunnel.start(switching, switchStart, switchEnd)
@@ -355,7 +356,8 @@ export class Exchange implements relay.RelayTerms {
   #fail(who: Who, status: number, text: string): void {
     this.#client.record?.blame(who, text)
     // HTTP/1.0 would have to be told that the connection stays.
-    const keepAlive = this.#request.minor === 1 && this.#request.mayKeepAlive
+    const { minor, mayKeepAlive, pinned } = this.#request
+    const keepAlive = minor === 1 && mayKeepAlive && !pinned
     this.#gateway.figures.own.answered(status, this.#gateway.clock.now() - this.#began)
     this.#end()
     this.#client.answer(status, text, keepAlive, this.#request.bodiless)

@@ -142,6 +142,12 @@ export class Gateway {
     return this.accessLog?.recordOf(plan.identity, record) ?? null
   }
 
+  /** A fault of bunlb's own at a connection. */
+  logCrash(place: string, error: Error): void {
+    this.log.error(`internal error at ${place}: ${error}`)
+    this.log.debug(error.stack ?? "")
+  }
+
   /** An answer of bunlb's own. */
   answerFor(status: number, text: string, keepAlive: boolean): Buffer {
     const retryAfter = status === 503 ? "Retry-After: 1\r\n" : ""

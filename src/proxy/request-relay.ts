@@ -47,6 +47,8 @@ export class RequestRelay {
   keepAlive = false
   /** Authenticates the connection, not the request (RFC 4559). */
   binds = false
+  /** It goes to the connection that is pinned to its client, and to no other. */
+  pinned = false
   upgrades = false
   /** The client's own connection is encrypted. */
   secure = false
@@ -93,6 +95,7 @@ export class RequestRelay {
     this.idempotent = head.idempotent
     this.keepAlive = head.keepAlive
     this.binds = head.bindsConnection
+    this.pinned = this.#client.pinned !== null
     this.upgrades = head.upgrade >= 0
     this.replayable = true
     this.token = gateway.tokenOf(bytes)

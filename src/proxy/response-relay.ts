@@ -64,8 +64,10 @@ export class ResponseRelay {
   /** It came whole with its head and is so short that it leaves for the client at once. */
   brief = false
   status = 0
-  /** The backend keeps its connection, and nothing forbids to use it for others. */
+  /** The backend keeps its connection, and nothing but the response has come on it. */
   reusable = false
+  /** The response authenticates the connection and not the request (RFC 4559). */
+  binds = false
   /** The client's connection goes on after this response. */
   keepAlive = false
   /** Why it is `BAD`. */
@@ -90,6 +92,7 @@ export class ResponseRelay {
     this.brief = false
     this.status = 0
     this.reusable = false
+    this.binds = false
     this.keepAlive = false
     this.switching = null
   }
@@ -197,9 +200,11 @@ export class ResponseRelay {
     this.started = true
     this.status = head.status
     this.brief = this.#body.done && used - from <= BRIEF
-    this.keepAlive = head.framing !== BY_CLOSE && !dechunk && this.#request.mayKeepAlive
-    this.reusable =
-      head.keepAlive && !head.bindsConnection && head.framing !== BY_CLOSE && used === bytes.length
+    this.binds = head.bindsConnection
+    this.reusable = head.keepAlive && head.framing !== BY_CLOSE && used === bytes.length
+    // A pinned connection that ends takes its client's with it.
+    const lasts = this.reusable || !this.#request.pinned
+    this.keepAlive = head.framing !== BY_CLOSE && !dechunk && lasts && this.#request.mayKeepAlive
     if (this.#body.outEnd > end) gateway.trace?.body("<", this.#client.id, bytes, end, used)
     this.#sendHead(bytes, from, end, terms)
     return this.#body.done ? COMPLETE : MORE

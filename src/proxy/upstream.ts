@@ -19,6 +19,8 @@ export class Upstream {
   settings: BackendSettings
   /** It has left the configuration: what is under way ends, nothing begins. */
   gone = false
+  /** Its connections are kept for further requests. */
+  keeps = true
   readonly tls: TlsClient | null
   readonly pool: Pool
   readonly figures: BackendFigures
@@ -60,8 +62,9 @@ export class Upstream {
     this.candidate = candidate
     this.settings = settings
     this.gone = false
-    const keeps = settings.duty === undefined || settings.duty === "linger"
-    this.pool.configure(keeps ? pool.idle : 0, pool.maxAge)
+    this.keeps = settings.duty === undefined || settings.duty === "linger"
+    this.pool.configure(this.keeps ? pool.idle : 0, pool.maxAge)
+    if (!this.keeps) this.#retirePinned()
     const own = ascii(`Host: ${hostHeader ?? hostOf(settings)}\r\n`)
     this.defaultHostLine = own
     this.hostLine = hostHeader !== null || this.tls !== null ? own : null
@@ -70,7 +73,23 @@ export class Upstream {
   /** No longer wanted: idle connections close now, the others after their last exchange. */
   leave(): void {
     this.gone = true
+    this.keeps = false
     this.pool.configure(0, 0)
+    this.#retirePinned()
+  }
+
+  #retirePinned(): void {
+    for (const connection of this.connections) if (connection.waitsPinned) connection.retire()
+  }
+
+  /** An idle connection that the kernel knows nothing bad of, or null. */
+  takePooled(now: number): BackendConnection | null {
+    let pooled = this.pool.take(now)
+    while (pooled !== null && pooled.isStale()) {
+      pooled.retire()
+      pooled = this.pool.take(now)
+    }
+    return pooled
   }
 
   /** The addresses that a request may dial, in this order; none when the name has never resolved. */

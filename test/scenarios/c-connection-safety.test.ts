@@ -91,18 +91,28 @@ describe("26: a connection is not shared", () => {
     const client = await stage.connect()
     const response = await client.exchange("GET /scripted HTTP/1.1\r\nHost: x\r\n\r\n")
     expect([response.status, response.body.toString()]).toEqual([401, "who?"])
-    await stage.backend.connections[0].closed()
     await stage.bystander()
     expect(stage.backend.accepted).toBe(2)
+    // It is this client's alone, for as long as both live.
+    const own = "GET /own HTTP/1.1\r\nHost: x\r\n\r\n"
+    expect((await client.exchange(own)).status).toBe(200)
+    expect(stage.backend.accepted).toBe(2)
+    await client.close()
+    await stage.backend.connections[0].closed()
   })
 
   test.each(["NTLM TlRMTVNTUAAD", "negotiate YII="])("after Authorization: %p", async (value) => {
     using stage = await Stage.open()
     const client = await stage.connect()
     await client.exchange(`GET /a HTTP/1.1\r\nHost: x\r\nAuthorization: ${value}\r\n\r\n`)
-    await stage.backend.connections[0].closed()
     await stage.bystander()
     expect(stage.backend.accepted).toBe(2)
+    // It is this client's alone, for as long as both live.
+    const own = "GET /own HTTP/1.1\r\nHost: x\r\n\r\n"
+    expect((await client.exchange(own)).status).toBe(200)
+    expect(stage.backend.accepted).toBe(2)
+    await client.close()
+    await stage.backend.connections[0].closed()
   })
 
   test("but is after Basic and Bearer", async () => {

@@ -10,6 +10,7 @@ import { resolveSettings } from "./config/resolve.ts"
 import type { Settings } from "./config/settings.ts"
 import { startBackend as startTestBackend } from "./demo/backend.ts"
 import { putAuthoritiesInEffect, readAllAuthorities } from "./net/authorities.ts"
+import { WorkerFigures } from "./fleet/worker-figures.ts"
 import { BunlbError } from "./observe/errors.ts"
 import type { Log } from "./observe/log.ts"
 import { startWorker } from "./worker/worker.ts"
@@ -71,18 +72,21 @@ export async function startBalancer(options: BalancerOptions): Promise<TestBalan
     },
   })
   const { port } = worker
+  const figures = new WorkerFigures(worker)
   return {
     port,
     url: `http://${formatHostPort(settings.host, port)}`,
     lines,
     figure: (metric, ...labels) =>
-      Object.entries(worker.report().samples[metric] ?? {})
+      Object.entries(figures.samples()[metric] ?? {})
         .filter(([set]) => labels.every((label) => set.includes(label)))
         .reduce((sum, [, value]) => sum + value, 0),
     apply: async (changed) => {
       const next = settingsOf(changed)
       putAuthoritiesInEffect(readAllAuthorities(next.backends, next.insecure))
       await worker.apply(next)
+      // What was counted for those that have left is kept by who reads it.
+      figures.backends()
     },
     drain: async (ms) => await worker.drain(ms),
     stop: () => worker.stop(),

@@ -20,6 +20,7 @@ import { showDashboard } from "./dashboard.ts"
 import { describeApi } from "./openapi.ts"
 import { answerControl, type AdminControl } from "./control.ts"
 import { judgeHost } from "./guard.ts"
+import { jsonPieces } from "./json-pieces.ts"
 import { bindAdmin, type Bound, type SharedPlace } from "./listener.ts"
 import { Viewers } from "./viewers.ts"
 
@@ -35,9 +36,10 @@ export interface AdminSource {
   ready(): Health
   /** As `health`, the workers asked first. */
   pulse(): Promise<Health>
-  metrics(): Promise<string>
+  /** The text in pieces. */
+  metrics(): Promise<readonly Uint8Array<ArrayBuffer>[]>
   status(): Promise<FleetStatus>
-  live(): Live
+  live(): Promise<Live>
   past(): Past
   /** What changes something; absent where nothing can be changed. */
   readonly control?: AdminControl
@@ -119,7 +121,7 @@ function answer(
 }
 
 async function showMetrics(source: AdminSource): Promise<Response> {
-  return new Response(await source.metrics(), {
+  return new Response(new Blob([...(await source.metrics())]), {
     headers: { ...noStore, "content-type": PROMETHEUS_CONTENT_TYPE },
   })
 }
@@ -130,15 +132,21 @@ function showHealth({ ok, reason }: Health): Response {
 }
 
 async function showStatus(source: AdminSource): Promise<Response> {
-  return Response.json(await source.status(), { headers: noStore })
+  return await inPieces(await source.status())
+}
+
+/** The answer may be of a thousand backends. */
+async function inPieces(value: object): Promise<Response> {
+  const headers = { ...noStore, "content-type": "application/json;charset=utf-8" }
+  return new Response(new Blob(await jsonPieces(value)), { headers })
 }
 
 function showDescription(): Response {
   return Response.json(describeApi(), { headers: noStore })
 }
 
-function showLive(source: AdminSource): Response {
-  return Response.json(source.live(), { headers: noStore })
+async function showLive(source: AdminSource): Promise<Response> {
+  return await inPieces(await source.live())
 }
 
 function showEvents(_source: AdminSource, viewers: Viewers): Response {

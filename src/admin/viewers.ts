@@ -8,9 +8,10 @@
  */
 import type { JournalEntry } from "../fleet/journal.ts"
 import type { Live, Past } from "../fleet/live.ts"
+import { jsonPieces } from "./json-pieces.ts"
 
 export interface ViewerSource {
-  live(): Live
+  live(): Promise<Live>
   past(): Past
 }
 
@@ -18,6 +19,8 @@ interface Viewer {
   readonly controller: ReadableStreamDefaultController<Uint8Array>
   /** Pictures in a row that it had no room for. */
   missed: number
+  /** It has had its first picture. */
+  greeted: boolean
 }
 
 const MOST_VIEWERS = 16
@@ -32,6 +35,8 @@ export class Viewers {
   #timer: Timer | null = null
   /** The last entry of the journal that has been sent. */
   #told = 0
+  /** A picture is being made; the next one waits for its turn. */
+  #showing = false
 
   constructor(source: ViewerSource, periodMs: number = PERIOD_MS) {
     this.#source = source
@@ -47,11 +52,19 @@ export class Viewers {
     if (this.#viewers.size >= MOST_VIEWERS) return null
     let viewer: Viewer | null = null
     return new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        viewer = { controller, missed: 0 }
+      start: async (controller) => {
+        viewer = { controller, missed: 0, greeted: false }
         this.#viewers.add(viewer)
-        controller.enqueue(this.#picture(this.#greeting()))
-        this.#timer ??= setInterval(() => this.#show(), this.#periodMs)
+        this.#timer ??= setInterval(() => void this.#show(), this.#periodMs)
+        try {
+          const greeting = await this.#greeting()
+          if (!this.#viewers.has(viewer)) return
+          viewer.greeted = true
+          controller.enqueue(greeting)
+        } catch (error) {
+          this.#forget(viewer)
+          throw error
+        }
       },
       cancel: () => {
         if (viewer !== null) this.#forget(viewer)
@@ -64,22 +77,35 @@ export class Viewers {
   }
 
   /** Both, for one who has seen nothing yet. What it is told twice of the journal it knows by its number. */
-  #greeting(): string {
-    return (
-      event("past", this.#source.past()) + event("live", { ...this.#source.live(), journal: [] })
-    )
+  async #greeting(): Promise<Uint8Array> {
+    const past = await event("past", this.#source.past())
+    const live = await event("live", { ...(await this.#source.live()), journal: [] })
+    return joined([...past, ...live])
   }
 
-  #show(): void {
-    const journal = this.#news()
-    const live = this.#picture(event("live", { ...this.#source.live(), journal }))
+  async #show(): Promise<void> {
+    if (this.#showing) return
+    this.#showing = true
+    try {
+      const picture = await this.#source.live()
+      const live = joined(await event("live", { ...picture, journal: this.#news() }))
+      await this.#send(live)
+    } finally {
+      this.#showing = false
+    }
+  }
+
+  async #send(live: Uint8Array): Promise<void> {
     let greeting: Uint8Array | null = null
     for (const viewer of [...this.#viewers]) {
+      if (!viewer.greeted) continue
       if ((viewer.controller.desiredSize ?? 0) <= 0) {
         if (++viewer.missed > PATIENCE) this.#showOut(viewer)
         continue
       }
-      if (viewer.missed > 0) greeting ??= this.#picture(this.#greeting())
+      if (viewer.missed > 0) greeting ??= await this.#greeting()
+      // It may have left while its greeting was made.
+      if (!this.#viewers.has(viewer)) continue
       viewer.controller.enqueue(viewer.missed > 0 && greeting !== null ? greeting : live)
       viewer.missed = 0
     }
@@ -89,10 +115,6 @@ export class Viewers {
     const news = this.#source.past().journal.filter(({ id }) => id > this.#told)
     this.#told = news.at(-1)?.id ?? this.#told
     return news
-  }
-
-  #picture(text: string): Uint8Array {
-    return new TextEncoder().encode(text)
   }
 
   #showOut(viewer: Viewer): void {
@@ -109,7 +131,20 @@ export class Viewers {
   }
 }
 
+const encoder = new TextEncoder()
+
 /** JSON has no line ends, so one event is one line of data. */
-function event(name: string, data: unknown): string {
-  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
+async function event(name: string, data: object): Promise<Uint8Array[]> {
+  const begin = encoder.encode(`event: ${name}\ndata: `)
+  return [begin, ...(await jsonPieces(data)), encoder.encode("\n\n")]
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
 }

@@ -1,12 +1,15 @@
-/** All figures of the fleet as one set of samples: the workers' merged, and those that only the master knows. */
+/** The figures of the fleet: the workers' merged, and those that only the master knows. */
 import type { Settings } from "../config/settings.ts"
 import { label } from "../observe/prometheus.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
+import type { BackendMoment } from "./backend-families.ts"
+import type { BackendTable } from "./backend-table.ts"
 import type { Discovered } from "./discovery.ts"
 import type { Ledger } from "./ledger.ts"
 import { addLive } from "./merge.ts"
 import { readProcess } from "./process-figures.ts"
-import { backendStates, isUsable, stateOf } from "./status.ts"
+import type { Slices } from "./slices.ts"
+import { countHealthy, isUsable, stateOf, viewsOf } from "./status.ts"
 import { version } from "./version.ts"
 
 export interface ProcessName {
@@ -18,7 +21,6 @@ export interface ProcessName {
 }
 
 export interface FleetFacts {
-  readonly settings: Settings
   readonly ledger: Ledger
   readonly reports: readonly WorkerReport[]
   /** Workers that accept connections. */
@@ -27,14 +29,11 @@ export interface FleetFacts {
   readonly discovered: readonly Discovered[]
 }
 
+/** All but the figures of backends. */
 export function fleetSamples(facts: FleetFacts): Samples {
-  const { settings, ledger, reports, serving, processes } = facts
+  const { ledger, reports, serving, processes } = facts
   const samples = ledger.samples()
   for (const report of reports) addLive(samples, report)
-  // A backend that no worker reports on serves nobody: down, not unknown.
-  const up = (samples["bunlb_backend_up"] ??= {})
-  for (const { name } of settings.backends) up[label("backend", name)] ??= 0
-  addStates(samples, settings, reports)
   samples["bunlb_workers"] = { "": serving }
   samples["bunlb_worker_restarts_total"] = ledger.restarts()
   samples["bunlb_config_reloads_total"] = ledger.reloads()
@@ -44,30 +43,32 @@ export function fleetSamples(facts: FleetFacts): Samples {
   return samples
 }
 
-/** What an operator needs to know of each backend before clients feel it: whether it may be used, and why not. */
-function addStates(samples: Samples, { backends }: Settings, reports: readonly WorkerReport[]) {
-  const views = Map.groupBy(
-    reports.flatMap((report) => report.backends),
-    ({ name }) => name,
-  )
+/**
+ * What an operator needs to know of each backend before clients feel it: whether it may be used, and why not. Adds to
+ * `samples` how many there are. `workers`: those whose opinion counts.
+ */
+export async function backendMoments(
+  samples: Samples,
+  { backends }: Pick<Settings, "backends">,
+  table: BackendTable,
+  workers: ReadonlySet<number>,
+  slices: Slices,
+): Promise<BackendMoment[]> {
+  const byName = new Map(backends.map((backend) => [backend.name, backend]))
+  const moments: BackendMoment[] = []
   let usable = 0
-  for (const { name, weight, duty } of backends) {
-    const own = label("backend", name)
-    const seen = views.get(name) ?? []
-    const healthy = seen.filter((view) => view.healthy).length
-    const now = stateOf(duty === undefined ? {} : { duty }, seen, healthy)
-    if (isUsable(now)) usable++
-    const set = (family: string, labels: string, value: number): void => {
-      ;(samples[`bunlb_backend_${family}`] ??= {})[labels] = value
-    }
-    set("usable", own, isUsable(now) ? 1 : 0)
-    set("weight", own, weight)
-    for (const state of backendStates) {
-      set("state", `${own},${label("state", state)}`, state === now ? 1 : 0)
-    }
+  for (const totals of table.all) {
+    const settings = byName.get(totals.name)
+    const views = viewsOf(totals, workers)
+    const healthy = countHealthy(views)
+    const state = settings === undefined ? null : stateOf(settings, views, healthy)
+    if (state !== null && isUsable(state)) usable++
+    moments.push({ totals, state, weight: settings?.weight ?? 0, healthy: healthy > 0 })
+    if (slices.isOver) await slices.rest()
   }
   samples["bunlb_backends"] = { "": backends.length }
   samples["bunlb_backends_usable"] = { "": usable }
+  return moments
 }
 
 function addDiscovered(samples: Samples, { name, members, stale, lookups }: Discovered): void {

@@ -2,28 +2,25 @@
  * The workers as one balancer: started together, watched, followed by others when they die, drained together, and
  * seen from outside as one. The master handles no request; whatever it does costs no client anything.
  */
-import type { BackendSettings, Settings } from "../config/settings.ts"
+import type { Settings } from "../config/settings.ts"
+import type { SeriesChunk } from "../observe/backend-series.ts"
 import { processClock } from "../observe/clock.ts"
-import { families } from "../observe/families.ts"
-import { expose } from "../observe/prometheus.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
-import { Crew, listenFor, reportsOf } from "./crew.ts"
-import { fleetSamples } from "./figures.ts"
+import { Crew, listenFor } from "./crew.ts"
 import type { FleetHealthChange } from "./health-view.ts"
 import { HealthView, NO_BACKEND, healthLine } from "./health-view.ts"
-import { Ledger } from "./ledger.ts"
 import type { FleetLimits } from "./limits.ts"
 import type { OpenLink } from "./link.ts"
-import { Recorder } from "./live.ts"
 import type { Live, Past } from "./live.ts"
 import type { JournalKind } from "./journal.ts"
 import type { LogMethod } from "./protocol.ts"
-import { restartStory, type Death, type Slot } from "./slot.ts"
+import { restartStory, type Death } from "./death.ts"
+import type { Slot } from "./slot.ts"
 import { Refused } from "./refused.ts"
 import { Steering, type SteeringParts } from "./steering.ts"
 import type { Predecessor } from "./predecessor.ts"
-import type { BackendPast, FleetStatus } from "./status.ts"
-import { backendRows, socketsInUse, takesOrders, workerRow } from "./status.ts"
+import { Overview, type Shown } from "./overview.ts"
+import type { FleetStatus } from "./status.ts"
 import type { Surroundings } from "./surroundings.ts"
 import { version } from "./version.ts"
 import type { Will } from "./will.ts"
@@ -56,9 +53,7 @@ export class Fleet {
   readonly #clock = processClock
   readonly #crew: Crew
   readonly #health = new HealthView()
-  readonly #ledger = new Ledger()
-  readonly #recorder: Recorder
-  readonly #startedAt = processClock.now()
+  readonly #overview: Overview
   #watch: Timer | null = null
   #watchedAt = 0
   #draining = false
@@ -71,10 +66,13 @@ export class Fleet {
     if (predecessor !== null) this.control.inherit(predecessor.will.byHand)
     const settings = this.control.effective
     this.#options = { ...options, settings }
-    this.#recorder = new Recorder(predecessor?.will.past)
+    this.#overview = new Overview(() => this.#shown(), predecessor?.will.past)
+    this.#overview.keep(settings)
     const events = {
       died: (slot: Slot, death: Death) => this.#died(slot, death),
       health: (slot: Slot, change: HealthChange) => this.#healthChanged(slot, change),
+      series: (slot: Slot, chunk: SeriesChunk) => this.#overview.series(slot, chunk),
+      reported: (slot: Slot) => this.#overview.reported(slot),
       log: (slot: Slot, level: LogMethod, line: string) =>
         options.log[level](settings.mode === "sp" ? line : `worker ${slot.index}: ${line}`),
     }
@@ -98,7 +96,7 @@ export class Fleet {
     this.#watch = setInterval(() => this.#tick(), tickMs)
     try {
       await Promise.all(this.#crew.slots.map((slot) => slot.start()))
-      this.#recorder.journal.add("note", `bunlb ${version} serves`, Date.now())
+      this.#overview.recorder.journal.add("note", `bunlb ${version} serves`, Date.now())
     } catch (error) {
       await this.stop()
       throw error
@@ -169,17 +167,17 @@ export class Fleet {
     this.#options = { ...this.#options, settings }
     const faults = await Promise.all(this.#crew.slots.map((slot) => slot.apply(settings)))
     this.#health.keep(new Set(settings.backends.map(({ name }) => name)))
-    this.#ledger.keep(this.#backendNames())
+    this.#overview.keep(settings)
     return faults.flatMap((fault, index) => (fault === null ? [] : [`worker ${index}: ${fault}`]))
   }
 
   /** For the journal of what happened. */
   note(kind: JournalKind, line: string): void {
-    this.#recorder.journal.add(kind, line, Date.now())
+    this.#overview.recorder.journal.add(kind, line, Date.now())
   }
 
   countReload(result: "ok" | "failed"): void {
-    this.#ledger.countReload(result)
+    this.#overview.ledger.countReload(result)
   }
 
   /**
@@ -191,7 +189,7 @@ export class Fleet {
     const limitMs = settings.timeouts.drain
     const endsAt = this.#clock.now() + limitMs
     this.#draining = true
-    this.#recorder.journal.add("note", "draining", Date.now())
+    this.#overview.recorder.journal.add("note", "draining", Date.now())
     const progress = setInterval(() => {
       const left = Math.max(0, Math.round((endsAt - this.#clock.now()) / 1000))
       log.info(`draining: ${plural(this.#clients(), "connection")} left, at most ${left} s to go`)
@@ -238,14 +236,9 @@ export class Fleet {
   health(): { ok: boolean; reason: string } {
     const ready = this.ready()
     if (!ready.ok) return ready
-    const serving = this.#crew.serving
-    const workers = serving.map((slot) => slot.id)
-    const drained = (name: string): boolean =>
-      serving.every((slot) =>
-        slot.lastReport?.backends.some((backend) => backend.name === name && backend.draining),
-      )
+    const workers = this.#crew.serving.map((slot) => slot.id)
     const eligible = this.#options.settings.backends.some(
-      ({ name }) => this.#health.isUpFor(name, workers) && !drained(name),
+      ({ name, duty }) => duty === undefined && this.#health.isUpFor(name, workers),
     )
     return eligible ? { ok: true, reason: "ok" } : { ok: false, reason: NO_BACKEND }
   }
@@ -259,69 +252,31 @@ export class Fleet {
     return silence === null ? this.health() : { ok: false, reason: silence }
   }
 
-  /** The figures of now in Prometheus text form. */
-  async metrics(): Promise<string> {
-    await this.#refresh()
-    const { slots, leaving } = this.#crew
-    const workers = [...leaving, ...slots].map((slot) => ({
-      name: `worker${slot.index}`,
-      pid: slot.pid === process.pid ? null : slot.pid,
-      pastCpuSeconds: slots.includes(slot) ? this.#ledger.cpuSeconds(slot.index) : 0,
-    }))
-    const master = { name: "master", pid: process.pid, pastCpuSeconds: 0 }
-    const samples = fleetSamples({
-      settings: this.#options.settings,
-      ledger: this.#ledger,
-      reports: reportsOf([...slots, ...leaving]),
-      serving: this.#crew.serving.length,
-      processes: [master, ...workers],
-      discovered: this.control.discovered,
-    })
-    return expose(families, samples)
+  /** The figures of now in Prometheus text form, in pieces. */
+  metrics(): Promise<Uint8Array<ArrayBuffer>[]> {
+    return this.#overview.metrics()
   }
 
-  async status(): Promise<FleetStatus> {
-    await this.#refresh()
-    return this.#statusNow()
+  status(): Promise<FleetStatus> {
+    return this.#overview.status()
   }
 
   /** As of the last heartbeats: asks no worker. */
-  live(): Live {
-    return this.#recorder.live(this.#statusNow(), Date.now())
+  live(): Promise<Live> {
+    return this.#overview.live()
   }
 
   past(): Past {
-    return this.#recorder.past()
+    return this.#overview.recorder.past()
   }
 
-  #statusNow(): FleetStatus {
-    const { settings } = this.#options
+  #shown(): Shown {
     const { byHand, discovered } = this.control
-    const { slots, leaving } = this.#crew
-    const reports = reportsOf(slots)
-    const pastOf = (each: BackendSettings): BackendPast => ({
-      ...this.#ledger.past(each),
-      byHand: this.control.isHeldByHand(each),
-    })
     return {
-      ...(discovered.length === 0 ? {} : { discovered }),
-      ...(byHand.length === 0 ? {} : { byHand }),
-      control: takesOrders(settings),
-      version,
-      pid: process.pid,
-      mode: settings.mode,
-      sockets: socketsInUse(settings),
-      port: this.port,
-      uptime: Math.round(this.#clock.now() - this.#startedAt),
-      draining: this.#draining,
-      workers: [...slots, ...leaving].map(workerRow),
-      backends: backendRows(settings.backends, pastOf, reports, reportsOf(leaving)),
+      ...{ settings: this.#options.settings, crew: this.#crew, draining: this.#draining },
+      ...{ byHand, discovered },
+      isHeldByHand: (backend) => this.control.isHeldByHand(backend),
     }
-  }
-
-  /** Read when all have answered, so that one who dies meanwhile is counted among the dead alone. */
-  async #refresh(): Promise<void> {
-    await Promise.all(this.#crew.all.map((slot) => slot.refresh()))
   }
 
   #clients(): number {
@@ -337,22 +292,19 @@ export class Fleet {
       if (away) slot.excuse()
       else slot.watch()
     }
-    // By a number that no other has, so that rates are of one and the same worker.
-    const reports = this.#crew.all.flatMap(({ id, lastReport }) =>
-      lastReport === null ? [] : [{ ...lastReport, index: id }],
-    )
-    this.#recorder.record(reports, Date.now())
+    this.#overview.record()
+    this.#keepFresh()
   }
 
-  /** Those of the settings, and those that still drain. */
-  #backendNames(): ReadonlySet<string> {
-    const reported = reportsOf(this.#crew.all).flatMap(({ backends }) => backends)
-    return new Set([...this.#options.settings.backends, ...reported].map(({ name }) => name))
+  /** One worker after the other, so that they neither work nor answer all at once. */
+  #keepFresh(): void {
+    const { all } = this.#crew
+    const apartMs = this.#options.limits.heartbeatMs / 2 / Math.max(1, all.length)
+    all.forEach((slot, i) => setTimeout(() => slot.keepFresh(), i * apartMs))
   }
 
   #died(slot: Slot, death: Death): void {
-    this.#ledger.bury(slot.index, death)
-    this.#ledger.keep(this.#backendNames())
+    this.#overview.died(slot, death)
     const { log } = this.#options
     const after = `after ${(death.livedMs / 1000).toFixed(1)} s`
     const next = restartStory(death.restartInMs)
@@ -360,7 +312,7 @@ export class Fleet {
     if (death.expected) log.debug(line)
     else log.error(line)
     const at = Date.now()
-    this.#recorder.journal.add(death.expected ? "note" : "bad", line, at)
+    this.#overview.recorder.journal.add(death.expected ? "note" : "bad", line, at)
     for (const change of this.#health.forget(slot.id, at, slot.index)) this.#tell(change)
   }
 
@@ -376,7 +328,7 @@ export class Fleet {
     if (this.#draining) return
     const line = healthLine(change)
     this.#options.log.info(line)
-    this.#recorder.journal.add(change.healthy ? "good" : "bad", line, change.at)
+    this.#overview.recorder.journal.add(change.healthy ? "good" : "bad", line, change.at)
     this.#options.onHealthChange(change)
   }
 

@@ -5,8 +5,10 @@
 import type { WorkerReport } from "../observe/snapshot.ts"
 import { Journal } from "./journal.ts"
 import type { JournalEntry } from "./journal.ts"
-import { RateMeter } from "./rates.ts"
+import type { BackendTable } from "./backend-table.ts"
+import { RateMeter, ratesOf } from "./rates.ts"
 import type { Rates } from "./rates.ts"
+import type { Slices } from "./slices.ts"
 import type { FleetStatus } from "./status.ts"
 
 /** One second of the whole, small because there are 900 of them: the meaning is in the place. */
@@ -54,8 +56,8 @@ export class Recorder {
   }
 
   /** Call it about once a second. */
-  record(reports: readonly WorkerReport[], at: number): void {
-    this.#meter.look(reports)
+  record(reports: readonly WorkerReport[], table: BackendTable, at: number): void {
+    this.#meter.look(reports, table)
     const { classes, p50, p99 } = this.#meter.whole()
     const [interim = 0, success = 0, redirect = 0, clientError = 0, serverError = 0] = classes
     const clients = reports.reduce((sum, report) => sum + report.clients, 0)
@@ -65,9 +67,13 @@ export class Recorder {
     if (this.#moments.length > MOMENTS) this.#moments.shift()
   }
 
-  live(status: FleetStatus, at: number): Live {
+  async live(status: FleetStatus, table: BackendTable, at: number, slices: Slices): Promise<Live> {
     const moment = this.#moments.at(-1) ?? [at, 0, 0, 0, 0, null, null, 0, 0]
-    const backends = status.backends.map(({ name }) => this.#meter.backend(name))
+    const backends: Rates[] = []
+    for (const { name } of status.backends) {
+      backends.push(ratesOf(table.get(name)))
+      if (slices.isOver) await slices.rest()
+    }
     return { at, status, whole: this.#meter.whole(), backends, moment }
   }
 

@@ -3,7 +3,8 @@
  * (`hello`), so that no message is sent to a process that does not listen yet.
  *
  *     hello -> init -> ready | failed          start
- *     report (by itself each second) · report? -> report · ping -> pong · health · log
+ *     heartbeat (by itself each second) · ping -> pong · health · log
+ *     report? -> series ... -> report          all figures; see observe/backend-series.ts
  *     apply -> applied                         other settings
  *     accept                                   ends the `hold` of `init`
  *     reopen                                   the access log was moved away
@@ -13,6 +14,7 @@
  * peer sent, except inside a log line.
  */
 import type { Settings } from "../config/settings.ts"
+import type { SeriesChunk } from "../observe/backend-series.ts"
 import type { ErrorCode } from "../observe/errors.ts"
 import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
 
@@ -34,7 +36,7 @@ export type ToWorker =
   | Init
   /** Ends the hold. */
   | { readonly type: "accept" }
-  /** Answered by a report with the same number. */
+  /** Answered by the backends' series, in pieces, and then by a report with the same number among its `answers`. */
   | { readonly type: "report"; readonly question: number }
   /** Do you live? Answered by `pong` with the same number. */
   | { readonly type: "ping"; readonly question: number }
@@ -58,8 +60,12 @@ export type FromWorker =
   | { readonly type: "hello" }
   | { readonly type: "ready"; readonly port: number }
   | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
-  /** `answers` is null for the heartbeat. */
-  | { readonly type: "report"; readonly answers: number | null; readonly report: WorkerReport }
+  /** The worker lives. A few numbers, however many backends there are. */
+  | { readonly type: "heartbeat"; readonly clients: number; readonly inFlight: number }
+  /** What has changed of some backends. */
+  | { readonly type: "series"; readonly chunk: SeriesChunk }
+  /** Everything up to now has been told. */
+  | { readonly type: "report"; readonly answers: readonly number[]; readonly report: WorkerReport }
   | { readonly type: "pong"; readonly answers: number }
   /** `fault` says why the old settings are still in force, or is null. */
   | { readonly type: "applied"; readonly answers: number; readonly fault: string | null }

@@ -1,21 +1,28 @@
 /**
- * Counters turned into rates. A worker's two latest reports are compared over the time between them by its own
- * clock, so that a report that comes early or late makes no spike, and a worker that starts again begins at zero
- * without a fall. Costs the workers nothing: it reads the heartbeats that they send anyway.
+ * Counters turned into rates. Of the whole, a worker's two latest reports are compared over the time between them by
+ * its own clock, so that a report that comes early or late makes no spike, and a worker that starts again begins at
+ * zero without a fall. Of a backend, the sums over all workers are compared over the usual one of those times.
+ *
+ * Cost: one pass over the numbers of the backends with traffic, about 0.1 us each.
  */
+import {
+  BUCKETS,
+  BUCKET_COUNT,
+  DIALS,
+  FAILURES,
+  GAUGES,
+  REQUESTS,
+  REUSES,
+} from "../observe/backend-series.ts"
 import { DURATION_BOUNDS } from "../observe/histogram.ts"
-import { label } from "../observe/prometheus.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
+import { STATUS_CLASS, WIDTH, type BackendTable, type BackendTotals } from "./backend-table.ts"
 
-/** What is counted, by its place in a row; the buckets of the durations follow, each with all below it. */
-const STATUS_CLASS = 0
-const REUSES = 6
-const DIALS = 7
-const FAILURES = 8
-const FROM_CLIENT = 9
-const TO_CLIENT = 10
-const BUCKETS = 11
-const ROW = BUCKETS + DURATION_BOUNDS.length + 1
+/** Behind the columns of a backend: bytes, of the whole only. */
+const FROM_CLIENT = WIDTH
+const TO_CLIENT = WIDTH + 1
+const ROW = WIDTH + 2
+const CLASSES = 6
 
 type Row = Float64Array
 
@@ -43,10 +50,17 @@ export interface Rates {
 interface Seen {
   readonly pid: number
   readonly uptime: number
-  readonly counts: ReadonlyMap<string, Row>
-  rates: ReadonlyMap<string, Row>
+  readonly counts: Row
+  rates: Row
   /** Looks since then at which there was no newer report. */
   silent: number
+}
+
+/** What a look finds of one worker. */
+interface Look {
+  readonly rates: Row
+  /** Seconds that its newer report covers; 0 when there is none. */
+  readonly seconds: number
 }
 
 /** Reports closer together than this are not compared. */
@@ -57,137 +71,120 @@ const SILENT_LOOKS = 3
 const FRESHNESS = 0.4
 /** Slower than one request in 100 s is none. */
 const FAINT = 0.01
-/** The name of what is counted for all backends together, and of what bunlb answered by itself. */
-const WHOLE = "the whole"
+
+const nothing: Row = new Float64Array(ROW)
 
 export class RateMeter {
   readonly #seen = new Map<number, Seen>()
-  #now = new Map<string, Row>()
-  readonly #smooth = new Map<string, Row>()
+  #now: Row = nothing
+  /** Looks in a row at which no worker had anything newer. */
+  #silent = 0
 
-  /** Call it about once a second with the latest reports of the living workers. */
-  look(reports: readonly WorkerReport[]): void {
+  /** Call it about once a second with the latest reports of the living workers, and with the backends' figures. */
+  look(reports: readonly WorkerReport[], table: BackendTable): void {
     const alive = new Set(reports.map(({ index }) => index))
     for (const index of this.#seen.keys()) if (!alive.has(index)) this.#seen.delete(index)
-    const now = new Map<string, Row>()
+    const now = new Float64Array(ROW)
+    const covered: number[] = []
     for (const report of reports) {
-      for (const [name, row] of this.#ratesOf(report)) addTo(now, name, row)
+      const { rates, seconds } = this.#lookAt(report, table)
+      for (let i = 0; i < ROW; i++) now[i] += rates[i]
+      if (seconds > 0) covered.push(seconds)
     }
     this.#now = now
-    for (const [name, row] of now) this.#blend(name, row)
-    for (const name of this.#smooth.keys()) if (!now.has(name)) this.#smooth.delete(name)
+    const usual = covered.sort((a, b) => a - b)[covered.length >>> 1]
+    this.#silent = usual === undefined ? this.#silent + 1 : 0
+    // Nothing newer: what was true is shown for a while.
+    if (usual === undefined && this.#silent <= SILENT_LOOKS && reports.length > 0) return
+    for (const totals of table.all) blend(totals, usual ?? 1)
   }
 
   /** Of everything, over the last second. */
   whole(): Rates {
-    return shown(this.#now.get(WHOLE) ?? nothing)
+    return shown(this.#now)
   }
 
-  /** Of one backend, over the last few seconds. */
-  backend(name: string): Rates {
-    return shown(this.#smooth.get(label("backend", name)) ?? nothing)
-  }
-
-  #ratesOf(report: WorkerReport): ReadonlyMap<string, Row> {
+  #lookAt(report: WorkerReport, table: BackendTable): Look {
     const seen = this.#seen.get(report.index)
     const successor = seen === undefined || seen.pid !== report.pid
     const elapsed = report.uptime - (successor ? 0 : seen.uptime)
     if (!successor && elapsed < SHORTEST_MS) {
-      if (++seen.silent > SILENT_LOOKS) seen.rates = new Map()
-      return seen.rates
+      if (++seen.silent > SILENT_LOOKS) seen.rates = nothing
+      return { rates: seen.rates, seconds: 0 }
     }
-    const counts = countsOf(report)
+    const counts = countsOf(report, table.sumsOf(report.index))
     const { index, pid, uptime } = report
-    const rates =
-      elapsed < SHORTEST_MS
-        ? new Map<string, Row>()
-        : difference(counts, successor ? new Map() : seen.counts, elapsed / 1000)
+    const late = elapsed >= SHORTEST_MS
+    const seconds = late ? elapsed / 1000 : 0
+    const rates = late ? difference(counts, successor ? nothing : seen.counts, seconds) : nothing
     this.#seen.set(index, { pid, uptime, counts, rates, silent: 0 })
-    return rates
-  }
-
-  #blend(name: string, fresh: Row): void {
-    const row = this.#smooth.get(name)
-    if (row === undefined) return void this.#smooth.set(name, fresh.slice())
-    for (let i = 0; i < ROW; i++) row[i] += (fresh[i] - row[i]) * FRESHNESS
+    return { rates, seconds }
   }
 }
 
-const nothing: Row = new Float64Array(ROW)
-
-/** The counters of one worker, by the label of their backend and for the whole. */
-function countsOf({ samples, backends }: WorkerReport): Map<string, Row> {
-  const rows = new Map<string, Row>()
-  const whole = rowOf(rows, WHOLE)
-  const add = (backend: string, place: number, value: number): void => {
-    rowOf(rows, backend)[place] += value
-    whole[place] += value
-  }
-  for (const [backend, code, value] of split(samples, "bunlb_requests_total", "code")) {
-    add(backend, STATUS_CLASS + (Math.trunc(Number(code) / 100) % REUSES), value)
-  }
-  for (const [backend, le, value] of split(
-    samples,
-    "bunlb_request_duration_seconds_bucket",
-    "le",
-  )) {
-    add(backend, BUCKETS + (bucketOf.get(le) ?? DURATION_BOUNDS.length), value)
-  }
-  for (const [backend, result, value] of split(samples, "bunlb_dials_total", "result")) {
-    if (result === "ok") add(backend, DIALS, value)
-  }
-  for (const [backend, value] of Object.entries(samples["bunlb_pool_reuses_total"] ?? {})) {
-    add(backend, REUSES, value)
-  }
-  for (const { name, failures } of backends) add(label("backend", name), FAILURES, failures)
-  whole[FROM_CLIENT] = samples["bunlb_bytes_total"]?.['direction="from_client"'] ?? 0
-  whole[TO_CLIENT] = samples["bunlb_bytes_total"]?.['direction="to_client"'] ?? 0
-  return rows
+/** Of one backend, over the last few seconds. */
+export function ratesOf(totals: BackendTotals | undefined): Rates {
+  return shown(totals?.rates ?? nothing)
 }
 
-/** The samples of a family whose second and last label is `last`: first label, value of the last, value. */
-function* split(
+/** Most backends of many do nothing, and cost nothing. */
+function blend(totals: BackendTotals, seconds: number): void {
+  const { numbers, seen, rates } = totals
+  const busy =
+    numbers[REQUESTS] !== seen[REQUESTS] ||
+    numbers[DIALS] !== seen[DIALS] ||
+    numbers[REUSES] !== seen[REUSES] ||
+    numbers[FAILURES] !== seen[FAILURES]
+  if (!busy && totals.looks === 0) return
+  const share = totals.looks === 0 ? 1 : FRESHNESS
+  let most = 0
+  for (let i = GAUGES; i < WIDTH; i++) {
+    rates[i] += (Math.max(0, numbers[i] - seen[i]) / seconds - rates[i]) * share
+    most = Math.max(most, rates[i])
+  }
+  seen.set(numbers)
+  totals.looks = most < FAINT / ROW ? 0 : totals.looks + 1
+  if (totals.looks === 0) rates.fill(0)
+}
+
+/** The counters of one worker: of its backends, and of what bunlb answered by itself. */
+function countsOf({ samples }: WorkerReport, sums: Row): Row {
+  const counts = new Float64Array(ROW)
+  counts.set(sums)
+  for (const [code, value] of lastLabels(samples, "bunlb_requests_total", "code")) {
+    counts[STATUS_CLASS + (Math.trunc(Number(code) / 100) % CLASSES)] += value
+  }
+  // Samples count all below a bound, columns only what lies between two.
+  let below = 0
+  for (const [le, value] of lastLabels(samples, "bunlb_request_duration_seconds_bucket", "le")) {
+    counts[BUCKETS + (bucketOf.get(le) ?? DURATION_BOUNDS.length)] += value - below
+    below = value
+  }
+  counts[FROM_CLIENT] = samples["bunlb_bytes_total"]?.['direction="from_client"'] ?? 0
+  counts[TO_CLIENT] = samples["bunlb_bytes_total"]?.['direction="to_client"'] ?? 0
+  return counts
+}
+
+/** The samples of a family whose last label is `last`: its value, and the sample's. */
+function* lastLabels(
   samples: Samples,
   family: string,
   last: string,
-): Generator<readonly [string, string, number]> {
+): Generator<readonly [string, number]> {
   const mark = `,${last}="`
   for (const [labels, value] of Object.entries(samples[family] ?? {})) {
     const at = labels.lastIndexOf(mark)
-    if (at !== -1) yield [labels.slice(0, at), labels.slice(at + mark.length, -1), value]
+    if (at !== -1) yield [labels.slice(at + mark.length, -1), value]
   }
 }
 
-function rowOf(rows: Map<string, Row>, name: string): Row {
-  const row = rows.get(name) ?? new Float64Array(ROW)
-  rows.set(name, row)
-  return row
-}
-
-/** A counter that has fallen belongs to another backend of the same name: it counts from zero. */
-function difference(
-  after: ReadonlyMap<string, Row>,
-  before: ReadonlyMap<string, Row>,
-  seconds: number,
-): Map<string, Row> {
-  const rates = new Map<string, Row>()
-  for (const [name, row] of after) {
-    const old = before.get(name) ?? nothing
-    rates.set(
-      name,
-      row.map((value, i) => (value < old[i] ? value : value - old[i]) / seconds),
-    )
-  }
-  return rates
-}
-
-function addTo(rows: Map<string, Row>, name: string, row: Row): void {
-  const sum = rowOf(rows, name)
-  for (let i = 0; i < ROW; i++) sum[i] += row[i]
+/** A counter that has fallen began anew: it counts from zero. */
+function difference(after: Row, before: Row, seconds: number): Row {
+  return after.map((value, i) => (value < before[i] ? value : value - before[i]) / seconds)
 }
 
 function shown(row: Row): Rates {
-  const classes = [...row.slice(STATUS_CLASS + 1, REUSES)]
+  const classes = [...row.slice(STATUS_CLASS + 1, STATUS_CLASS + CLASSES)]
   const sent = row[REUSES] + row[DIALS]
   return {
     requests: round(classes.reduce((sum, each) => sum + each, 0)),
@@ -196,8 +193,8 @@ function shown(row: Row): Rates {
     p99: quantile(row, 0.99),
     reuse: sent < FAINT ? null : Math.round((row[REUSES] / sent) * 1000) / 1000,
     failures: round(row[FAILURES]),
-    received: Math.round(row[FROM_CLIENT]),
-    sent: Math.round(row[TO_CLIENT]),
+    received: Math.round(row[FROM_CLIENT] ?? 0),
+    sent: Math.round(row[TO_CLIENT] ?? 0),
   }
 }
 
@@ -207,18 +204,19 @@ function round(rate: number): number {
 
 /** As Prometheus's histogram_quantile: straight within a bucket, and no more than the last bound. */
 function quantile(row: Row, share: number): number | null {
-  const total = row[ROW - 1]
+  let total = 0
+  for (let i = 0; i < BUCKET_COUNT; i++) total += row[BUCKETS + i]
   if (total < FAINT) return null
   const rank = total * share
   let below = 0
   let low = 0
   for (const [i, bound] of DURATION_BOUNDS.entries()) {
-    const upTo = row[BUCKETS + i]
-    if (upTo >= rank) {
-      const within = upTo > below ? (rank - below) / (upTo - below) : 1
+    const own = row[BUCKETS + i]
+    if (below + own >= rank) {
+      const within = own > 0 ? (rank - below) / own : 1
       return Math.round((low + (bound - low) * within) * 1000) / 1000
     }
-    below = upTo
+    below += own
     low = bound
   }
   return low

@@ -9,35 +9,25 @@
 import type { Settings } from "../config/settings.ts"
 import { closeListeners, closeQueue, openQueue } from "../net/listeners.ts"
 import type { Clock } from "../observe/clock.ts"
+import type { SeriesChunk } from "../observe/backend-series.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
+import { explainDeath, type Death } from "./death.ts"
 import type { FleetLimits } from "./limits.ts"
 import type { Ending, Link, OpenLink } from "./link.ts"
 import type { FromWorker, LogMethod, ToWorker } from "./protocol.ts"
+import { Questions } from "./questions.ts"
 import { RestartPolicy } from "./restart-policy.ts"
 import { ToldAuthorities } from "./told-authorities.ts"
 
 export type SlotState = "starting" | "serving" | "resting" | "draining" | "gone"
-export type DeathReason = "exited" | "killed" | "hung" | "failed"
-
-export interface Death {
-  readonly reason: DeathReason
-  /** `was killed by SIGKILL`, for the log. */
-  readonly story: string
-  readonly pid: number
-  readonly livedMs: number
-  readonly cpuSeconds: number
-  /** True when the fleet had asked for it, or when `start` tells of it. */
-  readonly expected: boolean
-  /** What it last said of itself, or null when it never served. */
-  readonly report: WorkerReport | null
-  /** Milliseconds until the next one starts; null when none will. */
-  readonly restartInMs: number | null
-}
 
 export interface SlotEvents {
   died(slot: Slot, death: Death): void
   health(slot: Slot, change: HealthChange): void
+  /** A piece of what the worker tells of its backends; `reported` follows when it has told all. */
+  series(slot: Slot, chunk: SeriesChunk): void
+  reported(slot: Slot): void
   log(slot: Slot, level: LogMethod, line: string): void
 }
 
@@ -83,8 +73,8 @@ export class Slot {
   #report: WorkerReport | null = null
   #restart: Timer | null = null
   #deadline: Timer | null = null
-  #question = 0
-  readonly #waiting = new Map<number, (fault: string | null) => void>()
+  readonly #questions = new Questions()
+  #refreshing = false
   /** What the next worker is told, and the present one when it has said hello. */
   #settings: Settings
   #told = false
@@ -156,6 +146,13 @@ export class Slot {
     await this.#ask((question) => ({ type: "report", question }), this.#options.limits.reportMs)
   }
 
+  /** As `refresh`, unless the worker has yet to answer the last one. */
+  keepFresh(): void {
+    if (this.#refreshing) return
+    this.#refreshing = true
+    void this.refresh().finally(() => (this.#refreshing = false))
+  }
+
   /** Whether the worker answers within `limitMs`. Costs it some 15 us. */
   async answers(limitMs: number): Promise<boolean> {
     if (!this.live) return false
@@ -180,18 +177,9 @@ export class Slot {
     return await this.#ask((question) => ({ ...message, question }), applyMs)
   }
 
-  /** The fault in the worker's answer, or null when there is none; late is no answer. */
   async #ask(message: (question: number) => ToWorker, limitMs: number): Promise<string | null> {
     if (this.#link === null) return null
-    const question = ++this.#question
-    const { promise, resolve } = Promise.withResolvers<string | null>()
-    this.#waiting.set(question, resolve)
-    const late = setTimeout(() => resolve(`no answer within ${limitMs / 1000} s`), limitMs)
-    this.#link.send(message(question))
-    const fault = await promise
-    clearTimeout(late)
-    this.#waiting.delete(question)
-    return fault
+    return await this.#questions.ask((question) => this.#link?.send(message(question)), limitMs)
   }
 
   /** Kills a worker that has been silent for too long. Called on every tick of the fleet. */
@@ -290,15 +278,24 @@ export class Slot {
         this.#failure = new BunlbError(message.code, message.message)
         this.#link?.send({ type: "stop" })
         break
+      case "heartbeat":
+        if (this.#report !== null) {
+          const { clients, inFlight } = message
+          this.#report = { ...this.#report, clients, inFlight }
+        }
+        break
+      case "series":
+        events.series(this, message.chunk)
+        break
       case "report":
-        this.#report = message.report
-        if (message.answers !== null) this.#waiting.get(message.answers)?.(null)
+        this.#take(message.report)
+        for (const question of message.answers) this.#questions.answer(question, null)
         break
       case "pong":
-        this.#waiting.get(message.answers)?.(null)
+        this.#questions.answer(message.answers, null)
         break
       case "applied":
-        this.#waiting.get(message.answers)?.(message.fault)
+        this.#questions.answer(message.answers, message.fault)
         break
       case "health":
         events.health(this, message.change)
@@ -307,7 +304,7 @@ export class Slot {
         events.log(this, message.level, message.line)
         break
       case "drained":
-        this.#report = message.report
+        this.#take(message.report)
         this.#cut += message.cut
         this.#dismissed = true
         this.#link?.send({ type: "stop" })
@@ -315,8 +312,14 @@ export class Slot {
     }
   }
 
+  #take(report: WorkerReport): void {
+    this.#report = report
+    this.#options.events.reported(this)
+  }
+
   #serve(): void {
     this.#state = "serving"
+    this.keepFresh()
     // Bun has just set the backlog of the descriptor back to its own.
     if (!this.#hold) openQueue(this.#listenFd)
     this.#firstReady.resolve()
@@ -328,14 +331,14 @@ export class Slot {
     const livedMs = clock.now() - this.#startedAt
     const leaving = this.#state === "draining"
     const first = this.#state === "starting" && this.#restarts === 0
-    const { reason, story } = this.#explain(ending)
+    const { reason, story } = explainDeath(ending, this.#failure, this.#silentMs)
     const restartInMs = leaving || first ? null : this.#policy.delayAfter(livedMs)
     const pid = this.#link?.pid ?? 0
     const report = this.#report
     this.#link = null
     this.#report = null
     this.#told = false
-    for (const answered of this.#waiting.values()) answered(null)
+    this.#questions.end()
     // For a pause that clients would feel, the others take over this one's share of the connections.
     if (restartInMs !== null && restartInMs > 0 && !this.#shared) closeQueue(this.#listenFd)
     events.died(this, {
@@ -352,18 +355,6 @@ export class Slot {
     const message = `worker ${index} ${story} before it could serve`
     this.#firstReady.reject(this.#failure ?? new BunlbError("BUNLB_E_RUNTIME", message))
     this.#leave()
-  }
-
-  #explain(ending: Ending): { reason: DeathReason; story: string } {
-    if (this.#failure !== null) {
-      return { reason: "failed", story: `failed (${this.#failure.message})` }
-    }
-    if (this.#silentMs !== null) {
-      const silence = `${this.#silentMs / 1000} s`
-      return { reason: "hung", story: `hung, silent for ${silence}, and was killed` }
-    }
-    if (ending.signal !== null) return { reason: "killed", story: `was killed by ${ending.signal}` }
-    return { reason: "exited", story: `exited with code ${ending.code}` }
   }
 
   #rest(delayMs: number): void {
@@ -384,10 +375,4 @@ export class Slot {
     this.#state = "gone"
     this.#gone.resolve()
   }
-}
-
-/** How the line on a death ends. */
-export function restartStory(restartInMs: number | null): string {
-  if (restartInMs === null) return ""
-  return restartInMs === 0 ? "; starting it again" : `; starting it again in ${restartInMs} ms`
 }

@@ -5,7 +5,10 @@
 import { isPrivateAdmin } from "../config/admin-address.ts"
 import type { Duty, Mode, Settings, SocketKind } from "../config/settings.ts"
 import { canBeDirect } from "../net/poller.ts"
-import type { BackendReport, WorkerReport } from "../observe/snapshot.ts"
+import type { BackendFacts } from "../observe/backend-series.ts"
+import { ACTIVE, FAILURES, IDLE, REQUESTS, TUNNELS } from "../observe/backend-series.ts"
+import type { BackendTable, BackendTotals, View } from "./backend-table.ts"
+import type { Slices } from "./slices.ts"
 import type { Slot } from "./slot.ts"
 import type { Discovered } from "./discovery.ts"
 
@@ -75,108 +78,121 @@ export interface FleetStatus {
   readonly discovered?: readonly Discovered[]
 }
 
-/** What a backend is by its settings, and what dead workers counted for it. */
-export interface BackendPast {
+/** What a backend is by its settings. */
+export interface BackendPlan {
   readonly name: string
   readonly tls: boolean
   readonly weight: number
   readonly backup: boolean
-  readonly requests: number
-  readonly failures: number
   readonly duty?: Duty
   /** The duty is by hand and not by the configuration. */
   readonly byHand?: boolean
   readonly of?: string
 }
 
+export function planOf(backend: Settings["backends"][number], byHand: boolean): BackendPlan {
+  const { name, tls, weight, backup, duty, member } = backend
+  return {
+    ...{ name, tls, weight, backup, byHand },
+    ...(duty === undefined ? {} : { duty }),
+    ...(member === undefined ? {} : { of: member.of }),
+  }
+}
+
 /** Those of the settings, and those that have left and still have something under way. */
-export function backendRows(
-  backends: Settings["backends"],
-  past: (backend: Settings["backends"][number]) => BackendPast,
-  workers: readonly WorkerReport[],
-  /** Reports of workers that only end what they have under way. */
-  leaving: readonly WorkerReport[] = [],
-): BackendStatus[] {
-  const rows = backends.map((each) => withLeaving(mergeBackend(past(each), workers), leaving))
-  const known = new Set(backends.map(({ name }) => name))
-  for (const left of workers.flatMap((worker) => worker.backends)) {
-    if (known.has(left.name)) continue
-    known.add(left.name)
-    const { name, tls, weight, backup } = left
-    const row = mergeBackend({ name, tls, weight, backup, requests: 0, failures: 0 }, workers)
+export async function backendRows(
+  plans: readonly BackendPlan[],
+  table: BackendTable,
+  /** Those whose opinion counts: the others only end what they have under way. */
+  workers: ReadonlySet<number>,
+  slices: Slices,
+): Promise<BackendStatus[]> {
+  const rows: BackendStatus[] = []
+  for (const plan of plans) {
+    rows.push(mergeBackend(plan, table.get(plan.name), workers))
+    if (slices.isOver) await slices.rest()
+  }
+  const known = new Set(plans.map(({ name }) => name))
+  for (const totals of table.all) {
+    if (known.has(totals.name)) continue
+    const left = totals.views.find(({ worker }) => workers.has(worker))
+    if (left === undefined) continue
+    const { name, tls, weight, backup } = left.facts
+    const row = mergeBackend({ name, tls, weight, backup }, totals, workers)
     rows.push({ ...row, state: "draining", reason: "removed" })
   }
   return rows
 }
 
 /** One backend as all living workers see it; nobody's view is a view of "down". */
-export function mergeBackend(past: BackendPast, workers: readonly WorkerReport[]): BackendStatus {
-  const views = workers
-    .flatMap((worker) => worker.backends)
-    .filter((backend) => backend.name === past.name)
-  const healthyWorkers = views.filter((view) => view.healthy).length
+export function mergeBackend(
+  plan: BackendPlan,
+  totals: BackendTotals | undefined,
+  workers: ReadonlySet<number>,
+): BackendStatus {
+  const views = viewsOf(totals, workers)
+  const healthyWorkers = countHealthy(views)
   const told = lastTold(views, healthyWorkers === views.length)
+  const number = (column: number): number => totals?.numbers[column] ?? 0
   return {
-    name: past.name,
-    tls: past.tls,
-    weight: past.weight,
-    backup: past.backup,
-    state: stateOf(past, views, healthyWorkers),
+    name: plan.name,
+    tls: plan.tls,
+    weight: plan.weight,
+    backup: plan.backup,
+    state: stateOf(plan, views, healthyWorkers),
     healthyWorkers,
     workers: views.length,
     since: told?.since ?? null,
-    reason: views.length === 0 ? "no worker serves" : (reasonOfDuty(past) ?? told?.reason ?? ""),
-    active: sum(views, (view) => view.active),
-    idle: sum(views, (view) => view.idle),
-    requests: past.requests + sum(views, (view) => view.requests),
-    failures: past.failures + sum(views, (view) => view.failures),
-    addresses: [...new Set(views.flatMap((view) => view.addresses))],
-    ...(past.of === undefined ? {} : { of: past.of }),
+    reason: views.length === 0 ? "no worker serves" : (reasonOfDuty(plan) ?? told?.reason ?? ""),
+    active: number(ACTIVE) + number(TUNNELS),
+    idle: number(IDLE),
+    requests: number(REQUESTS),
+    failures: number(FAILURES),
+    addresses: [...new Set(views.flatMap(({ facts }) => facts.addresses))],
+    ...(plan.of === undefined ? {} : { of: plan.of }),
   }
 }
 
-/** What is counted and what is under way counts, what it thinks of the backend does not. */
-function withLeaving(row: BackendStatus, leaving: readonly WorkerReport[]): BackendStatus {
-  const views = leaving.flatMap(({ backends }) => backends.filter(({ name }) => name === row.name))
-  return {
-    ...row,
-    active: row.active + sum(views, (view) => view.active),
-    idle: row.idle + sum(views, (view) => view.idle),
-    requests: row.requests + sum(views, (view) => view.requests),
-    failures: row.failures + sum(views, (view) => view.failures),
-  }
+export function viewsOf(
+  totals: BackendTotals | undefined,
+  workers: ReadonlySet<number>,
+): readonly View[] {
+  return totals?.views.filter(({ worker }) => workers.has(worker)) ?? []
+}
+
+export function countHealthy(views: readonly View[]): number {
+  return views.reduce((count, { facts }) => count + (facts.healthy ? 1 : 0), 0)
 }
 
 /** The reason of a draining backend that is not yet without clients. */
 export const LINGERING = "by hand; clients with its cookie still come"
 
-function reasonOfDuty({ duty, byHand }: BackendPast): string | null {
+function reasonOfDuty({ duty, byHand }: BackendPlan): string | null {
   if (duty === "linger") return LINGERING
   if (duty === undefined) return null
   return byHand === false ? "by the configuration" : "by hand"
 }
 
 export function stateOf(
-  { duty }: Pick<BackendPast, "duty">,
-  views: readonly BackendReport[],
+  { duty }: Pick<BackendPlan, "duty">,
+  views: readonly View[],
   healthyWorkers: number,
 ): BackendState {
   if (duty === "off") return "disabled"
   if (duty !== undefined) return "draining"
-  if (views.some((view) => view.draining)) return "draining"
+  if (views.some(({ facts }) => facts.draining)) return "draining"
   if (healthyWorkers === 0) return "down"
   return healthyWorkers === views.length ? "up" : "degraded"
 }
 
 /** The latest change among those who find it as it is told: who sees trouble explains trouble. */
-function lastTold(views: readonly BackendReport[], allHealthy: boolean): BackendReport | undefined {
-  return views
-    .filter((view) => view.healthy === allHealthy && view.reason !== "")
-    .sort((a, b) => b.since - a.since)[0]
-}
-
-function sum(views: readonly BackendReport[], figure: (view: BackendReport) => number): number {
-  return views.reduce((total, view) => total + figure(view), 0)
+function lastTold(views: readonly View[], allHealthy: boolean): BackendFacts | null {
+  let last: BackendFacts | null = null
+  for (const { facts } of views) {
+    if (facts.healthy !== allHealthy || facts.reason === "") continue
+    if (last === null || facts.since > last.since) last = facts
+  }
+  return last
 }
 
 /** Direct only where they are wanted and possible. */

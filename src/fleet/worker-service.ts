@@ -1,10 +1,12 @@
 /**
  * The worker's end of the protocol: obeys the master and says each second that it lives. The heartbeat comes from
- * a timer of the event loop that serves requests, so that a loop that hangs misses it. Knows no transport: the
- * same service runs behind IPC and, in single-process mode, behind a function call.
+ * a timer of the event loop that serves requests, so that a loop that hangs misses it. Figures are sent when the master
+ * asks, in pieces, between which requests are served. Knows no transport: the same service runs behind IPC and, in
+ * single-process mode, behind a function call.
  */
 import type { Settings } from "../config/settings.ts"
 import { takeAuthorities } from "../net/authorities.ts"
+import type { SeriesChunk } from "../observe/backend-series.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
@@ -26,6 +28,9 @@ export class WorkerService {
   #worker: Worker | null = null
   #heartbeat: Timer | null = null
   #log: ForwardingLog | null = null
+  /** Questions for a report that have not been answered yet. */
+  #asked: number[] = []
+  #telling = false
   /** Resolves when all that was asked of the worker so far has been done: one thing after the other. */
   #done: Promise<void> = Promise.resolve()
 
@@ -50,7 +55,8 @@ export class WorkerService {
         void this.#done.then(() => this.#worker?.accept())
         break
       case "report":
-        this.#report(message.question)
+        this.#asked.push(message.question)
+        if (!this.#telling) void this.#answer()
         break
       case "ping":
         this.#options.send({ type: "pong", answers: message.question })
@@ -87,8 +93,7 @@ export class WorkerService {
       return
     }
     send({ type: "ready", port: this.#worker.port })
-    this.#heartbeat = setInterval(() => this.#report(null), heartbeatMs)
-    this.#report(null)
+    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)
   }
 
   async #apply(settings: Settings, answers: number): Promise<void> {
@@ -103,15 +108,39 @@ export class WorkerService {
     this.#options.send({ type: "applied", answers, fault })
   }
 
-  #report(answers: number | null): void {
+  #beat(): void {
     if (this.#worker === null) return
-    this.#options.send({ type: "report", answers, report: this.#worker.report() })
+    const { clients, inFlight } = this.#worker.report()
+    this.#options.send({ type: "heartbeat", clients, inFlight })
+  }
+
+  /** Who asks while the backends are being told gets a report of its own: what was told first is old by then. */
+  async #answer(): Promise<void> {
+    const worker = this.#worker
+    if (worker === null) return
+    this.#telling = true
+    while (this.#asked.length > 0) {
+      const answers = this.#asked
+      this.#asked = []
+      await this.#tellBackends(worker)
+      this.#options.send({ type: "report", answers, report: worker.report() })
+    }
+    this.#telling = false
+  }
+
+  async #tellBackends({ backends }: Worker): Promise<void> {
+    backends.begin()
+    for (let chunk = backends.next(); chunk !== null; chunk = backends.next()) {
+      if (!isEmpty(chunk)) this.#options.send({ type: "series", chunk })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   async #drain(limitMs: number, succeeded: boolean): Promise<void> {
     const worker = this.#worker
     if (worker === null) return
     const cut = await worker.drain(limitMs, succeeded)
+    await this.#tellBackends(worker)
     this.#options.send({ type: "drained", cut, report: worker.report() })
   }
 
@@ -141,4 +170,8 @@ interface ForwardingLog extends Log {
 
 function isDebugging({ logLevel }: Settings): boolean {
   return logLevel === "debug"
+}
+
+function isEmpty({ cells, facts, gone }: SeriesChunk): boolean {
+  return cells.length === 0 && facts.length === 0 && gone.length === 0
 }

@@ -280,15 +280,3 @@ export const families: readonly Family[] = [
     labels: ["process"],
   },
 ]
-
-/** Samples that only ever grow: of counters, and the parts of histograms. */
-const counted = new Set(
-  families.flatMap(({ name, kind }) => {
-    if (kind === "histogram") return ["bucket", "sum", "count"].map((part) => `${name}_${part}`)
-    return kind === "counter" ? [name] : []
-  }),
-)
-
-export function isCounted(sample: string): boolean {
-  return counted.has(sample)
-}

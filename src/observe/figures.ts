@@ -1,18 +1,31 @@
 /**
  * The figures of one worker: plain numbers that the data path adds to, turned into samples when someone asks.
  */
+import {
+  ACTIVE,
+  BUCKETS,
+  DIALING,
+  DIALS,
+  DURATION_SUM,
+  FAILED_DIALS,
+  FIRST_STATUS,
+  REQUESTS,
+  REUSES,
+  STATUSES,
+  TUNNELS,
+} from "./backend-series.ts"
 import { Histogram } from "./histogram.ts"
 import type { Samples } from "./snapshot.ts"
 
-const FIRST_STATUS = 100
-const STATUSES = 900
-
 /** What happened to requests at one backend, or (without a backend) to those that bunlb answered itself. */
 export class BackendFigures {
-  readonly #codes = new Float64Array(STATUSES)
+  readonly #counts = new Float64Array(STATUSES)
   readonly #durations = new Histogram()
+  /** The status codes that have been sent so far. */
+  readonly codes: number[] = []
   requests = 0
   active = 0
+  tunnels = 0
   dialing = 0
   reuses = 0
   dials = 0
@@ -21,26 +34,35 @@ export class BackendFigures {
   /** A response of `status` has been sent, `duration` milliseconds after its request was read. */
   answered(status: number, duration: number): void {
     this.requests++
-    this.#codes[status - FIRST_STATUS]++
+    if (++this.#counts[status - FIRST_STATUS] === 1) this.codes.push(status)
     this.#durations.observe(duration)
   }
 
-  collect(samples: Samples, name: string, idle: number): void {
-    const backend = `backend="${name}"`
-    for (let i = 0; i < STATUSES; i++) {
-      if (this.#codes[i] === 0) continue
-      set(samples, "bunlb_requests_total", `${backend},code="${i + FIRST_STATUS}"`, this.#codes[i])
+  /** Responses of `status`. */
+  count(status: number): number {
+    return this.#counts[status - FIRST_STATUS]
+  }
+
+  /** Writes what it knows into the row of a backend: see backend-series.ts. */
+  copyTo(row: Float64Array): void {
+    row[ACTIVE] = this.active
+    row[DIALING] = this.dialing
+    row[TUNNELS] = this.tunnels
+    row[REUSES] = this.reuses
+    row[DIALS] = this.dials
+    row[FAILED_DIALS] = this.failedDials
+    row[REQUESTS] = this.requests
+    this.#durations.copyTo(row, DURATION_SUM, BUCKETS)
+  }
+
+  /** The answers alone, as samples without a backend. */
+  collect(samples: Samples): void {
+    const none = 'backend=""'
+    for (const status of this.codes) {
+      set(samples, "bunlb_requests_total", `${none},code="${status}"`, this.count(status))
     }
-    if (this.requests > 0) {
-      this.#durations.collect(samples, "bunlb_request_duration_seconds", backend)
-    }
-    if (name === "") return
-    set(samples, "bunlb_backend_connections", `${backend},state="active"`, this.active)
-    set(samples, "bunlb_backend_connections", `${backend},state="idle"`, idle)
-    set(samples, "bunlb_backend_connections", `${backend},state="dialing"`, this.dialing)
-    set(samples, "bunlb_pool_reuses_total", backend, this.reuses)
-    set(samples, "bunlb_dials_total", `${backend},result="failed"`, this.failedDials)
-    set(samples, "bunlb_dials_total", `${backend},result="ok"`, this.dials)
+    if (this.requests === 0) return
+    this.#durations.collect(samples, "bunlb_request_duration_seconds", none)
   }
 }
 
@@ -78,7 +100,7 @@ export class Figures {
   }
 
   collect(samples: Samples): void {
-    this.own.collect(samples, "", 0)
+    this.own.collect(samples)
     for (let i = 0; i < this.#reasons.length; i++) {
       if (this.#rejected[i] === 0) continue
       set(
@@ -110,6 +132,6 @@ export class Figures {
 }
 
 /** Puts one sample into its family. */
-export function set(samples: Samples, family: string, labels: string, value: number): void {
+function set(samples: Samples, family: string, labels: string, value: number): void {
   ;(samples[family] ??= {})[labels] = value
 }

@@ -21,6 +21,12 @@ export class Histogram {
     this.#sum += duration
   }
 
+  /** Writes the sum, in milliseconds, and the count of each bucket into `row`. */
+  copyTo(row: Float64Array, sum: number, buckets: number): void {
+    row[sum] = this.#sum
+    row.set(this.#counts, buckets)
+  }
+
   /** Adds this histogram to `samples` as the family `name`, in seconds, with `labels` in front of `le`. */
   collect(samples: Samples, name: string, labels: string): void {
     const buckets = (samples[`${name}_bucket`] ??= {})

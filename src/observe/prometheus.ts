@@ -13,13 +13,20 @@ export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8
 export function expose(families: readonly Family[], samples: Samples): string {
   const lines: string[] = []
   for (const family of families) {
-    const series =
-      family.kind === "histogram" ? histogram(family.name, samples) : plain(family.name, samples)
-    if (series.length === 0) continue
-    lines.push(`# HELP ${family.name} ${escapeHelp(family.help)}`)
-    lines.push(`# TYPE ${family.name} ${family.kind}`, ...series)
+    const series = seriesOf(family, samples)
+    if (series.length > 0) lines.push(...headOf(family), ...series)
   }
   return lines.length === 0 ? "" : `${lines.join("\n")}\n`
+}
+
+/** The two lines that announce a family. */
+export function headOf({ name, kind, help }: Family): readonly string[] {
+  return [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${kind}`]
+}
+
+/** The lines of a family's samples, in order. */
+export function seriesOf({ name, kind }: Family, samples: Samples): string[] {
+  return kind === "histogram" ? histogram(name, samples) : plain(name, samples)
 }
 
 /** `name="value"` as a label set has it; whatever the value holds, it stays one label on one line. */
@@ -31,7 +38,7 @@ export function label(name: string, value: string): string {
 function plain(name: string, samples: Samples): string[] {
   return Object.entries(samples[name] ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([labels, value]) => line(name, labels, value))
+    .map(([labels, value]) => seriesLine(name, labels, value))
 }
 
 /** The buckets of one label set, counted up to each bound. */
@@ -70,14 +77,16 @@ function oneHistogram(
     bounds.find(({ le }) => le === "+Inf")?.value ?? samples[`${name}_count`]?.[labels] ?? largest
   const comma = labels === "" ? "" : ","
   return [
-    ...finite.map(({ le, value }) => line(`${name}_bucket`, `${labels}${comma}le="${le}"`, value)),
-    line(`${name}_bucket`, `${labels}${comma}le="+Inf"`, count),
-    line(`${name}_sum`, labels, samples[`${name}_sum`]?.[labels] ?? 0),
-    line(`${name}_count`, labels, count),
+    ...finite.map(({ le, value }) =>
+      seriesLine(`${name}_bucket`, `${labels}${comma}le="${le}"`, value),
+    ),
+    seriesLine(`${name}_bucket`, `${labels}${comma}le="+Inf"`, count),
+    seriesLine(`${name}_sum`, labels, samples[`${name}_sum`]?.[labels] ?? 0),
+    seriesLine(`${name}_count`, labels, count),
   ]
 }
 
-function line(name: string, labels: string, value: number): string {
+export function seriesLine(name: string, labels: string, value: number): string {
   return labels === "" ? `${name} ${number(value)}` : `${name}{${labels}} ${number(value)}`
 }
 

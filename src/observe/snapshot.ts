@@ -1,6 +1,6 @@
 /**
- * What one worker says of itself. Plain data that crosses the process boundary as JSON; the fleet adds the
- * samples of all workers up and shows the sum, never one worker's view.
+ * What one worker says of itself. Plain data that crosses the process boundary; the fleet adds the samples of all
+ * workers up and shows the sum, never one worker's view.
  */
 
 /**
@@ -10,27 +10,7 @@
  */
 export type Samples = Record<string, Record<string, number>>
 
-export interface BackendReport {
-  readonly name: string
-  readonly tls: boolean
-  readonly weight: number
-  readonly backup: boolean
-  readonly healthy: boolean
-  readonly draining: boolean
-  /** Wall clock of the last change of health, milliseconds since 1970. */
-  readonly since: number
-  /** Why it is as it is: "3 failures, last: connect refused"; empty when it never changed. */
-  readonly reason: string
-  /** Requests in flight, and tunnels. */
-  readonly active: number
-  /** Connections waiting in the pool. */
-  readonly idle: number
-  readonly requests: number
-  readonly failures: number
-  /** Addresses that the name stands for now. */
-  readonly addresses: readonly string[]
-}
-
+/** What is said of a worker as a whole; its size does not depend on the number of backends. */
 export interface WorkerReport {
   readonly index: number
   readonly pid: number
@@ -39,7 +19,7 @@ export interface WorkerReport {
   readonly clients: number
   readonly inFlight: number
   readonly draining: boolean
-  readonly backends: readonly BackendReport[]
+  /** All figures but those of backends, which backend-series.ts carries. */
   readonly samples: Samples
 }
 

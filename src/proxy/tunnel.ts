@@ -43,6 +43,7 @@ export class Tunnel {
   start(bytes: Buffer, _headStart: number, headEnd: number): void {
     const { figures, response, scratch, deadlines } = this.#gateway
     figures.tunnels++
+    this.#backend.upstream.figures.tunnels++
     this.#backend.exchange = null
     this.#backend.tunnel = this
     this.#backend.deadlineAt = Infinity
@@ -127,6 +128,7 @@ export class Tunnel {
   #leave(): void {
     this.#open = false
     this.#gateway.figures.tunnels--
+    this.#backend.upstream.figures.tunnels--
     this.#client.record?.finish()
   }
 

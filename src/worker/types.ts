@@ -1,6 +1,7 @@
 /** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
 import type { Settings } from "../config/settings.ts"
 import type { Log } from "../observe/log.ts"
+import type { SeriesChunk } from "../observe/backend-series.ts"
 import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
 
 export interface WorkerOptions {
@@ -22,7 +23,15 @@ export interface WorkerOptions {
 export interface Worker {
   /** The port that is really bound, for settings with port 0. */
   readonly port: number
+  /** The same few figures however many backends there are. */
   report(): WorkerReport
+  /** The figures of the backends, a piece at a time. */
+  readonly backends: {
+    /** Begins a pass over all backends. */
+    begin(): void
+    /** What has changed, as far as `budgetMs` suffices; null when the pass is over. */
+    next(budgetMs?: number): SeriesChunk | null
+  }
   /** Ends the `hold`; does nothing when there is none. */
   accept(): void
   /**

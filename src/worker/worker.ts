@@ -20,18 +20,17 @@ import { Resolver } from "../net/resolver.ts"
 import type { TcpSocket } from "../net/socket.ts"
 import { EventClock, processClock } from "../observe/clock.ts"
 import { Figures } from "../observe/figures.ts"
-import type { WorkerReport } from "../observe/snapshot.ts"
+import type { Samples, WorkerReport } from "../observe/snapshot.ts"
 import { ClientConnection } from "../proxy/client-connection.ts"
 import { Gateway } from "../proxy/gateway.ts"
 import { type Upstream, hostOf } from "../proxy/upstream.ts"
 import { AccessLogging } from "./access-logging.ts"
+import { BackendReports } from "./backend-reports.ts"
 import { Crowds } from "./crowds.ts"
 import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
 import { noProbes, readmissions } from "./readmission.ts"
-import { PastBackends } from "./past-backends.ts"
-import { bury, reportOf } from "./report.ts"
 import type { StartWorker, Worker, WorkerOptions } from "./types.ts"
 
 /**
@@ -59,7 +58,7 @@ class Balancer implements Worker {
   readonly #prober: Prober
   readonly #acceptor: Acceptor<ClientConnection>
   readonly #membership: Membership
-  readonly #past = new PastBackends()
+  readonly backends: BackendReports
   readonly #crowds = new Crowds()
   readonly #clock = new EventClock()
   readonly #slowStart = new SlowStart(this.#clock, Math.random)
@@ -91,10 +90,16 @@ class Balancer implements Worker {
         prober: this.#prober,
         random,
         onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
-        onDone: (upstream) => this.#bury(upstream),
+        onDone: (upstream) => this.backends.end(upstream),
       },
       strategy,
     )
+    this.backends = new BackendReports({
+      gateway: this.#gateway,
+      membership: this.#membership,
+      prober: this.#prober,
+      resolver: this.#resolver,
+    })
     this.port = settings.port
     this.#acceptor = new Acceptor(this.#listenFd(), (socket, address) =>
       this.#accept(socket, address),
@@ -259,16 +264,18 @@ class Balancer implements Worker {
   }
 
   report(): WorkerReport {
-    const uptime = processClock.now() - this.#began
-    const { index } = this.#options
-    this.#gateway.figures.accessLogDropped = this.#access.dropped
-    const [gateway, membership] = [this.#gateway, this.#membership]
-    return reportOf(index, uptime, gateway, membership, this.#prober, this.#resolver, this.#past)
-  }
-
-  #bury(upstream: Upstream): void {
-    const isThere = (name: string): boolean => this.#membership.has(name)
-    bury(upstream, this.#gateway, this.#prober, this.#past, isThere)
+    const gateway = this.#gateway
+    const samples: Samples = {}
+    gateway.figures.accessLogDropped = this.#access.dropped
+    gateway.figures.collect(samples)
+    return {
+      ...{ index: this.#options.index, pid: process.pid },
+      uptime: processClock.now() - this.#began,
+      clients: gateway.clients.size,
+      inFlight: this.backends.inFlight,
+      draining: gateway.draining,
+      samples,
+    }
   }
 
   async drain(limitMs: number, succeeded = false): Promise<number> {

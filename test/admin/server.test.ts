@@ -21,9 +21,9 @@ const source: AdminSource = {
   health: () => ({ ok: true, reason: "ok" }),
   ready: () => ({ ok: true, reason: "ok" }),
   pulse: async () => ({ ok: true, reason: "ok" }),
-  metrics: async () => "bunlb_workers 2\n",
+  metrics: async () => ["bunlb_work", "ers 2\n"].map((text) => new TextEncoder().encode(text)),
   status: async () => status,
-  live: () => live,
+  live: async () => live,
   past: () => ({ moments: [live.moment], journal: [] }),
 }
 

@@ -53,9 +53,9 @@ export function sourceOf(picture: Picture): AdminSource {
     health: () => ({ ok: true, reason: "ok" }),
     ready: () => ({ ok: true, reason: "ok" }),
     pulse: async () => ({ ok: true, reason: "ok" }),
-    metrics: async () => "",
+    metrics: async () => [],
     status: async () => status(),
-    live: () => ({
+    live: async () => ({
       at: Date.now(),
       status: status(),
       whole: rates(2_841, { classes: [0, 2_720, 61, 48, 12] }),

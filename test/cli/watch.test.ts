@@ -30,8 +30,8 @@ function texts(lines: readonly Line[]): string[] {
   return lines.map(({ text }) => text)
 }
 
-test("a page: the whole, backends, workers; trouble stands out", () => {
-  const { at, ...live } = sourceOf(picture()).live()
+test("a page: the whole, backends, workers; trouble stands out", async () => {
+  const { at, ...live } = await sourceOf(picture()).live()
   const lines = livePage({ ...live, at: new Date(2030, 0, 1, 13, 14, 15).getTime() }, "")
   const [title, whole, , head, first, second, , workers] = texts(lines)
   expect(at).toBeGreaterThan(0)
@@ -147,10 +147,15 @@ test("a bunlb that does not answer is said and waited for; anything else is a fa
     if (asked === 4) press("q")
     return source.live()
   }
-  await watch(source.live(), ask, screen, 1)
+  await watch(await source.live(), ask, screen, 1)
   const faulty = written.map((frame) => frame.includes("admin does not answer"))
   expect(faulty.slice(0, 5)).toEqual([false, false, false, true, false])
-  const broken = watch(source.live(), () => Promise.reject(new TypeError("bug")), held().screen, 1)
+  const broken = watch(
+    await source.live(),
+    () => Promise.reject(new TypeError("bug")),
+    held().screen,
+    1,
+  )
   expect(broken).rejects.toThrow("bug")
 })
 

@@ -3,8 +3,10 @@
  * itself, tells its pid, and misbehaves on demand: /hang, /exit, /sick, /well, /slow.
  */
 import { BunlbError } from "../../src/observe/errors.ts"
+import type { Settings } from "../../src/config/settings.ts"
+import { REQUESTS, type SeriesChunk } from "../../src/observe/backend-series.ts"
 import type { WorkerReport } from "../../src/observe/snapshot.ts"
-import type { StartWorker, WorkerOptions } from "../../src/worker/types.ts"
+import type { StartWorker, Worker, WorkerOptions } from "../../src/worker/types.ts"
 
 const SLOW_MS = 300
 
@@ -50,6 +52,7 @@ export const startStandIn: StartWorker = async (options) => {
   }
   return {
     port: listener.port,
+    backends: backendsOf(options.settings, () => requests),
     report: () => report(options, { requests, clients: open.size, draining, startedAt }),
     apply: async () => {},
     accept: () => {},
@@ -84,11 +87,33 @@ interface State {
   readonly startedAt: number
 }
 
-function report({ index, settings }: WorkerOptions, state: State): WorkerReport {
-  const backends = settings.backends.map(({ name, tls, weight, backup }) => ({
-    ...{ name, tls, weight, backup, healthy: true, draining: false, since: 0, reason: "" },
-    ...{ active: 0, idle: 0, requests: state.requests, failures: 0, addresses: ["127.0.0.1"] },
+/** One row for each backend, all with the same requests. */
+function backendsOf({ backends }: Settings, requests: () => number): Worker["backends"] {
+  let told = -1
+  let chunk: SeriesChunk | null = null
+  const facts = backends.map(({ name, tls, weight, backup }, row) => ({
+    ...{ row, name, tls, weight, backup, healthy: true, draining: false, since: 0, reason: "" },
+    addresses: ["127.0.0.1"],
   }))
+  return {
+    begin: () => {
+      const more = requests() - Math.max(0, told)
+      const cells = facts.flatMap(({ row }) => [row, REQUESTS, more, row, 200, more])
+      chunk = {
+        ...{ reasons: [], facts: told < 0 ? facts : [], cells: new Float64Array(cells) },
+        gone: [],
+      }
+      told = requests()
+    },
+    next: () => {
+      const next = chunk
+      chunk = null
+      return next
+    },
+  }
+}
+
+function report({ index }: WorkerOptions, state: State): WorkerReport {
   return {
     index,
     pid: process.pid,
@@ -96,9 +121,7 @@ function report({ index, settings }: WorkerOptions, state: State): WorkerReport 
     clients: state.clients,
     inFlight: 0,
     draining: state.draining,
-    backends,
     samples: {
-      bunlb_requests_total: { 'backend="a:80",code="200"': state.requests },
       bunlb_client_connections: { "": state.clients },
       bunlb_worker_connections: { "": state.clients },
     },

@@ -1,45 +1,66 @@
 /** A backend as many workers see it. */
 import { expect, test } from "bun:test"
 import { parseStat, readProcess } from "../../src/fleet/process-figures.ts"
-import { mergeBackend } from "../../src/fleet/status.ts"
+import { BackendTable } from "../../src/fleet/backend-table.ts"
+import { Slices } from "../../src/fleet/slices.ts"
+import { backendRows, mergeBackend } from "../../src/fleet/status.ts"
 import { onLinux } from "../support/left-out.ts"
-import type { BackendReport, WorkerReport } from "../../src/observe/snapshot.ts"
+import type { BackendFacts } from "../../src/observe/backend-series.ts"
+import { ToldBackend, factsAlone, factsOf } from "./series.ts"
 
-const past = { name: "a:80", tls: false, weight: 1, backup: false, requests: 100, failures: 1 }
+const plan = { name: "a:80", tls: false, weight: 1, backup: false }
 
-function workers(...views: Partial<BackendReport>[]): WorkerReport[] {
-  return views.map((view, index) => {
-    const backend = {
-      ...{ name: "a:80", tls: false, weight: 1, backup: false, healthy: true, draining: false },
-      ...{ since: 0, reason: "", active: 1, idle: 2, requests: 3, failures: 4 },
-      ...{ addresses: ["10.0.0.1"], ...view },
-    }
-    const other = { ...backend, name: "b:80" }
-    const figures = { uptime: 0, clients: 0, inFlight: 0, draining: false, samples: {} }
-    return { index, pid: index, ...figures, backends: [other, backend] }
+/** Each with one request in flight, 2 idle connections, 3 requests and 4 failures. */
+function merged(...views: Partial<BackendFacts>[]) {
+  const table = new BackendTable()
+  views.forEach((view, worker) => {
+    const [other, own] = [new ToldBackend("b:80", 0), new ToldBackend("a:80", 1)]
+    table.apply(worker, other.chunk())
+    Object.assign(own.figures, { active: 1 })
+    own.failures = 4
+    for (let i = 0; i < 3; i++) own.figures.answered(200, 1)
+    table.apply(worker, own.chunk({ addresses: ["10.0.0.1"], ...view }))
   })
+  return mergeBackend(plan, table.get("a:80"), new Set(views.keys()))
 }
 
-test("figures add up over the living and the dead, addresses are a set", () => {
-  expect(mergeBackend(past, workers({}, { addresses: ["10.0.0.1", "10.0.0.2"] }))).toEqual({
+test("figures add up, addresses are a set", () => {
+  expect(merged({}, { addresses: ["10.0.0.1", "10.0.0.2"] })).toEqual({
     ...{ name: "a:80", tls: false, weight: 1, backup: false, state: "up" },
-    ...{ healthyWorkers: 2, workers: 2, since: null, reason: "", active: 2, idle: 4 },
-    ...{ requests: 106, failures: 9, addresses: ["10.0.0.1", "10.0.0.2"] },
+    ...{ healthyWorkers: 2, workers: 2, since: null, reason: "", active: 2, idle: 0 },
+    ...{ requests: 6, failures: 8, addresses: ["10.0.0.1", "10.0.0.2"] },
   })
 })
 
 test("up, degraded, down and draining", () => {
   const well = { since: 50, reason: "2 successes" }
   const sick = { healthy: false, since: 20, reason: "3 failures, last: timeout" }
-  const state = (...views: Partial<BackendReport>[]) => {
-    const { state, since, reason } = mergeBackend(past, workers(...views))
+  const state = (...views: Partial<BackendFacts>[]) => {
+    const { state, since, reason } = merged(...views)
     return { state, since, reason }
   }
   expect(state(well, {})).toEqual({ state: "up", ...well })
   expect(state(well, sick)).toEqual({ state: "degraded", since: 20, reason: sick.reason })
   expect(state(sick, { ...sick, since: 30 })).toMatchObject({ state: "down", since: 30 })
   expect(state({ draining: true }, sick)).toMatchObject({ state: "draining" })
-  expect(mergeBackend(past, [])).toMatchObject({ state: "down", reason: "no worker serves" })
+  expect(merged()).toMatchObject({ state: "down", reason: "no worker serves" })
+})
+
+test("the opinion of a worker that leaves does not count, what it has under way does", async () => {
+  const table = new BackendTable()
+  const [stays, leaves] = [new ToldBackend("a:80"), new ToldBackend("a:80")]
+  Object.assign(leaves.figures, { active: 5 })
+  table.apply(1, stays.chunk())
+  table.apply(2, leaves.chunk({ healthy: false, reason: "1 failure, last: timeout", since: 9 }))
+  const workers = new Set([1])
+  expect(mergeBackend(plan, table.get("a:80"), workers)).toMatchObject({ state: "up", active: 5 })
+  table.apply(1, factsAlone(factsOf(1, "left:80", { draining: true })))
+  table.apply(2, factsAlone(factsOf(1, "long-gone:80", { draining: true })))
+  const rows = await backendRows([plan], table, workers, new Slices(true))
+  expect(rows.map(({ name, state, reason }) => [name, state, reason])).toEqual([
+    ["a:80", "up", ""],
+    ["left:80", "draining", "removed"],
+  ])
 })
 
 test("a process's name in /proc may hold anything", () => {

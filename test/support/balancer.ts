@@ -6,6 +6,15 @@
 import { onTestFinished } from "bun:test"
 import type { BackendSettings, Settings } from "../../src/config/settings.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
+import { WorkerFigures } from "../../src/fleet/worker-figures.ts"
+import {
+  ACTIVE,
+  type BackendFacts,
+  FAILURES,
+  IDLE,
+  REQUESTS,
+  TUNNELS,
+} from "../../src/observe/backend-series.ts"
 import type { Log } from "../../src/observe/log.ts"
 import type { HealthChange, WorkerReport } from "../../src/observe/snapshot.ts"
 import type { Worker } from "../../src/worker/types.ts"
@@ -23,6 +32,15 @@ export type SettingsPart = {
 /** A port on 127.0.0.1, or more of a backend. */
 export type BackendPart = number | (Partial<BackendSettings> & { readonly port: number })
 
+interface TestReport extends WorkerReport {
+  readonly backends: readonly (BackendFacts & {
+    readonly active: number
+    readonly idle: number
+    readonly requests: number
+    readonly failures: number
+  })[]
+}
+
 export class TestBalancer {
   readonly port: number
   readonly settings: Settings
@@ -30,6 +48,7 @@ export class TestBalancer {
   readonly lines: readonly string[]
   readonly changes: readonly HealthChange[]
   readonly #worker: Worker
+  readonly #figures: WorkerFigures
 
   private constructor(
     worker: Worker,
@@ -38,6 +57,7 @@ export class TestBalancer {
     changes: readonly HealthChange[],
   ) {
     this.#worker = worker
+    this.#figures = new WorkerFigures(worker)
     this.port = worker.port
     this.settings = settings
     this.lines = lines
@@ -67,8 +87,19 @@ export class TestBalancer {
     return balancer
   }
 
-  report(): WorkerReport {
-    return this.#worker.report()
+  /** What the worker says of itself and of each backend: those of the settings first, then those that are leaving. */
+  report(): TestReport {
+    const rows = this.#figures.backends().flatMap(({ views, numbers }) =>
+      views.map(({ facts, gauges }) => ({
+        ...facts,
+        active: gauges[ACTIVE] + gauges[TUNNELS],
+        idle: gauges[IDLE],
+        requests: numbers[REQUESTS],
+        failures: numbers[FAILURES],
+      })),
+    )
+    const backends = rows.sort((a, b) => Number(a.draining) - Number(b.draining) || a.row - b.row)
+    return { ...this.#worker.report(), samples: this.#figures.samples(), backends }
   }
 
   /** The sum of a family's samples whose labels contain all of `labels`. */
@@ -79,9 +110,21 @@ export class TestBalancer {
       .reduce((sum, [, value]) => sum + value, 0)
   }
 
-  /** Other backends and settings, as `start` takes them, while it serves. */
-  apply(backends: readonly BackendPart[], part: SettingsPart = {}): Promise<void> {
+  /** The figures of the backends as the worker tells them. What is taken here is not in `report` and `figure`. */
+  get series(): Worker["backends"] {
+    return this.#worker.backends
+  }
+
+  /** As `apply`; what is counted for those that leave waits for who reads `series`. */
+  applyUnread(backends: readonly BackendPart[], part: SettingsPart = {}): Promise<void> {
     return this.#worker.apply(settingsOf(backends, part))
+  }
+
+  /** Other backends and settings, as `start` takes them, while it serves. */
+  async apply(backends: readonly BackendPart[], part: SettingsPart = {}): Promise<void> {
+    await this.applyUnread(backends, part)
+    // What was counted for those that have left is kept by who reads it.
+    this.#figures.backends()
   }
 
   drain(limitMs: number): Promise<number> {

@@ -1,0 +1,262 @@
+/**
+ * What a worker says of its backends: only what has changed since it was said last, and never for longer than a
+ * fraction of a millisecond at a time, because it runs in the loop that serves. A pass over all backends is `begin`
+ * and then `next` until that is null; the caller lets the loop turn in between.
+ *
+ * Cost: some 0.3 us for a backend of which nothing has changed, about 1 us for one with traffic.
+ */
+import type { HealthBoard } from "../health/board.ts"
+import type { Prober } from "../health/prober.ts"
+import type { Address, Resolver } from "../net/resolver.ts"
+import {
+  CELL,
+  COLUMNS,
+  FAILURES,
+  FIRST_REASON,
+  GAUGES,
+  IDLE,
+  PROBES_FAILED,
+  PROBES_OK,
+  STATUSES,
+  TO_HEALTHY,
+  TO_UNHEALTHY,
+  ACTIVE,
+  TUNNELS,
+} from "../observe/backend-series.ts"
+import type { BackendFacts, SeriesChunk } from "../observe/backend-series.ts"
+import { processClock } from "../observe/clock.ts"
+import type { Gateway } from "../proxy/gateway.ts"
+import type { Upstream } from "../proxy/upstream.ts"
+import type { Membership } from "./membership.ts"
+
+/** For one piece of a pass. */
+const BUDGET_MS = 0.3
+/** The clock is read once for so many backends. */
+const STRIDE = 8
+/** A piece ends when it holds so many cells, or so many facts. */
+const ENOUGH_CELLS = 1_024
+const ENOUGH_FACTS = 64
+/** All reasons of a backend and some more; see `HealthBoard`. */
+const REASONS_OF_ONE = 64
+const CAPACITY = ENOUGH_CELLS + STRIDE * (COLUMNS + STATUSES + REASONS_OF_ONE)
+
+/** What has been said of one backend, by its name: one that began anew under its name goes on where it was. */
+class Told {
+  readonly row: number
+  readonly values = new Float64Array(COLUMNS)
+  readonly codes = new Map<number, number>()
+  readonly reasons = new Map<string, number>()
+  facts: BackendFacts | null = null
+  addresses: readonly Address[] = []
+  /** The pass that has looked at it last. */
+  pass = 0
+
+  constructor(row: number) {
+    this.row = row
+  }
+}
+
+export interface ReportParts {
+  readonly gateway: Gateway
+  readonly membership: Membership
+  readonly prober: Prober
+  readonly resolver: Resolver
+}
+
+export class BackendReports {
+  readonly #parts: ReportParts
+  readonly #told = new Map<string, Told>()
+  readonly #freeRows: number[] = []
+  #rows = 0
+  /** Those that have left for good, which a pass under way may still come upon. */
+  readonly #ended = new WeakSet<Upstream>()
+  readonly #reasons = new Map<string, number>()
+  readonly #current = new Float64Array(COLUMNS)
+  readonly #cells = new Float64Array(CAPACITY * CELL)
+  #used = 0
+  #newReasons: string[] = []
+  #facts: BackendFacts[] = []
+  #gone: number[] = []
+  /** Pieces that are full and have not been taken yet. */
+  readonly #waiting: SeriesChunk[] = []
+  #pass = 0
+  #upstreams: readonly Upstream[] = []
+  #place = 0
+  #inFlight = 0
+
+  constructor(parts: ReportParts) {
+    this.#parts = parts
+  }
+
+  /** Requests and tunnels at backends, as of the last look at each. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Begins a pass; one that is under way ends. */
+  begin(): void {
+    this.#pass++
+    this.#upstreams = this.#parts.membership.all
+    this.#place = 0
+  }
+
+  /** The next piece, or null when the pass is over. A piece may be empty. */
+  next(budgetMs = BUDGET_MS): SeriesChunk | null {
+    const waiting = this.#waiting.shift()
+    if (waiting !== undefined) return waiting
+    if (this.#place >= this.#upstreams.length && this.#isEmpty()) return null
+    const until = processClock.now() + budgetMs
+    while (this.#place < this.#upstreams.length && !this.#isFull()) {
+      const end = Math.min(this.#place + STRIDE, this.#upstreams.length)
+      for (; this.#place < end; this.#place++) this.#look(this.#upstreams[this.#place])
+      if (processClock.now() >= until) break
+    }
+    return this.#take()
+  }
+
+  /** `upstream` has left and is done: its last figures are said, and its row is free after them. */
+  end(upstream: Upstream): void {
+    this.#ended.add(upstream)
+    const { name } = upstream.candidate
+    const told = this.#rowFor(name)
+    this.#tell(upstream, told)
+    this.#told.delete(name)
+    this.#inFlight -= told.values[ACTIVE] + told.values[TUNNELS]
+    this.#gone.push(told.row)
+    if (this.#isFull()) this.#waiting.push(this.#take())
+  }
+
+  #isEmpty(): boolean {
+    return this.#used === 0 && this.#facts.length === 0 && this.#gone.length === 0
+  }
+
+  #isFull(): boolean {
+    const { length } = this.#facts
+    return this.#used >= ENOUGH_CELLS || length >= ENOUGH_FACTS || this.#gone.length >= ENOUGH_FACTS
+  }
+
+  #take(): SeriesChunk {
+    const chunk: SeriesChunk = {
+      reasons: this.#newReasons,
+      facts: this.#facts,
+      cells: this.#cells.slice(0, this.#used * CELL),
+      gone: this.#gone,
+    }
+    // The number of a row that has ended may only be given again in a later piece.
+    this.#freeRows.push(...this.#gone)
+    this.#used = 0
+    this.#newReasons = []
+    this.#facts = []
+    this.#gone = []
+    return chunk
+  }
+
+  #look(upstream: Upstream): void {
+    if (this.#ended.has(upstream)) return
+    const told = this.#rowFor(upstream.candidate.name)
+    // Of two with one name the first counts: the other one has left, and its figures went on in the first.
+    if (told.pass === this.#pass) return
+    told.pass = this.#pass
+    this.#tell(upstream, told)
+  }
+
+  #rowFor(name: string): Told {
+    const known = this.#told.get(name)
+    if (known !== undefined) return known
+    const told = new Told(this.#freeRows.pop() ?? this.#rows++)
+    this.#told.set(name, told)
+    return told
+  }
+
+  #tell(upstream: Upstream, told: Told): void {
+    this.#tellFacts(upstream, told)
+    const { board } = this.#parts.gateway
+    const { index } = upstream.candidate
+    const current = this.#current
+    this.#fill(current, upstream, board)
+    const { row, values } = told
+    this.#inFlight += current[ACTIVE] + current[TUNNELS] - values[ACTIVE] - values[TUNNELS]
+    for (let column = 0; column < COLUMNS; column++) {
+      const value = current[column]
+      const before = values[column]
+      if (value === before) continue
+      values[column] = value
+      // A counter that has fallen began anew.
+      this.#put(row, column, column >= GAUGES && value < before ? value : value - before)
+    }
+    for (const code of upstream.figures.codes) {
+      const count = upstream.figures.count(code)
+      const before = told.codes.get(code) ?? 0
+      if (count === before) continue
+      told.codes.set(code, count)
+      this.#put(row, code, count < before ? count : count - before)
+    }
+    for (const [reason, count] of board.failures(index)) {
+      const before = told.reasons.get(reason) ?? 0
+      if (count === before) continue
+      told.reasons.set(reason, count)
+      this.#put(row, this.#reasonColumn(reason), count < before ? count : count - before)
+    }
+  }
+
+  #fill(row: Float64Array, upstream: Upstream, board: HealthBoard): void {
+    const { prober } = this.#parts
+    const { index } = upstream.candidate
+    upstream.figures.copyTo(row)
+    row[IDLE] = upstream.pool.size
+    row[PROBES_OK] = prober.ok[index]
+    row[PROBES_FAILED] = prober.failed[index]
+    row[TO_HEALTHY] = upstream.transitions.healthy
+    row[TO_UNHEALTHY] = upstream.transitions.unhealthy
+    let failures = 0
+    for (const count of board.failures(index).values()) failures += count
+    row[FAILURES] = failures
+  }
+
+  #put(row: number, column: number, increase: number): void {
+    const at = this.#used++ * CELL
+    this.#cells[at] = row
+    this.#cells[at + 1] = column
+    this.#cells[at + 2] = increase
+  }
+
+  #reasonColumn(reason: string): number {
+    const known = this.#reasons.get(reason)
+    if (known !== undefined) return known
+    const column = FIRST_REASON + this.#reasons.size
+    this.#reasons.set(reason, column)
+    this.#newReasons.push(reason)
+    return column
+  }
+
+  #tellFacts(upstream: Upstream, told: Told): void {
+    const { gateway, resolver } = this.#parts
+    const { board, roster } = gateway
+    const { settings, candidate, gone } = upstream
+    const { index, weight, backup } = candidate
+    const healthy = board.healthy.has(index)
+    const draining = gone || roster.isDraining(index)
+    const since = board.since(index)
+    const reason = board.reason(index)
+    const addresses = resolver.addresses(settings.host)
+    const { facts } = told
+    const same =
+      facts !== null &&
+      facts.healthy === healthy &&
+      facts.draining === draining &&
+      facts.since === since &&
+      facts.reason === reason &&
+      facts.weight === weight &&
+      facts.backup === backup &&
+      facts.tls === settings.tls &&
+      told.addresses === addresses
+    if (same) return
+    told.addresses = addresses
+    const { name, tls } = settings
+    told.facts = {
+      ...{ row: told.row, name, tls, weight, backup, healthy, draining, since, reason },
+      addresses: addresses.map(({ ip }) => ip),
+    }
+    this.#facts.push(told.facts)
+  }
+}

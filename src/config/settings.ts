@@ -152,6 +152,8 @@ export interface DnsSettings {
   readonly servers: readonly string[]
   /** Backends that one name may stand for. */
   readonly maxBackends: number
+  /** Which addresses of names count. */
+  readonly family: "any" | "ipv4" | "ipv6"
 }
 
 export interface Settings {

@@ -8,8 +8,8 @@
  */
 import { MAX_BACKENDS } from "../config/backend.ts"
 import type { BackendSettings, DnsSettings } from "../config/settings.ts"
-import { type NameService, isNothing } from "../net/name-service.ts"
-import { type LookupAnswer, reasonOf } from "../net/resolver.ts"
+import { type NameService, type SrvRecord, isNothing } from "../net/name-service.ts"
+import { type LookupAnswer, askAgainAfter, reasonOf } from "../net/resolver.ts"
 import type { Clock } from "../observe/clock.ts"
 import type { Log } from "../observe/log.ts"
 import { type Found, type Place, membersOf } from "./members.ts"
@@ -37,12 +37,10 @@ export type LookupResult = "ok" | "empty" | "failed"
 
 interface Answer {
   readonly places: readonly Place[]
-  /** Seconds. */
-  readonly ttl: number
+  /** In seconds; the shortest counts. */
+  readonly ttls: readonly number[]
 }
 
-const SHORTEST_TTL = 1_000
-const LONGEST_TTL = 30_000
 const RETRY_AFTER = 1_000
 const ABANDON_AFTER = 15_000
 const START_LIMIT = 3_000
@@ -188,7 +186,7 @@ export class Discovery {
     const addresses = await names.addresses(host)
     if (addresses.length === 0) throw nothing
     const places = addresses.map(({ address: ip }) => ({ ip, port, weight: 0, priority: 0 }))
-    return { places, ttl: shortest(addresses) }
+    return { places, ttls: addresses.map(({ ttl }) => ttl) }
   }
 
   /** A target that cannot be looked up just now is where it was. */
@@ -196,7 +194,10 @@ export class Discovery {
     const { names } = this.#parts
     const all = await names.services(name.backend.host)
     // A sole "." says that there is no such service (RFC 2782).
-    const records = all.filter(({ name }) => name !== "" && name !== ".").slice(0, this.#limit)
+    const records = all
+      .filter(({ name }) => name !== "" && name !== ".")
+      .toSorted(byPriorityAndName)
+      .slice(0, this.#limit)
     const targets = new Map<string, readonly LookupAnswer[]>()
     let fault: unknown = nothing
     const look = async (target: string): Promise<void> => {
@@ -214,14 +215,14 @@ export class Discovery {
     )
     if (places.length === 0) throw fault
     name.targets = targets
-    return { places, ttl: shortest([...targets.values()].flat()) }
+    return { places, ttls: [...records, ...[...targets.values()].flat()].map(({ ttl }) => ttl) }
   }
 
-  #accept(name: Name, { places, ttl }: Answer): void {
+  #accept(name: Name, { places, ttls }: Answer): void {
     const { clock, log, onChange } = this.#parts
     const { backend, members: before } = name
     const { members, leftOut } = membersOf(backend, places, this.#limit, before)
-    name.due = clock.now() + Math.min(Math.max(ttl * 1_000, SHORTEST_TTL), LONGEST_TTL)
+    name.due = clock.now() + askAgainAfter(ttls)
     name.began = null
     name.lookups.ok++
     name.places = places
@@ -258,6 +259,12 @@ export class Discovery {
   }
 }
 
+/** Of too many the same ones each time, for servers give them in another order. */
+function byPriorityAndName(a: SrvRecord, b: SrvRecord): number {
+  if (a.priority !== b.priority) return a.priority - b.priority
+  return a.name === b.name ? a.port - b.port : a.name < b.name ? -1 : 1
+}
+
 /** Names without any address are answered like names that there are not. */
 const nothing = Object.assign(new Error("no address"), { code: "ENODATA" })
 
@@ -288,10 +295,6 @@ function createName(backend: BackendSettings): Name {
     stale: "",
     lookups: { ok: 0, empty: 0, failed: 0 },
   }
-}
-
-function shortest(answers: readonly LookupAnswer[]): number {
-  return Math.min(...answers.map(({ ttl }) => ttl))
 }
 
 function difference(before: readonly BackendSettings[], now: readonly BackendSettings[]): string {

@@ -76,7 +76,7 @@ export class Steering {
     this.#reloads = reloads
     this.#discovery = new Discovery(
       {
-        names: nameService(configured.dns.servers),
+        names: nameService(configured.dns),
         clock: processClock,
         log,
         onChange: (line) => this.#membersChanged(line),

@@ -6,6 +6,7 @@
  * Sources: epoll(7), recv(2), send(2), accept4(2), splice(2), socket(7), ip(7).
  */
 import { dlopen, ptr, type Pointer } from "bun:ffi"
+import { textOfV6 } from "./ip-text.ts"
 import { firstThatLoads, libc, libraryNames } from "./libc.ts"
 
 export const READABLE = 0x1
@@ -233,29 +234,4 @@ export class Kernel {
     this.#calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.#option, 8)
     this.#calls.close(fd)
   }
-}
-
-/** As RFC 5952 wants it, but for the longest run of zeros: an IPv4 address in it is shown as that. */
-function textOfV6(bytes: Uint8Array): string {
-  const mapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255
-  if (mapped && bytes[11] === 255) return bytes.subarray(12).join(".")
-  const groups: string[] = []
-  for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] << 8) | bytes[i + 1]).toString(16))
-  return shorten(groups)
-}
-
-/** Puts `::` in the place of the longest run of two zero groups or more, the first of equals. */
-function shorten(groups: readonly string[]): string {
-  let best = 0
-  let length = 1
-  for (let from = 0; from < groups.length; from++) {
-    let to = from
-    while (to < groups.length && groups[to] === "0") to++
-    if (to - from > length) {
-      best = from
-      length = to - from
-    }
-  }
-  if (length < 2) return groups.join(":")
-  return `${groups.slice(0, best).join(":")}::${groups.slice(best + length).join(":")}`
 }

@@ -24,19 +24,13 @@ export interface LookupAnswer {
 }
 
 /** Answers with all addresses of a name, or rejects. */
-type Lookup = (host: string) => Promise<readonly LookupAnswer[]>
+export type Lookup = (host: string) => Promise<readonly LookupAnswer[]>
 
 type OnAddressChange = (
   host: string,
   added: readonly Address[],
   removed: readonly Address[],
 ) => void
-
-/**
- * Both families with their TTLs; sorted as RFC 6724 wants; Bun keeps answers no longer than their
- * TTL.
- */
-export const systemLookup: Lookup = (host) => Bun.dns.lookup(host, { family: 0 })
 
 const NONE: readonly Address[] = []
 const SHORTEST_TTL = 1_000
@@ -143,8 +137,7 @@ export class Resolver {
   }
 
   #accept(name: Name, answers: readonly LookupAnswer[]): void {
-    const ttl = Math.min(...answers.map((answer) => answer.ttl)) * 1000
-    name.due = this.#clock.now() + Math.min(Math.max(ttl, SHORTEST_TTL), LONGEST_TTL)
+    name.due = this.#clock.now() + askAgainAfter(answers.map(({ ttl }) => ttl))
     name.lookupBegan = null
     const fresh = uniqueAddresses(answers)
     const added = without(fresh, name.addresses)
@@ -175,6 +168,17 @@ export class Resolver {
     const meanwhile = name.addresses.length > 0 ? `keeping ${list(name.addresses)}` : "no address"
     this.#log.warn(`dns: ${name.host} does not resolve (${reason}): ${meanwhile}, trying on`)
   }
+}
+
+/** Milliseconds until an answer with these TTLs, in seconds, is asked for again. */
+export function askAgainAfter(ttls: readonly number[]): number {
+  let shortest = LONGEST_TTL
+  for (const ttl of ttls) {
+    // An answer without a TTL must be asked for again all the same.
+    const ms = Number.isFinite(ttl) ? ttl * 1_000 : SHORTEST_TTL
+    shortest = Math.min(shortest, ms)
+  }
+  return Math.max(shortest, SHORTEST_TTL)
 }
 
 interface Name {

@@ -1,5 +1,6 @@
 /** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
 import type { Settings } from "../config/settings.ts"
+import type { Lookup } from "../net/resolver.ts"
 import type { Log } from "../observe/log.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
 import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
@@ -18,6 +19,8 @@ export interface WorkerOptions {
   readonly hold?: boolean
   /** A number from 0 up to, not including, 1, that decides where rotations begin; Math.random when it is left out. */
   readonly random?: () => number
+  /** Answers for names in the place of DNS. */
+  readonly lookup?: Lookup
 }
 
 export interface Worker {

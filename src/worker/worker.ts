@@ -136,7 +136,7 @@ class Balancer implements Worker {
 
   #createResolver(): Resolver {
     const { log, settings } = this.#options
-    const { addresses } = nameService(settings.dns.servers)
+    const addresses = this.#options.lookup ?? nameService(settings.dns).addresses
     return new Resolver([], addresses, processClock, log, (host, _added, removed) => {
       const gone = new Set(removed.map(({ ip }) => ip))
       for (const upstream of this.#membership.all) {

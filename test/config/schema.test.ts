@@ -83,7 +83,7 @@ test("the defaults are the documented ones", () => {
       fields: [],
       redact: expect.arrayContaining(["access_token", "password"]) as string[],
     },
-    dns: { servers: [], maxBackends: 256 },
+    dns: { servers: [], maxBackends: 256, family: "any" },
   }
   expect(defaultSettings(machine)).toEqual(expected)
 })
@@ -192,6 +192,7 @@ const samples: Readonly<Record<SettingKey, string>> = {
   "access_log.redact": "code",
   "dns.servers": "127.0.0.1:5353,::1",
   "dns.max_backends": "7",
+  "dns.family": "ipv4",
 }
 
 test.each(Object.entries(samples) as [SettingKey, string][])("%s", (key, sample) => {

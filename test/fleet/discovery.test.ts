@@ -47,8 +47,8 @@ function v4(ttl: number, ...addresses: readonly string[]): LookupAnswer[] {
   return addresses.map((address) => ({ address, family: 4, ttl }))
 }
 
-function record(name: string, port: number, priority = 0, weight = 1): SrvRecord {
-  return { name, port, priority, weight }
+function record(name: string, port: number, priority = 0, weight = 1, ttl = 3_600): SrvRecord {
+  return { name, port, priority, weight, ttl }
 }
 
 /** Lets every promise that is ready run its continuations. */

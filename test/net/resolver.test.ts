@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Resolver, systemLookup, type LookupAnswer } from "../../src/net/resolver.ts"
-import { until } from "../support/until.ts"
+import { Resolver, askAgainAfter, type LookupAnswer } from "../../src/net/resolver.ts"
 
 interface Asked {
   readonly host: string
@@ -215,14 +214,21 @@ describe("the resolver", () => {
   })
 })
 
-test("the system's lookup finds localhost and rejects what cannot exist", async () => {
-  const answers = await systemLookup("localhost")
-  expect(["127.0.0.1", "::1"]).toContain(answers[0].address)
-  expect(typeof answers[0].ttl).toBe("number")
-  const clock = { now: () => performance.now() }
-  const log = { error() {}, warn() {}, info() {}, debug() {}, debugging: false }
-  const resolver = new Resolver(["localhost"], systemLookup, clock, log)
-  await resolver.start()
-  await until(() => resolver.addresses("localhost").length > 0, 5000, "an address of localhost")
-  resolver.stop()
+test.each([
+  [[undefined as unknown as number], 1_000],
+  [[NaN, 20], 1_000],
+  [[], 30_000],
+  [[-1], 1_000],
+])(
+  "TTLs of %p, which no server should send, still have the name asked again after %d ms",
+  (ttls, ms) => {
+    expect(askAgainAfter(ttls)).toBe(ms)
+  },
+)
+
+test("an answer without a TTL is asked for again", async () => {
+  const answers = v4(undefined as unknown as number, "10.0.0.1")
+  const { asked, tick } = await started(answers, "a")
+  await tick(1_000)
+  expect(asked.length).toBe(2)
 })

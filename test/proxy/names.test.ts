@@ -1,8 +1,9 @@
 /**
- * Backends by name. The name server is the one thing that is not real here: `Bun.dns.lookup` answers what the test
- * says; the addresses are real ones of this machine's loopback network, of which some have nobody listening.
+ * Backends by name. The name server is the one thing that is not real here: the test answers in its place. The
+ * addresses are real ones of this machine's loopback network, of which some have nobody listening.
  */
-import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test"
+import { afterEach, describe, expect, test } from "bun:test"
+import type { Lookup } from "../../src/net/resolver.ts"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { blackhole } from "../support/blackhole.ts"
@@ -15,17 +16,15 @@ const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
 
 let addresses: readonly string[] = []
-const lookup = spyOn(Bun.dns, "lookup")
-lookup.mockImplementation(async () => {
-  if (addresses.length === 0) throw Object.assign(new Error("no"), { code: "DNS_ENOTFOUND" })
+const lookup: Lookup = async () => {
+  if (addresses.length === 0) throw Object.assign(new Error("no"), { code: "ENOTFOUND" })
   return addresses.map((address) => ({ address, family: 4 as const, ttl: 1 }))
-})
-afterAll(() => lookup.mockRestore())
+}
 afterEach(() => void (addresses = []))
 
 async function named(backend: ScriptedBackend, settings: SettingsPart = {}) {
   const part = { port: backend.port, host: "app.test", name: `app.test:${backend.port}` }
-  const balancer = await TestBalancer.start([part], settings)
+  const balancer = await TestBalancer.start([part], settings, null, lookup)
   return { balancer, client: await RawClient.connect(balancer.port) }
 }
 
@@ -139,7 +138,7 @@ test("a name with many addresses that swallow every dial holds a request for ret
   using hole = await blackhole("0.0.0.0")
   const part = { port: hole.port, host: "app.test", name: "app.test" }
   const settings = { timeouts: { connect: 150 }, retries: { max: 1 } }
-  const balancer = await TestBalancer.start([part], settings)
+  const balancer = await TestBalancer.start([part], settings, null, lookup)
   const client = await RawClient.connect(balancer.port)
   expect((await client.exchange(get)).status).toBe(504)
   expect(balancer.figure("bunlb_dials_total", '"failed"')).toBe(2)

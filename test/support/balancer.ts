@@ -15,6 +15,7 @@ import {
   REQUESTS,
   TUNNELS,
 } from "../../src/observe/backend-series.ts"
+import type { Lookup } from "../../src/net/resolver.ts"
 import type { Log } from "../../src/observe/log.ts"
 import type { HealthChange, WorkerReport } from "../../src/observe/snapshot.ts"
 import type { Worker } from "../../src/worker/types.ts"
@@ -64,11 +65,14 @@ export class TestBalancer {
     this.changes = changes
   }
 
-  /** `listenFd`: a listening descriptor on `part.port`, owned by the balancer from now on. */
+  /**
+   * `listenFd`: a listening descriptor on `part.port`, owned by the balancer from now on. `lookup` answers for names.
+   */
   static async start(
     backends: readonly BackendPart[],
     part: SettingsPart = {},
     listenFd: number | null = null,
+    lookup?: Lookup,
   ): Promise<TestBalancer> {
     const settings = settingsOf(backends, part)
     const lines: string[] = []
@@ -79,6 +83,7 @@ export class TestBalancer {
       listenFd,
       log: recordingLog(lines),
       onHealthChange: (change) => changes.push(change),
+      ...(lookup === undefined ? {} : { lookup }),
       // Rotations begin at the first backend, so that a test can tell who is next.
       ...(settings.strategy === "random" ? {} : { random: () => 0 }),
     })

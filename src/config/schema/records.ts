@@ -63,4 +63,9 @@ export const recordsRows = {
     256,
     "Backends that one dns+http:// or srv+http:// may stand for; the rest is left out",
   ),
+  "dns.family": dns(
+    oneOf<"any" | "ipv4" | "ipv6">(["any", "ipv4", "ipv6"]),
+    "any",
+    "Address family to look up for names; addresses that are written out are used as they are",
+  ),
 } satisfies Partial<SchemaRows>

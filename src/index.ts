@@ -6,20 +6,16 @@
  */
 import { formatHostPort } from "./config/address.ts"
 import { parseConfig } from "./config/config-tree.ts"
+import { noBackend } from "./config/no-backend.ts"
 import { resolveSettings } from "./config/resolve.ts"
 import type { Settings } from "./config/settings.ts"
+import type { BalancerOptions } from "./options.ts"
 import { startBackend as startTestBackend } from "./demo/backend.ts"
 import { putAuthoritiesInEffect, readAllAuthorities } from "./net/authorities.ts"
 import { WorkerFigures } from "./fleet/worker-figures.ts"
 import { BunlbError } from "./observe/errors.ts"
 import type { Log } from "./observe/log.ts"
 import { startWorker } from "./worker/worker.ts"
-
-/** What a configuration file may say, under the same names; `host` is 127.0.0.1 and `port` 0 if nothing is said. */
-export interface BalancerOptions {
-  readonly backends: readonly (string | Readonly<Record<string, unknown>>)[]
-  readonly [setting: string]: unknown
-}
 
 export interface TestBalancer extends AsyncDisposable {
   readonly port: number
@@ -104,17 +100,21 @@ export async function startBackend(options: BackendOptions = {}): Promise<TestBa
   return { name, port: backend.port, address, stop, [Symbol.dispose]: stop }
 }
 
+const NAME = "startBalancer"
+
+/** On 127.0.0.1 at a free port if nothing is said. */
 function settingsOf(options: BalancerOptions): Settings {
   const document = { host: "127.0.0.1", port: 0, ...options, admin: "off", mode: "sp" }
   const settings = resolveSettings({
-    file: parseConfig("startBalancer", JSON.stringify(document), "json"),
+    file: parseConfig(NAME, JSON.stringify(document), "json"),
     flags: new Map(),
     environment: {},
     machine: { cpus: 1, platform: process.platform },
   })
+  if (settings.backends.length === 0) throw noBackend(NAME)
   const discovered = settings.backends.find(({ discover }) => discover !== undefined)
   if (discovered === undefined) return settings
-  const message = `startBalancer: ${discovered.name}: only the whole program asks DNS, name servers`
+  const message = `${NAME}: ${discovered.name}: only the whole program asks DNS, name servers`
   throw new BunlbError("BUNLB_E_CONFIG", message)
 }
 

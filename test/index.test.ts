@@ -69,8 +69,16 @@ test("it drains, and tells of health in its lines", async () => {
 })
 
 test("what makes no sense is refused with its place", async () => {
-  const refused = startBalancer({ backends: ["127.0.0.1:1"], helth: {} })
-  await expect(refused).rejects.toThrow(/startBalancer.*helth.*did you mean "health"/)
+  const misspelt = { backends: ["127.0.0.1:1"], helth: {} }
+  await expect(startBalancer(misspelt)).rejects.toThrow(
+    /startBalancer.*helth.*did you mean "health"/,
+  )
+  const nested = { backends: ["127.0.0.1:1"], health: { path: "/", pth: "/" } }
+  await expect(startBalancer(nested)).rejects.toThrow(/health\.pth: unknown key.*"path"/)
+  const empty = "config: startBalancer: no backend, add one: backends: "
+  await expect(startBalancer({ backends: [] })).rejects.toThrow(empty)
+  await using balancer = await startBalancer({ backends: ["127.0.0.1:1"] })
+  await expect(balancer.apply({ backends: [] })).rejects.toThrow(empty)
   const discovering = startBalancer({ backends: ["dns+http://web:80"] })
   await expect(discovering).rejects.toThrow("startBalancer: dns+http://web:80: only the whole")
 })

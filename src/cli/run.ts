@@ -1,34 +1,13 @@
 /** `bunlb [run]`: the balancer. */
-import { existsSync } from "node:fs"
+import { noBackend } from "../config/no-backend.ts"
 import { warningsAbout } from "../config/warnings.ts"
 import type { Settings } from "../config/settings.ts"
 import { leaveStartFolder } from "../config/start-folder.ts"
 import { createLog } from "../observe/console-log.ts"
-import { BunlbError } from "../observe/errors.ts"
 import { command } from "./command.ts"
 import { keeper } from "./keep.ts"
 import { LogStream } from "./log-stream.ts"
 import { askedSettings, settingFlags } from "./setting-flags.ts"
-
-/**
- * Named in an error and never read unasked: who starts bunlb in a folder of somebody else must not get that one's
- * settings.
- */
-const FILE_NAMES = ["bunlb.yaml", "bunlb.yml", "bunlb.toml", "bunlb.json"]
-
-/** A file without backends is a fault of the file, a line without them one of the line. */
-export function noBackend(file: string | null): BunlbError {
-  if (file !== null) {
-    const message = `config: ${file}: no backend, add one: backends: ["127.0.0.1:9001"]`
-    return new BunlbError("BUNLB_E_CONFIG", message)
-  }
-  const here = FILE_NAMES.find((name) => existsSync(name))
-  const message =
-    here === undefined
-      ? "no backend, name at least one: bunlb -b 127.0.0.1:9001 (or try: bunlb demo)"
-      : `no backend: ${here} is here but was not named, write: bunlb -c ${here}`
-  return new BunlbError("BUNLB_E_USAGE", message)
-}
 
 export const run = command({
   name: "run",

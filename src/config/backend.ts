@@ -295,5 +295,6 @@ export const backendList: ValueType<readonly BackendSettings[]> = {
     return values.every((value) => value !== undefined) ? values : undefined
   },
   format: (values) => values.map(formatLine).join(" "),
+  typescript: "readonly (string | BackendEntry)[]",
   json: { type: "array", maxItems: MAX_BACKENDS, items: backend.json },
 }

@@ -29,6 +29,8 @@ export interface ValueType<T> {
   format(value: T): string
   /** What an editor is told of it: kinds, words and ranges. The last word is that of `read`. */
   readonly json: JsonSchema
+  /** Its type in the options of `startBalancer`, in the words of TypeScript; a string where nothing is said. */
+  readonly typescript?: string
 }
 
 /** Facts about this machine that defaults depend on, passed in so that a test chooses them. */

@@ -58,6 +58,7 @@ export function integer(minimum: number, maximum: number, placeholder = "N"): Va
     },
     format: String,
     json: { ...stringLike("^\\d{1,15}$"), type: ["integer", "string"], minimum, maximum },
+    typescript: "number",
   }
 }
 
@@ -100,6 +101,7 @@ export function duration(minimum: number, maximum: number, per = 1): ValueType<n
     },
     format: (value) => formatDuration(value * per),
     json: { ...stringLike("^(\\d{1,12}(\\.\\d{1,3})?(ms|s|m|h)|0)$"), ...numberZero },
+    typescript: "Duration",
   }
 }
 
@@ -132,6 +134,7 @@ export function size(minimum: number, maximum: number): ValueType<number> {
       minimum,
       maximum,
     },
+    typescript: "Size",
   }
 }
 
@@ -151,6 +154,7 @@ export const boolean: ValueType<boolean> = {
   },
   format: String,
   json: { ...stringLike(`^(${[...yes, ...no].join("|")})$`), type: ["boolean", "string"] },
+  typescript: "boolean",
 }
 
 /** A switch whose flag takes its value: `--tracing on`. */
@@ -159,6 +163,7 @@ export const onOff: ValueType<boolean> = {
   kind: "scalar",
   placeholder: "on|off",
   expects: "on or off",
+  typescript: 'boolean | "on" | "off"',
   read(input, refuse) {
     return boolean.read(input, () => expected(onOff.expects, input, refuse))
   },
@@ -182,6 +187,7 @@ export function oneOf<T extends string>(
       return refuse(`expected ${expects}, got ${shown(input)}${didYouMean(word, words)}`)
     },
     format: String,
+    typescript: words.map((word) => JSON.stringify(word)).join(" | "),
     json: {
       anyOf: [{ enum: words }, stringLike(`^(${Object.keys(synonyms).join("|") || "(?!)"})$`)],
     },
@@ -219,6 +225,7 @@ export function optional<T>(type: ValueType<T>, absent: string): ValueType<T | n
     read: (input, refuse) => (input === null || input === "" ? null : type.read(input, refuse)),
     format: (value) => (value === null ? absent : type.format(value)),
     json: { anyOf: [{ type: "null" }, type.json] },
+    typescript: `${type.typescript ?? "string"} | null`,
   }
 }
 
@@ -241,6 +248,7 @@ export function list<T>(item: ValueType<T>, maximum: number): ValueType<readonly
       return values.every((value) => value !== undefined) ? values : undefined
     },
     format: (values) => values.map((value) => item.format(value)).join(","),
+    typescript: listOf(item.typescript ?? "string"),
     json: {
       anyOf: [
         { type: "array", items: item.json, maxItems: maximum },
@@ -249,6 +257,10 @@ export function list<T>(item: ValueType<T>, maximum: number): ValueType<readonly
       ],
     },
   }
+}
+
+function listOf(type: string): string {
+  return type === "string" ? "readonly string[] | string" : `readonly (${type})[] | string`
 }
 
 /** `200`, `2xx` or `200-399`, held as an inclusive range. */
@@ -266,6 +278,7 @@ export const statusRange: ValueType<readonly [number, number]> = {
     return first <= last ? [first, last] : refuse(`${word} ends before it begins`)
   },
   format: ([first, last]) => (first === last ? String(first) : `${first}-${last}`),
+  typescript: "number | string",
   json: {
     ...stringLike("^([1-5][xX]{2}|[1-5]\\d\\d(-[1-5]\\d\\d)?)$"),
     type: ["integer", "string"],

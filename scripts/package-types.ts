@@ -1,0 +1,112 @@
+/**
+ * src/options.ts and types/index.d.ts, written from the table of settings and from src/index.ts: what programs that use
+ * bunlb as a package are told of its types. The declarations name nothing of Bun or Node.js, so that they compile under
+ * any settings of the consumer; shipped sources would be compiled under the consumer's settings and not under ours.
+ */
+import { settingRows, type SettingRow } from "../src/config/schema.ts"
+
+const WIDTH = 100
+
+const fixed = `/** A time: \`500ms\`, \`5s\`, \`1m\`, \`1h\`, or 0. */
+export type Duration = \`\${number}\${"ms" | "s" | "m" | "h"}\` | 0 | "0"
+
+/** Bytes: a number, \`16KiB\`, \`64k\`, \`1MiB\`. */
+export type Size = number | \`\${number}\${"" | "b" | "k" | "KiB" | "m" | "MiB" | "g" | "GiB"}\`
+
+/** A backend with its options as keys. As a line: \`10.0.0.1:8080,weight=2\`. */
+export interface BackendEntry {
+  /** A name or an address. */
+  readonly host: string
+  /** Needed, unless SRV records tell it. */
+  readonly port?: number
+  /** 1 to 1,000. */
+  readonly weight?: number
+  /** Serves only while no other backend can. */
+  readonly backup?: boolean
+  readonly tls?: boolean
+  /** A PEM file instead of the system's CAs. */
+  readonly ca?: string | null
+  /** Gets no new request, and is probed. */
+  readonly drain?: boolean
+  /** Gets no new request, and is not probed. */
+  readonly disabled?: boolean
+}
+`
+
+const optionsComment =
+  "/** What a configuration file may say, under the same names. `admin`, `mode` and `workers` mean nothing here. */"
+
+const header = (from: string): string =>
+  `/**\n * ${from}. Generated:\n * \`BUNLB_UPDATE_DOCS=1 bun test document\` writes it anew.\n */`
+
+/** src/options.ts: the types of the options, one field a setting. */
+export function optionsSource(): string {
+  return `${header("The options of `startBalancer`, from src/config/schema.ts")}\n\n${optionTypes()}`
+}
+
+/** types/index.d.ts: the options, and what src/index.ts exports. */
+export function declarations(indexSource: string): string {
+  const interfaces = [
+    ...indexSource.matchAll(/(?:\/\*\*(?:(?!\*\/)[^])*\*\/\n)?export interface [^]*?\n\}\n/g),
+  ].map(([text]) => text)
+  const functions = [
+    ...indexSource.matchAll(
+      /(\/\*\*(?:(?!\*\/)[^])*\*\/\n)?export async function (\w+)\((.*)\): (.*) \{\n/g,
+    ),
+  ].map(
+    ([, comment = "", name, parameters = "", result]) =>
+      `${comment}export declare function ${name}(${optionalParameters(parameters)}): ${result}\n`,
+  )
+  return [
+    header("Types of the package, from src/index.ts and src/config/schema.ts"),
+    '/// <reference lib="esnext.disposable" />\n',
+    optionTypes(),
+    ...interfaces,
+    ...functions,
+  ].join("\n")
+}
+
+/** `options: X = {}` is `options?: X`. */
+function optionalParameters(text: string): string {
+  return text.replaceAll(/(\w+): (\w+) = \{\}/g, "$1?: $2")
+}
+
+function optionTypes(): string {
+  const groups = new Map<string, string[]>()
+  const top: string[] = []
+  for (const row of settingRows) {
+    const [name = "", inner] = row.key.split(".")
+    if (inner === undefined) {
+      top.push(...field(row, name, "  "))
+      continue
+    }
+    const lines = groups.get(name) ?? []
+    groups.set(name, lines)
+    lines.push(...field(row, inner, "    "))
+  }
+  const nested = [...groups].flatMap(([name, lines]) => [
+    `  readonly ${name}?: {`,
+    ...lines,
+    "  } | null",
+  ])
+  const body = [...top, ...nested].join("\n")
+  return `${fixed}\n${optionsComment}\nexport interface BalancerOptions {\n${body}\n}\n`
+}
+
+function field({ setting, defaultText }: SettingRow, name: string, indent: string): string[] {
+  const optional = name === "backends" ? "" : "?"
+  const text = `${setting.help}. Default: ${defaultText}.`.replaceAll("*/", "* /")
+  const comment = `${indent}/** ${text} */`
+  const lines = comment.length > WIDTH ? wrapped(text, indent) : [comment]
+  return [...lines, `${indent}readonly ${name}${optional}: ${setting.type.typescript ?? "string"}`]
+}
+
+function wrapped(text: string, indent: string): string[] {
+  const lines: string[] = [`${indent}/**`, `${indent} *`]
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1) ?? ""
+    if (line.length + word.length + 1 > WIDTH) lines.push(`${indent} * ${word}`)
+    else lines[lines.length - 1] = `${line} ${word}`
+  }
+  return [...lines, `${indent} */`]
+}

@@ -1,9 +1,14 @@
 /**
- * Who may serve now: all backends with their health, their drain and backup flags, and the strategy
- * that picks among those that are eligible. Healthy primaries serve; without one, healthy backups;
- * without any and with `when_all_unhealthy: try`, everyone who is not draining, because all at once
- * failing is more often the probe's mistake than the truth. A draining backend is never picked, except, while it
- * lingers, by those whose cookie names it.
+ * Which backends may serve now: all of them with their health, their drain and backup flags, and the strategy that
+ * picks among those that are eligible. Eligible are the first of these that there are, primaries before backups, and
+ * never one that drains:
+ *
+ *     1. healthy backends
+ *     2. backends that only probes are against    with `when_all_unhealthy: try`: more often the probe is wrong
+ *     3. all backends                             likewise
+ *
+ * A request that has failed on all eligible ones goes on to the next group. A draining backend is never picked, except,
+ * while it lingers, by requests whose cookie names it.
  *
  * Cost: a pick is the strategy's. Eligibility is worked out on a change of a flag, and the strategy
  * is told only if the list has really changed.
@@ -31,7 +36,7 @@ interface Membership {
   readonly lingering: ReadonlySet<number>
 }
 
-/** With nobody healthy a request tries so many: of a thousand each would cost it a tenth of a second. */
+/** So many backends are tried for a request when none is healthy: a thousand would take it too long. */
 const TRIES_IN_PANIC = 8
 
 /** More than there can be backends. */
@@ -42,6 +47,8 @@ export class Roster {
   #strategy: Strategy
   #whenAllUnhealthy: "try" | "fail"
   readonly #healthy: HealthBitmap
+  /** Backends that at most probes are against. */
+  readonly #serviceable: HealthBitmap
   readonly #draining: HealthBitmap
   readonly #eligible: HealthBitmap
   #mayLinger: ReadonlySet<number> = new Set()
@@ -69,6 +76,8 @@ export class Roster {
     this.#whenAllUnhealthy = whenAllUnhealthy
     this.#healthy = new HealthBitmap(candidates.length)
     this.#healthy.fill(true)
+    this.#serviceable = new HealthBitmap(candidates.length)
+    this.#serviceable.fill(true)
     this.#draining = new HealthBitmap(candidates.length)
     this.#eligible = new HealthBitmap(candidates.length)
     this.#recompute()
@@ -91,9 +100,9 @@ export class Roster {
   }
 
   /**
-   * Another backend for a request that failed on those in `tried`: the one that `token` names if it
-   * is untried, else an eligible one, else a healthy backup, else null. Off the hot path; the
-   * untried ones take turns. Null also when nobody is healthy and enough have been tried.
+   * Another backend for a request that failed on those in `tried`: the one that `token` names if it is untried, else an
+   * eligible one, else a healthy backup, else with `when_all_unhealthy: try` an unhealthy one, else null. Off the hot
+   * path; the untried ones take turns. Null also when none is healthy and enough have been tried.
    */
   pickOther(token: number, tried: Tried): Candidate | null {
     if (this.#panicking && tried.count() >= TRIES_IN_PANIC) return null
@@ -101,7 +110,8 @@ export class Roster {
     const untriedNames = [...untried, ...this.#lingering.filter(({ index }) => !tried.has(index))]
     const named = untriedNames.find((candidate) => candidate.token === token)
     if (named) return named
-    const others = untried.length > 0 ? untried : this.#standby(tried)
+    const standby = untried.length > 0 ? untried : this.#standby(tried)
+    const others = standby.length > 0 ? standby : this.#lastResort(tried)
     if (others.length === 0) return null
     this.#turn = (this.#turn + 1) >>> 0
     return others[this.#turn % others.length]
@@ -124,15 +134,18 @@ export class Roster {
   /** A new backend takes the place `index`, healthy. `change` follows. */
   admit(index: number): void {
     this.#healthy.set(index)
+    this.#serviceable.set(index)
     this.#slowStart?.end(index)
   }
 
-  setHealthy(index: number, healthy: boolean): void {
-    if (healthy === this.#healthy.has(index)) return
-    if (healthy) this.#healthy.set(index)
-    else this.#healthy.clear(index)
-    if (healthy) this.#slowStart?.begin(index)
-    else this.#slowStart?.end(index)
+  /** `serviceable`: requests are not against it, at most probes are. */
+  setHealthy(index: number, healthy: boolean, serviceable = healthy): void {
+    const changed = healthy !== this.#healthy.has(index)
+    if (!changed && serviceable === this.#serviceable.has(index)) return
+    put(this.#healthy, index, healthy)
+    put(this.#serviceable, index, serviceable)
+    if (changed && healthy) this.#slowStart?.begin(index)
+    else if (changed) this.#slowStart?.end(index)
     this.#recompute()
   }
 
@@ -143,11 +156,29 @@ export class Roster {
     this.#recompute()
   }
 
+  isHealthy(index: number): boolean {
+    return this.#healthy.has(index)
+  }
+
   isDraining(index: number): boolean {
     return this.#draining.has(index)
   }
 
-  /** True while nobody is healthy and everyone is tried; each pick is then a panic pick. */
+  /** A backend that may be sent a trial request, or null: it drains, or it is a backup that is not needed. */
+  standing(index: number): Candidate | null {
+    const candidate = this.#candidates.find((each) => each.index === index)
+    if (candidate === undefined || this.#draining.has(index)) return null
+    return candidate.backup && !this.#eligible.has(index) ? null : candidate
+  }
+
+  /** True while none of the backends that do not drain is healthy. */
+  get allUnhealthy(): boolean {
+    return this.#candidates.every(({ index }) => {
+      return !this.#healthy.has(index) || this.#draining.has(index)
+    })
+  }
+
+  /** True while no backend is healthy and unhealthy ones are tried; each pick is then a panic pick. */
   get panicking(): boolean {
     return this.#panicking
   }
@@ -183,9 +214,21 @@ export class Roster {
     const staying = this.#candidates.filter(({ index }) => !this.#draining.has(index))
     const healthy = staying.filter(({ index }) => this.#healthy.has(index))
     const able = primariesElseBackups(healthy)
-    const anyone = this.#whenAllUnhealthy === "try" ? primariesElseBackups(staying) : []
+    const anyone = this.#whenAllUnhealthy === "try" ? staying : []
     this.#panicking = able.length === 0 && anyone.length > 0
-    return this.#panicking ? anyone : able
+    if (!this.#panicking) return able
+    const serviceable = anyone.filter(({ index }) => this.#serviceable.has(index))
+    return primariesElseBackups(serviceable.length > 0 ? serviceable : anyone)
+  }
+
+  /** Unhealthy backends, when all others have failed. */
+  #lastResort(tried: Tried): readonly Candidate[] {
+    if (this.#whenAllUnhealthy !== "try" || tried.count() >= TRIES_IN_PANIC) return []
+    const anyone = this.#candidates.filter(({ index }) => {
+      return !this.#draining.has(index) && !tried.has(index)
+    })
+    const serviceable = anyone.filter(({ index }) => this.#serviceable.has(index))
+    return primariesElseBackups(serviceable.length > 0 ? serviceable : anyone)
   }
 
   #standby(tried: Tried): readonly Candidate[] {
@@ -193,6 +236,11 @@ export class Roster {
       return backup && this.#healthy.has(index) && !this.#draining.has(index) && !tried.has(index)
     })
   }
+}
+
+function put(flags: HealthBitmap, index: number, value: boolean): void {
+  if (value) flags.set(index)
+  else flags.clear(index)
 }
 
 function primariesElseBackups(candidates: readonly Candidate[]): readonly Candidate[] {

@@ -65,7 +65,7 @@ export function explain(
     ({ name }) => backends.find((row) => row.name === name) ?? [],
   )
   const panics = settings.whenAllUnhealthy === "try" && !rows.some(isAble)
-  const able = rows.filter(panics ? isOnDuty : isAble)
+  const able = panics ? tried(rows.filter(isOnDuty)) : rows.filter(isAble)
   const primaries = able.filter(({ backup }) => !backup)
   const eligible = primaries.length > 0 ? primaries : able
   const named = strategy === "sticky" ? rows.find(isNamedBy(cookie, settings)) : undefined
@@ -87,6 +87,12 @@ function isOnDuty({ state }: BackendStatus): boolean {
   return state !== "draining" && state !== "disabled"
 }
 
+/** Of backends that are all unhealthy: those that only probes are against, if there are any. */
+function tried(rows: readonly BackendStatus[]): readonly BackendStatus[] {
+  const serviceable = rows.filter(({ against }) => against === "page" || against === "probes")
+  return serviceable.length > 0 ? serviceable : rows
+}
+
 function isAble(row: BackendStatus): boolean {
   return isOnDuty(row) && row.healthyWorkers > 0
 }
@@ -105,6 +111,9 @@ function weightOf({ weight }: BackendStatus, strategy: Settings["strategy"]): nu
 }
 
 function whyServing(row: BackendStatus, strategy: string, panics: boolean): string {
+  if (panics && row.against === "page") {
+    return `no backend is healthy, and only probes are against this one: ${row.reason}`
+  }
   if (panics) return `no backend is healthy, so all are tried: ${row.reason}`
   const backup = row.backup ? "a backup, and no primary can serve" : "healthy"
   const state =

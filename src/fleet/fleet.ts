@@ -24,6 +24,7 @@ import type { FleetStatus } from "./status.ts"
 import type { Surroundings } from "./surroundings.ts"
 import { version } from "./version.ts"
 import type { Will } from "./will.ts"
+import { WrongPageWatch, wrongPage } from "./wrong-page.ts"
 
 export interface FleetOptions extends SteeringParts {
   readonly settings: Settings
@@ -54,6 +55,7 @@ export class Fleet {
   readonly #crew: Crew
   readonly #health = new HealthView()
   readonly #overview: Overview
+  readonly #wrongPage = new WrongPageWatch()
   #watch: Timer | null = null
   #watchedAt = 0
   #draining = false
@@ -240,7 +242,10 @@ export class Fleet {
     const eligible = this.#options.settings.backends.some(
       ({ name, duty }) => duty === undefined && this.#health.isUpFor(name, workers),
     )
-    return eligible ? { ok: true, reason: "ok" } : { ok: false, reason: NO_BACKEND }
+    if (eligible) return { ok: true, reason: "ok" }
+    const page = wrongPage(this.#health, this.#options.settings)
+    const why = page === null ? "" : `: ${page}; see health.path and health.expect`
+    return { ok: false, reason: NO_BACKEND + why }
   }
 
   /**
@@ -318,7 +323,10 @@ export class Fleet {
 
   #healthChanged(slot: Slot, change: HealthChange): void {
     const merged = this.#health.apply({ ...change, worker: slot.id })
-    if (merged !== null) return this.#tell(merged)
+    if (merged !== null) this.#tell(merged)
+    const line = this.#wrongPage.look(this.#health, this.#options.settings)
+    if (line !== null) this.#options.log.warn(line)
+    if (merged !== null) return
     const state = change.healthy ? "healthy" : "unhealthy"
     const { log } = this.#options
     log.debug(`worker ${change.worker}: backend ${change.backend} is ${state}: ${change.reason}`)

@@ -3,9 +3,10 @@
  * judges for itself; the fleet says "unhealthy" when the first one does, and "healthy again" when the last one
  * agrees, so that the story in the log is never more cheerful than what a request may meet.
  */
+import type { Against } from "../health/board.ts"
 import type { Ailing, HealthChange } from "../observe/snapshot.ts"
 
-/** What /health says then. Another bunlb with the same backends could do no better. */
+/** How /health begins then. Another bunlb with the same backends could do no better. */
 export const NO_BACKEND = "no backend is healthy"
 
 /** One change of the fleet's view. */
@@ -16,7 +17,8 @@ export interface FleetHealthChange extends HealthChange {
 
 interface Outage {
   readonly since: number
-  readonly reason: string
+  reason: string
+  against: Against | null
   /** The workers that find the backend unhealthy. */
   readonly seenBy: Set<number>
 }
@@ -28,11 +30,17 @@ export class HealthView {
   apply(change: HealthChange): FleetHealthChange | null {
     const outage = this.#outages.get(change.backend)
     if (!change.healthy) {
-      outage?.seenBy.add(change.worker)
-      if (outage !== undefined) return null
+      const { reason, against = null } = change
+      if (outage !== undefined) {
+        outage.seenBy.add(change.worker)
+        outage.reason = reason
+        outage.against = against
+        return null
+      }
       this.#outages.set(change.backend, {
         since: change.at,
-        reason: change.reason,
+        reason,
+        against,
         seenBy: new Set([change.worker]),
       })
       return { ...change, outageMs: null }
@@ -58,7 +66,20 @@ export class HealthView {
 
   /** What is unhealthy now, for workers that have yet to begin. */
   ailing(): Ailing[] {
-    return [...this.#outages].map(([backend, { since, reason }]) => ({ backend, since, reason }))
+    return [...this.#outages].map(([backend, { since, reason, against }]) => {
+      return { backend, since, reason, against }
+    })
+  }
+
+  /**
+   * The reason of the first of `names` when nothing but the page that probes ask for is against any of them, else null.
+   * Most often the backends are well and the probes ask for the wrong page.
+   */
+  wrongPage(names: readonly string[]): string | null {
+    const outages = names.map((name) => this.#outages.get(name))
+    const [first] = outages
+    if (first === undefined || outages.some((outage) => outage?.against !== "page")) return null
+    return first.reason
   }
 
   /** True when one of `workers` would send a request to `backend`. */

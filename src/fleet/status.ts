@@ -3,6 +3,7 @@
  * fields are added, never changed.
  */
 import { isPrivateAdmin } from "../config/admin-address.ts"
+import type { Against } from "../health/board.ts"
 import type { Duty, Mode, Settings, SocketKind } from "../config/settings.ts"
 import { canBeDirect } from "../net/poller.ts"
 import type { BackendFacts } from "../observe/backend-series.ts"
@@ -47,6 +48,8 @@ export interface BackendStatus {
   /** Milliseconds since 1970 of the last change of health that a worker saw; null before the first. */
   readonly since: number | null
   readonly reason: string
+  /** What is against it where it is unhealthy; absent for a healthy one and in older versions. */
+  readonly against?: Against
   readonly active: number
   readonly idle: number
   /** Over all workers, the dead ones too. */
@@ -144,6 +147,7 @@ export function mergeBackend(
     workers: views.length,
     since: told?.since ?? null,
     reason: views.length === 0 ? "no worker serves" : (reasonOfDuty(plan) ?? told?.reason ?? ""),
+    ...againstOf(views),
     active: number(ACTIVE) + number(TUNNELS),
     idle: number(IDLE),
     requests: number(REQUESTS),
@@ -193,6 +197,15 @@ function lastTold(views: readonly View[], allHealthy: boolean): BackendFacts | n
     if (last === null || facts.since > last.since) last = facts
   }
   return last
+}
+
+/** Requests weigh most: such a backend is the last to be tried. */
+function againstOf(views: readonly View[]): Pick<BackendStatus, "against"> {
+  const found = new Set(views.map(({ facts }) => facts.against ?? null))
+  for (const against of ["requests", "probes", "page"] as const) {
+    if (found.has(against)) return { against }
+  }
+  return {}
 }
 
 /** Direct only where they are wanted and possible. */

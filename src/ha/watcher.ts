@@ -171,7 +171,7 @@ export class Watcher {
       return this.#askAdmin(now)
     }
     this.#askedAt = now
-    const forgiven = line === NO_BACKEND && !needBackend
+    const forgiven = line.startsWith(NO_BACKEND) && !needBackend
     this.#judge.answered(status === 200 || forgiven ? null : line || `status ${status}`, now)
     this.#look()
   }

@@ -1,50 +1,114 @@
 /**
- * The health of all backends as one worker sees it: a breaker each, since when it stands as it does
- * and why, and what failures were counted. The data path and the prober report here; `onChange`
- * hears of every transition once.
+ * The health of all backends as one worker sees it. Each backend has two records: what probes say of it and what
+ * requests say of it. It is healthy while both are good. Neither record changes the other: a good probe does not undo
+ * failed requests, and answered requests do not undo failed probes, with two exceptions:
  *
- * Cost: a success in the steady state is two array reads and a compare. Failures may take their
- * time.
+ *     a probe without a response   supports requests that failed (see `RequestBreaker`)
+ *     an answered request          counts as a probe that succeeded, where the probes could not even connect and the
+ *                                  request was sent to the unhealthy backend on purpose
+ *
+ * What a request says counts only if the record did not turn between its sending and its end.
+ *
+ * Cost: an answer in the steady state is a few array reads and compares. Failures may take their time.
  */
 import type { Clock } from "../observe/clock.ts"
 import type { HealthSettings } from "../config/settings.ts"
 import { HealthBitmap } from "./bitmap.ts"
 import { CircuitBreaker } from "./breaker.ts"
+import { Relapse } from "./relapse.ts"
+import { RequestBreaker, type FailureKind, type Outcome } from "./request-breaker.ts"
+import type { SentRequest } from "./suspects.ts"
 
-/** `reason` is as a person reads it: `3 failures, last: connect refused` or `2 successes`. */
-type OnHealthChange = (index: number, healthy: boolean, reason: string) => void
+/** How far a probe came that failed. `response`: the backend's answer is not what `health.expect` says. */
+export type Reach = "nothing" | "connection" | "response"
 
 /**
- * Reasons kept apart for each backend; what comes beyond them is `other`. They become labels of
- * figures.
+ * Which record is against a backend. `page`: its probes get a response, but not the expected one. `probes`: they get no
+ * response. `requests`: requests failed, whatever probes say.
  */
-const REASON_LIMIT = 32
+export type Against = "page" | "probes" | "requests"
 
-/** Who fails again so soon after coming back has to show more successes each time. */
-const RELAPSE_MS = 60_000
+/** Who is told of changes. Reasons are as a person reads them: `3 probes failed, last: status 503`. */
+export interface BoardListener {
+  /** The backend is healthy again, or it is not, or it still is not and now for another reason. */
+  changed(index: number, healthy: boolean, reason: string): void
+  /** Requests of one kind (`one client and one path`) avoid the backend, or no longer do. */
+  avoidance(index: number, avoids: boolean, cause: string, reason: string): void
+  /** Requests have failed, which may be their own fault: a probe should be sent now. */
+  suspected(index: number): void
+}
+
+/** Reasons kept apart for each backend; more of them are counted as `other`. They become labels of metrics. */
+const REASON_LIMIT = 32
 
 type Thresholds = Pick<HealthSettings, "failures" | "successes" | "backoff">
 
+/** All that is known of one backend. */
+class Entry {
+  readonly probes: CircuitBreaker
+  readonly requests: RequestBreaker
+  readonly relapse = new Relapse()
+  readonly failures: Map<string, number>
+  /** How far the last probe came that failed. */
+  reach: Reach = "nothing"
+  /** When probes took it out last. */
+  probesOpenAt = -Infinity
+  /** Changes each time that requests take it out or bring it back. */
+  ticket: number
+  since: number
+  /** Why the backend is in, and why each of its records is bad. */
+  goodReason = ""
+  probesReason = ""
+  requestsReason = ""
+
+  constructor(thresholds: Thresholds, since: number, before: Entry | undefined, ticket: number) {
+    this.probes = new CircuitBreaker(thresholds.failures, thresholds.successes)
+    this.requests = new RequestBreaker(thresholds)
+    this.failures = new Map(before?.failures)
+    this.since = since
+    this.ticket = ticket
+  }
+
+  get isGood(): boolean {
+    return !this.probes.isOpen && !this.requests.isOpen
+  }
+
+  get reason(): string {
+    if (this.requests.isOpen) return this.requestsReason
+    return this.probes.isOpen ? this.probesReason : this.goodReason
+  }
+}
+
 export class HealthBoard {
   readonly healthy: HealthBitmap
+  /** Backends that nothing but probes is against, and the healthy ones. */
+  readonly serving: HealthBitmap
+  /** True while no backend is to be avoided by some requests, and none is to be tried by a trial request. */
+  calm = true
   #settings: Thresholds
+  readonly #clock: Clock
   readonly #wallClock: Clock
-  readonly #onChange: OnHealthChange
-  readonly #breakers: CircuitBreaker[] = []
-  readonly #since: number[] = []
-  readonly #reasons: string[] = []
-  readonly #failures: Map<string, number>[] = []
-  /** When a backend came back last; -Infinity for never. */
-  readonly #cameBack: number[] = []
-  /** How many times the successes of the settings it has to show. */
-  readonly #factors: number[] = []
+  readonly #listener: BoardListener
+  readonly #entries: Entry[] = []
+  #trialAt = Infinity
 
-  /** All begin healthy. `wallClock` is in milliseconds since 1970: what `since` shows to people. */
-  constructor(size: number, settings: Thresholds, wallClock: Clock, onChange: OnHealthChange) {
+  /**
+   * All begin healthy. `clock` measures time between events; `wallClock` is in milliseconds since 1970, what `since`
+   * shows to people.
+   */
+  constructor(
+    size: number,
+    settings: Thresholds,
+    clock: Clock,
+    wallClock: Clock,
+    listener: BoardListener,
+  ) {
     this.healthy = new HealthBitmap(size)
+    this.serving = new HealthBitmap(size)
     this.#settings = settings
+    this.#clock = clock
     this.#wallClock = wallClock
-    this.#onChange = onChange
+    this.#listener = listener
     for (let index = 0; index < size; index++) this.admit(index)
   }
 
@@ -53,72 +117,164 @@ export class HealthBoard {
    * failures goes on here, because it was the same backend under other settings.
    */
   admit(index: number, heirOf = -1): void {
-    const { failures, successes } = this.#settings
     this.healthy.set(index)
-    this.#breakers[index] = new CircuitBreaker(failures, successes)
-    this.#since[index] = this.#wallClock.now()
-    this.#reasons[index] = ""
-    this.#cameBack[index] = -Infinity
-    this.#factors[index] = 1
-    this.#failures[index] = new Map(this.#failures[heirOf])
+    this.serving.set(index)
+    const ticket = (this.#entries[index]?.ticket ?? 0) + 1
+    const now = this.#wallClock.now()
+    this.#entries[index] = new Entry(this.#settings, now, this.#entries[heirOf], ticket)
+    this.#reckon()
   }
 
   /** It was found unhealthy before it came here, at `since` and for `reason`: no news to anybody. */
-  recall(index: number, since: number, reason: string): void {
-    this.#breakers[index].open()
-    this.healthy.clear(index)
-    this.#since[index] = since
-    this.#reasons[index] = reason
+  recall(index: number, since: number, reason: string, against: Against): void {
+    const entry = this.#entries[index]
+    if (against === "requests") entry.requests.open(this.#clock.now())
+    else entry.probes.open()
+    entry.reach = against === "page" ? "response" : "nothing"
+    entry.probesReason = entry.requestsReason = reason
+    entry.since = since
+    this.#mark(index, entry)
+  }
+
+  /** The backend has left: no request is to avoid it or to try it. */
+  release(index: number): void {
+    this.#entries[index].requests.release()
+    this.#reckon()
   }
 
   /** Other thresholds from now on. What is unhealthy stays so until it has earned the new ones. */
   configure(settings: Thresholds): void {
     this.#settings = settings
-    const { failures, successes, backoff } = settings
-    this.#breakers.forEach((breaker, index) => {
-      this.#factors[index] = Math.min(this.#factors[index], backoff)
-      breaker.configure(failures, successes * this.#factors[index])
-    })
+    for (const entry of this.#entries) {
+      entry.relapse.limit(settings.backoff)
+      this.#demand(entry)
+    }
   }
 
-  /** `reason` names one failure: `connect refused`. It should come from a small fixed set. */
-  fail(index: number, reason: string): void {
-    this.#countFailure(this.#failures[index], reason)
-    if (!this.#breakers[index].fail()) return
-    this.#demand(index)
-    this.healthy.clear(index)
-    this.#change(index, `${plural(this.#settings.failures, "failure")}, last: ${reason}`)
+  /** What a request to the backend carries, so that its outcome can be judged. */
+  ticket(index: number): number {
+    return this.#entries[index].ticket
   }
 
-  succeed(index: number): void {
-    if (!this.#breakers[index].succeed()) return
-    this.healthy.set(index)
-    this.#cameBack[index] = this.#wallClock.now()
-    this.#change(index, plural(this.#settings.successes * this.#factors[index], "success"))
+  /** A request failed. `reason` names it: `connect refused`. It should come from a small fixed set. */
+  failed(index: number, kind: FailureKind, reason: string, request: SentRequest): void {
+    const entry = this.#entries[index]
+    this.#countFailure(entry.failures, reason)
+    if (request.ticket !== entry.ticket) return
+    const silent = entry.probes.isOpen && entry.reach !== "response"
+    const supported = silent || entry.requests.hasSilentProbe
+    const outcome = entry.requests.fail(kind, request, this.#clock.now(), silent)
+    this.#act(index, entry, outcome, reason, supported)
+    if (outcome === "suspected" || outcome === "avoids") this.#listener.suspected(index)
   }
 
-  /** What the breaker that has just opened takes to close. */
-  #demand(index: number): void {
-    const { failures, successes, backoff } = this.#settings
-    const relapse = this.#wallClock.now() - this.#cameBack[index] < RELAPSE_MS
-    this.#factors[index] = relapse ? Math.min(2 * this.#factors[index], backoff) : 1
-    this.#breakers[index].configure(failures, successes * this.#factors[index])
-    this.#breakers[index].open()
+  /** A request was answered. Called for every response. */
+  answered(index: number, request: SentRequest): void {
+    const entry = this.#entries[index]
+    if (request.ticket !== entry.ticket) return
+    const outcome = entry.requests.succeed(request, this.#clock.now())
+    if (outcome === "none" && this.healthy.has(index)) return
+    const refuted = entry.probes.isOpen && entry.reach === "nothing"
+    const proven = refuted && request.sentAt > entry.probesOpenAt && entry.probes.succeed()
+    const news = proven || outcome === "closed"
+    if (news) this.#update(index, entry, `${this.#shown(entry, "request")} answered`)
+    else this.#act(index, entry, outcome, "")
+  }
+
+  /** A probe failed. */
+  probeFailed(index: number, reason: string, reach: Reach): void {
+    const entry = this.#entries[index]
+    this.#countFailure(entry.failures, reason)
+    const was = this.against(index)
+    entry.reach = reach
+    const answered = reach === "response"
+    const outcome = entry.requests.probed(false, answered, this.#clock.now())
+    this.#act(index, entry, outcome, reason, true)
+    if (outcome === "suspected") this.#listener.suspected(index)
+    const opened = entry.probes.fail()
+    if (opened) entry.probesOpenAt = this.#clock.now()
+    if (opened || (was !== null && was !== this.against(index))) {
+      entry.probesReason = `${plural(this.#settings.failures, "probe")} failed, last: ${reason}`
+      this.#update(index, entry, entry.reason)
+    }
+  }
+
+  probeSucceeded(index: number): void {
+    const entry = this.#entries[index]
+    const outcome = entry.requests.probed(true, true, this.#clock.now())
+    const closed = entry.probes.succeed()
+    if (outcome === "avoids no more") this.#act(index, entry, outcome, "")
+    if (!closed && outcome !== "closed") return
+    this.#update(index, entry, `${this.#shown(entry, "probe")} succeeded`)
+  }
+
+  /** Without probes: an interval has passed. */
+  elapsed(index: number): void {
+    const entry = this.#entries[index]
+    if (entry.isGood) return
+    const outcome = entry.requests.elapse(this.#clock.now())
+    const closed = entry.probes.succeed()
+    if (!closed && outcome !== "closed") return
+    this.#update(index, entry, `${this.#shown(entry, "interval")} passed without requests`)
+  }
+
+  /** Whether `request` should go to another backend, because such requests fail on this one. */
+  avoids(index: number, request: SentRequest): boolean {
+    return this.#entries[index].requests.avoids(request)
+  }
+
+  /**
+   * The first backend from `from` on that wants this request as a trial now, or -1. `pagesCount`: not one that answers
+   * probes with the wrong page, because there are better ones.
+   */
+  nextTrial(request: SentRequest, from: number, pagesCount: boolean): number {
+    const now = this.#clock.now()
+    if (now < this.#trialAt) return -1
+    for (let index = from; index < this.#entries.length; index++) {
+      const entry = this.#entries[index]
+      if (now < entry.requests.trialAt || !mayBeTried(entry, pagesCount)) continue
+      if (!entry.isGood || entry.requests.avoids(request)) return index
+    }
+    return -1
+  }
+
+  /** The backend is about to get a trial request; or none, because it takes no requests at present. */
+  beginTrial(index: number, sent: boolean): void {
+    const { requests } = this.#entries[index]
+    if (sent) requests.beginTrial(this.#clock.now())
+    else requests.postpone(this.#clock.now())
+    this.#reckon()
+  }
+
+  /** No backend is healthy. Until each is back, those that are not are tried with single requests. */
+  expectReturn(): void {
+    for (const entry of this.#entries) {
+      if (!entry.isGood) entry.requests.expectReturn(this.#clock.now())
+    }
+    this.#reckon()
   }
 
   /** When the backend's health last changed, or the board was made, in milliseconds since 1970. */
   since(index: number): number {
-    return this.#since[index]
+    return this.#entries[index].since
   }
 
   /** Why it is as it is; empty when it never changed. */
   reason(index: number): string {
-    return this.#reasons[index]
+    return this.#entries[index].reason
+  }
+
+  /** Which record is against the backend, or null when it is healthy. */
+  against(index: number): Against | null {
+    const { requests, probes, reach } = this.#entries[index]
+    if (requests.isOpen) return "requests"
+    if (!probes.isOpen) return null
+    return reach === "response" ? "page" : "probes"
   }
 
   /** All failures counted so far, by reason. */
   failures(index: number): ReadonlyMap<string, number> {
-    return this.#failures[index]
+    return this.#entries[index].failures
   }
 
   #countFailure(counts: Map<string, number>, reason: string): void {
@@ -126,14 +282,86 @@ export class HealthBoard {
     counts.set(label, (counts.get(label) ?? 0) + 1)
   }
 
-  #change(index: number, reason: string): void {
-    this.#since[index] = this.#wallClock.now()
-    this.#reasons[index] = reason
-    this.#onChange(index, this.healthy.has(index), reason)
+  /** What an outcome of the record of requests means for the backend. */
+  #act(index: number, entry: Entry, outcome: Outcome, reason: string, supported = false): void {
+    if (outcome === "none" && this.healthy.has(index)) return
+    const what = supported ? "requests and probes" : plural(this.#settings.failures, "request")
+    const failed = `${what} failed, last: ${reason}`
+    if (outcome === "opened") {
+      entry.requestsReason = failed
+      return this.#update(index, entry, failed)
+    }
+    if (outcome === "avoids") {
+      this.#listener.avoidance(index, true, entry.requests.cause, failed)
+    } else if (outcome === "avoids no more") {
+      this.#listener.avoidance(index, false, "", "")
+    }
+    this.#reckon()
+  }
+
+  /** One of the two records has changed. `reason` is of that change. */
+  #update(index: number, entry: Entry, reason: string): void {
+    const before = this.healthy.has(index)
+    if (entry.requests.isOpen === this.serving.has(index)) entry.ticket++
+    if (entry.isGood) {
+      entry.goodReason = reason
+      entry.relapse.returned(this.#clock.now())
+      entry.requests.hasReturned()
+      for (const other of this.#entries) {
+        if (!other.isGood) other.requests.hasCompany(this.#clock.now())
+      }
+    } else if (before) {
+      entry.relapse.left(this.#clock.now(), this.#settings.backoff)
+      this.#demand(entry)
+      // What it has to show has changed since it opened.
+      if (entry.probes.isOpen) entry.probes.open()
+    }
+    this.#mark(index, entry)
+    if (before !== entry.isGood) entry.since = this.#wallClock.now()
+    this.#listener.changed(index, entry.isGood, entry.reason)
+    this.#reckon()
+  }
+
+  #mark(index: number, entry: Entry): void {
+    if (entry.isGood) this.healthy.set(index)
+    else this.healthy.clear(index)
+    if (entry.requests.isOpen) this.serving.clear(index)
+    else this.serving.set(index)
+  }
+
+  /** What the backend has to show: more than others, if it has relapsed. */
+  #demand(entry: Entry): void {
+    const { failures, successes } = this.#settings
+    const needed = successes * entry.relapse.factor
+    entry.probes.configure(failures, needed)
+    entry.requests.configure({ failures, successes: needed })
+  }
+
+  /** `2 probes`: what it had to show. */
+  #shown(entry: Entry, noun: string): string {
+    return plural(this.#settings.successes * entry.relapse.factor, noun)
+  }
+
+  #reckon(): void {
+    let trialAt = Infinity
+    let avoiding = false
+    for (const entry of this.#entries) {
+      if (entry.requests.isAvoiding) avoiding = true
+      trialAt = Math.min(trialAt, entry.requests.trialAt)
+    }
+    this.#trialAt = trialAt
+    this.calm = !avoiding && trialAt === Infinity
   }
 }
 
-function plural(count: number, noun: "failure" | "success"): string {
-  if (count === 1) return `1 ${noun}`
-  return `${count} ${noun === "failure" ? "failures" : "successes"}`
+/**
+ * While there are better ones, no request is spent on a backend that takes the connections of probes and fails them:
+ * an answer to a request would change nothing. One that cannot even be connected to costs a dial.
+ */
+function mayBeTried({ probes, reach }: Entry, pagesCount: boolean): boolean {
+  return !probes.isOpen || reach === "nothing" || !pagesCount
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`
 }

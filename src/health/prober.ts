@@ -9,23 +9,29 @@
  * the ticks.
  */
 import type { HealthSettings, Milliseconds } from "../config/settings.ts"
+import type { Reach } from "./board.ts"
 
 export interface ProbeTransport {
   /**
    * Begins one probe, on a connection of its own. `done` is called once, or not at all after
    * `abort`; with `ok` null when bunlb itself could not ask, which says nothing about the backend.
    */
-  probe(index: number, done: (ok: boolean | null, reason: string) => void): ProbeHandle
+  probe(index: number, done: ProbeDone): ProbeHandle
 }
 
+/** `reach`: how far a probe came that failed. */
+export type ProbeDone = (ok: boolean | null, reason: string, reach: Reach) => void
+
 export interface ProbeHandle {
+  /** It has a connection. */
+  readonly connected: boolean
   abort(): void
 }
 
 /** Who is told the verdicts: the health board. */
 export interface Verdicts {
-  fail(index: number, reason: string): void
-  succeed(index: number): void
+  probeFailed(index: number, reason: string, reach: Reach): void
+  probeSucceeded(index: number): void
 }
 
 /**
@@ -33,6 +39,9 @@ export interface Verdicts {
  * the interval.
  */
 const AT_ONCE = 16
+
+/** Between two probes out of turn. */
+const HURRIED_MS = 1_000
 
 export class Prober {
   /** Probes that have ended so far, for each backend. */
@@ -44,6 +53,8 @@ export class Prober {
   readonly #random: () => number
   /** When each backend is to be probed next; `Infinity` for a place that is not probed. */
   readonly #due: number[] = []
+  /** When each backend was last probed out of turn. */
+  readonly #hurried: number[] = []
   readonly #running: (RunningProbe | null)[] = []
   #started = false
 
@@ -66,6 +77,7 @@ export class Prober {
     this.release(index)
     this.ok[index] = this.ok[heirOf] ?? 0
     this.failed[index] = this.failed[heirOf] ?? 0
+    this.#hurried[index] = -Infinity
     this.#due[index] = now
   }
 
@@ -81,6 +93,13 @@ export class Prober {
   watch(index: number, watched: boolean, now: number): void {
     if (!watched) this.release(index)
     else if (this.#due[index] === Infinity) this.#due[index] = now
+  }
+
+  /** The backend is probed now, and not only when its interval is over, unless that was just done. */
+  hurry(index: number, now: number): void {
+    if (this.#due[index] === Infinity || now < this.#hurried[index] + HURRIED_MS) return
+    this.#hurried[index] = now
+    this.#due[index] = now
   }
 
   /** Probes by other rules from now on; those under way end by the new limit. */
@@ -130,27 +149,28 @@ export class Prober {
     this.#due[index] = now + this.#timing.interval * (0.9 + this.#random() * 0.2)
     const running: RunningProbe = { began: now, handle: null }
     this.#running[index] = running
-    running.handle = this.#transport.probe(index, (ok, reason) => {
+    running.handle = this.#transport.probe(index, (ok, reason, reach) => {
       // An answer that comes after the limit, or twice, is nobody's any more.
       if (this.#running[index] !== running) return
       this.#running[index] = null
-      if (ok !== null) this.#judge(index, ok, reason)
+      if (ok !== null) this.#judge(index, ok, reason, reach)
     })
   }
 
   #abandon(index: number, running: RunningProbe): void {
     this.#running[index] = null
+    const reach = running.handle?.connected === true ? "connection" : "nothing"
     running.handle?.abort()
-    this.#judge(index, false, `no answer within ${duration(this.#timing.timeout)}`)
+    this.#judge(index, false, `no answer within ${duration(this.#timing.timeout)}`, reach)
   }
 
-  #judge(index: number, ok: boolean, reason: string): void {
+  #judge(index: number, ok: boolean, reason: string, reach: Reach): void {
     if (ok) {
       this.ok[index]++
-      this.#verdicts.succeed(index)
+      this.#verdicts.probeSucceeded(index)
     } else {
       this.failed[index]++
-      this.#verdicts.fail(index, reason)
+      this.#verdicts.probeFailed(index, reason, reach)
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 import { ascii } from "./bytes.ts"
 import { FORWARDED_FOR, FORWARDED_PROTO } from "./fields.ts"
+import { hashAddress, hashForwarded } from "./origin.ts"
 import type { RequestHead } from "./request-head.ts"
 
 /** Reads a forwarded chain from the right; the first address that is not trusted is the client. */
@@ -20,6 +21,7 @@ export class ClientIdentity {
   readonly #forwarded: string
   /** The field lines for a client that is not trusted. */
   readonly lines: Uint8Array
+  readonly #hash: number
 
   constructor(
     address: string,
@@ -31,6 +33,7 @@ export class ClientIdentity {
     const node = address.includes(":") ? `"[${address}]"` : address
     this.#forwarded = forwarded ? `Forwarded: for=${node};proto=${scheme}\r\n` : ""
     this.address = address
+    this.#hash = hashAddress(address)
     this.trusted = trusted
     this.#chain = chain
     this.#scheme = scheme
@@ -52,6 +55,11 @@ export class ClientIdentity {
     const lines = `X-Forwarded-For: ${whole}\r\nX-Real-IP: ${real}\r\n`
     const scheme = proto ? `X-Forwarded-Proto: ${this.#scheme}\r\n` : ""
     return Buffer.from(lines + scheme + this.#forwarded, "latin1")
+  }
+
+  /** A number for the client that sends a request. */
+  hashOf(bytes: Uint8Array, head: RequestHead): number {
+    return this.trusted ? hashForwarded(bytes, head, this.#hash) : this.#hash
   }
 
   /** The client behind this peer, by the chain of X-Forwarded-For when the peer is trusted. */

@@ -6,6 +6,7 @@
  * are the fixed ones below, those from 100 to 999 are status codes, and those from 1000 on are reasons of failures, by
  * their number in the worker's list.
  */
+import type { Against } from "../health/board.ts"
 import { DURATION_BOUNDS } from "./histogram.ts"
 
 /** Gauges come first: what a worker held is taken back when it is gone. */
@@ -48,7 +49,9 @@ export interface BackendFacts {
   readonly draining: boolean
   /** Wall clock of the last change of health, milliseconds since 1970. */
   readonly since: number
-  /** Why it is as it is: "3 failures, last: connect refused"; empty when it never changed. */
+  /** Which record is against it; null for a healthy one. */
+  readonly against?: Against | null
+  /** Why it is as it is: "3 probes failed, last: status 503"; empty when it never changed. */
   readonly reason: string
   /** Addresses that the name stands for now. */
   readonly addresses: readonly string[]

@@ -3,6 +3,8 @@
  * workers up and shows the sum, never one worker's view.
  */
 
+import type { Against } from "../health/board.ts"
+
 /**
  * Family name -> label set -> value. The label set is written as Prometheus has it without the braces
  * (`backend="a:80",code="200"`, empty for none). A histogram `x` is held as the families `x_bucket` (labels end
@@ -29,6 +31,8 @@ export interface HealthChange {
   readonly backend: string
   readonly healthy: boolean
   readonly reason: string
+  /** Which record is against it; null for a healthy one. */
+  readonly against?: Against | null
   /** Wall clock, milliseconds since 1970. */
   readonly at: number
 }
@@ -39,4 +43,6 @@ export interface Ailing {
   /** Wall clock, milliseconds since 1970. */
   readonly since: number
   readonly reason: string
+  /** As in `HealthChange`; older versions do not say it. */
+  readonly against?: Against | null
 }

@@ -4,6 +4,7 @@
  * the next; nothing is made for a request that is served on a pooled connection.
  */
 import type { Candidate } from "../balance/strategy.ts"
+import { NOT_CONNECTED, NO_RESPONSE } from "../health/request-breaker.ts"
 import { HealthBitmap } from "../health/bitmap.ts"
 import type { DialTarget } from "../net/address-book.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
@@ -54,11 +55,15 @@ export class Attempts {
   }
 
   /** The backend to try after `upstream` could not be reached, or null when there is none. */
-  afterFailedDial(upstream: Upstream, failure: DialFailure, token: number): Upstream | null {
+  afterFailedDial(
+    upstream: Upstream,
+    failure: DialFailure,
+    request: RequestRelay,
+  ): Upstream | null {
     const { board, figures, upstreams } = this.#gateway
     const { index } = upstream.candidate
-    if (!failure.local) board.fail(index, failure.reason)
-    const other = this.#hasTime ? this.#other(index, token) : null
+    if (!failure.local) board.failed(index, NOT_CONNECTED, failure.reason, request)
+    const other = this.#hasTime ? this.#other(index, request.token) : null
     if (other === null) return null
     figures.failovers++
     figures.retries.dial++
@@ -78,7 +83,7 @@ export class Attempts {
   ): Upstream | null {
     const { board, roster, upstreams, figures } = this.#gateway
     const { index } = upstream.candidate
-    if (!stale) board.fail(index, reason)
+    if (!stale) board.failed(index, NO_RESPONSE, reason, request)
     if (!this.#mayResend(request, answered, stale)) return null
     if (stale && roster.isEligible(index)) return upstream
     const other = this.#other(index, request.token)

@@ -7,10 +7,12 @@
  *
  * Nothing is sent twice after a byte of a response, nor when it is not idempotent (RFC 9110 section 9.2.2).
  */
+import { LATE, NO_RESPONSE, type FailureKind } from "../health/request-breaker.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
 import { Attempts, dialStatus } from "./attempts.ts"
 import type { BackendConnection } from "./backend-connection.ts"
+import { chooseBackend } from "./choice.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
@@ -93,7 +95,7 @@ export class Exchange implements relay.RelayTerms {
 
   #pick(): void {
     const { roster, figures, upstreams } = this.#gateway
-    const candidate = roster.pick(this.#request.token)
+    const candidate = chooseBackend(this.#gateway, this.#request)
     if (candidate === null) return this.#fail("N", 503, "no backend is available")
     if (roster.panicking) figures.panicPicks++
     this.#attempt(upstreams[candidate.index], false)
@@ -102,9 +104,7 @@ export class Exchange implements relay.RelayTerms {
   /** The connection that this client has authenticated, or is about to, carries all its further requests. */
   #usePinned(connection: BackendConnection): void {
     const { upstream } = connection
-    this.#upstream = upstream
-    upstream.figures.active++
-    this.#client.record?.attempt(upstream.settings.name)
+    this.#enter(upstream)
     this.#reused = true
     if (connection.isStale()) {
       connection.retire()
@@ -114,11 +114,18 @@ export class Exchange implements relay.RelayTerms {
     this.#send(connection)
   }
 
-  /** `fresh`: not on a pooled connection. */
-  #attempt(upstream: Upstream, fresh: boolean): void {
+  /** The request is about to be sent to this backend. */
+  #enter(upstream: Upstream): void {
     this.#upstream = upstream
+    this.#request.ticket = this.#gateway.board.ticket(upstream.candidate.index)
+    this.#request.sentAt = this.#gateway.clock.now()
     upstream.figures.active++
     this.#client.record?.attempt(upstream.settings.name)
+  }
+
+  /** `fresh`: not on a pooled connection. */
+  #attempt(upstream: Upstream, fresh: boolean): void {
+    this.#enter(upstream)
     const pooled = fresh ? null : upstream.takePooled(this.#began)
     this.#reused = pooled !== null
     if (pooled !== null) {
@@ -238,7 +245,7 @@ export class Exchange implements relay.RelayTerms {
     const upstream = this.#upstream
     if (upstream === null) return now
     upstream.figures.answered(status, now - this.#began)
-    this.#gateway.board.succeed(upstream.candidate.index)
+    this.#gateway.board.answered(upstream.candidate.index, this.#request)
     return now
   }
 
@@ -256,9 +263,14 @@ export class Exchange implements relay.RelayTerms {
     tunnel.start(switching, switchStart, switchEnd)
   }
 
+  #blame(kind: FailureKind, reason: string): void {
+    if (this.#upstream === null) return
+    this.#gateway.board.failed(this.#upstream.candidate.index, kind, reason, this.#request)
+  }
+
   /** What the backend said is no response: 502, and the breaker counts it. */
   #backendFailed(reason: string): void {
-    if (this.#upstream !== null) this.#gateway.board.fail(this.#upstream.candidate.index, reason)
+    this.#blame(NO_RESPONSE, reason)
     this.#dropBackend()
     this.#fail("S", 502, `the backend sent no valid response: ${reason}`)
   }
@@ -308,7 +320,7 @@ export class Exchange implements relay.RelayTerms {
     if (failure.local && !failure.noPort) return this.#failDial(failure)
     const target = this.#tries.nextTarget(failure)
     if (target !== null) return upstream.dial(this, target)
-    const next = this.#tries.afterFailedDial(upstream, failure, this.#request.token)
+    const next = this.#tries.afterFailedDial(upstream, failure, this.#request)
     if (next === null) return this.#failDial(this.#tries.cause(failure))
     this.#leaveUpstream()
     this.#attempt(next, false)
@@ -329,9 +341,7 @@ export class Exchange implements relay.RelayTerms {
     }
     const reason = this.#request.done ? "no response head in time" : "request not taken in time"
     // Nobody may be waiting for this response, so its lateness says nothing of the backend.
-    if (this.#upstream !== null && !this.#client.hasEnded) {
-      this.#gateway.board.fail(this.#upstream.candidate.index, reason)
-    }
+    if (!this.#client.hasEnded) this.#blame(LATE, reason)
     this.#dropBackend()
     this.#fail("s", 504, `backend: ${reason}`)
   }

@@ -2,6 +2,7 @@
  * The request of one exchange on its way from the client to a backend: the head as it was received, the body as
  * it comes, and what must be kept so that the request can be sent again.
  */
+import type { SentRequest } from "../health/suspects.ts"
 import { Body } from "../http/body.ts"
 import { STRICT } from "../http/chunked.ts"
 import { nominatedNames } from "../http/field-section.ts"
@@ -10,6 +11,7 @@ import { noNames } from "../http/trailers.ts"
 import { lasting } from "../net/receive-memory.ts"
 import { HEAD, type RequestHead } from "../http/request-head.ts"
 import { writeRequestHead } from "../http/request-writer.ts"
+import { hashPath } from "../http/origin.ts"
 import { scanRequest } from "../http/request.ts"
 import { protocolsOf } from "../http/upgrade.ts"
 import type { BackendConnection } from "./backend-connection.ts"
@@ -23,7 +25,7 @@ const COPIED = 2048
 const nothing = Buffer.alloc(0)
 const noPieces: Buffer[] = []
 
-export class RequestRelay {
+export class RequestRelay implements SentRequest {
   readonly #client: ClientConnection
   readonly #gateway: Gateway
   /** The head as received, and after it what of the body came with it. */
@@ -54,6 +56,10 @@ export class RequestRelay {
   secure = false
   /** The backend that the client's cookie names. */
   token = 0
+  client = 0
+  path = 0
+  ticket = 0
+  sentAt = 0
   /** All that was received can still be sent again. */
   replayable = true
 
@@ -99,6 +105,8 @@ export class RequestRelay {
     this.upgrades = head.upgrade >= 0
     this.replayable = true
     this.token = gateway.tokenOf(bytes)
+    this.client = this.#client.plan.identity.hashOf(bytes, head)
+    this.path = hashPath(bytes, head)
     this.secure = gateway.cookies !== null && this.#client.plan.identity.isSecure(bytes, head)
     const { span } = this.#client.plan
     if (span !== null) span.begin(bytes, head.fields)

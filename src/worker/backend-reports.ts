@@ -238,6 +238,7 @@ export class BackendReports {
     const draining = gone || roster.isDraining(index)
     const since = board.since(index)
     const reason = board.reason(index)
+    const against = board.against(index)
     const addresses = resolver.addresses(settings.host)
     const { facts } = told
     const same =
@@ -246,6 +247,7 @@ export class BackendReports {
       facts.draining === draining &&
       facts.since === since &&
       facts.reason === reason &&
+      facts.against === against &&
       facts.weight === weight &&
       facts.backup === backup &&
       facts.tls === settings.tls &&
@@ -255,6 +257,7 @@ export class BackendReports {
     const { name, tls } = settings
     told.facts = {
       ...{ row: told.row, name, tls, weight, backup, healthy, draining, since, reason },
+      against,
       addresses: addresses.map(({ ip }) => ip),
     }
     this.#facts.push(told.facts)

@@ -3,7 +3,8 @@
  * the status code for `http`. The prober keeps the time limit.
  */
 import type { BackendSettings, HealthSettings, TimeoutSettings } from "../config/settings.ts"
-import type { ProbeHandle, ProbeTransport } from "../health/prober.ts"
+import type { Reach } from "../health/board.ts"
+import type { ProbeDone, ProbeHandle, ProbeTransport } from "../health/prober.ts"
 import { PartialHead } from "../http/partial-head.ts"
 import { ResponseHead, scanResponse } from "../http/response.ts"
 import type { AddressBook, DialTarget } from "../net/address-book.ts"
@@ -12,8 +13,6 @@ import type { DialFailure } from "../net/dial-failure.ts"
 import { type DialLimits, Outbound } from "../net/outbound.ts"
 import type { TlsClient } from "../net/tls-client.ts"
 import type { Clock } from "../observe/clock.ts"
-
-type Verdict = (ok: boolean | null, reason: string) => void
 
 const FIELDS = 100
 const HEAD_BYTES = 64 * 1024
@@ -43,7 +42,7 @@ export class Probes implements ProbeTransport {
     this.#parts = parts
   }
 
-  probe(index: number, done: Verdict): ProbeHandle {
+  probe(index: number, done: ProbeDone): ProbeHandle {
     const { clock, timeouts, target: targetOf } = this.#parts
     const target = targetOf(index)
     const addresses = target.addresses.forProbe(target.settings.host, clock.now())
@@ -51,25 +50,30 @@ export class Probes implements ProbeTransport {
     let current: ProbeConnection | null = null
     let unasked = false
     const attempt = (position: number): void => {
-      if (position >= addresses.length) return done(false, "name not resolved")
+      if (position >= addresses.length) return done(false, "name not resolved", "nothing")
       const isLast = position + 1 === addresses.length
       current = new ProbeConnection(
         this.#parts,
         limits,
         target,
         addresses[position],
-        (ok, reason, dialed) => {
+        (ok, reason, reach, dialed) => {
           // A name may stand for an address that nobody listens on; one that answers is enough.
           unasked ||= ok === null
-          if (dialed) done(ok, reason)
-          else if (isLast) done(unasked ? null : ok, reason)
+          if (dialed) done(ok, reason, reach)
+          else if (isLast) done(unasked ? null : ok, reason, reach)
           else attempt(position + 1)
         },
       )
       current.begin()
     }
     attempt(0)
-    return { abort: () => current?.abort() }
+    return {
+      get connected() {
+        return current?.isOpen === true
+      },
+      abort: () => current?.abort(),
+    }
   }
 
   /** An address that swallows every dial must leave time for the others. */
@@ -80,11 +84,15 @@ export class Probes implements ProbeTransport {
   }
 }
 
+/** `dialed`: the next address would make no difference. */
+type Done = (ok: boolean | null, reason: string, reach: Reach, dialed: boolean) => void
+
 class ProbeConnection extends Outbound {
+  isOpen = false
   readonly #parts: ProbeParts
   readonly #target: ProbeTarget
   readonly #address: DialTarget
-  readonly #done: (ok: boolean | null, reason: string, dialed: boolean) => void
+  readonly #done: Done
   #partial: PartialHead | null = null
   #dialing = false
   #began = 0
@@ -94,7 +102,7 @@ class ProbeConnection extends Outbound {
     limits: DialLimits,
     target: ProbeTarget,
     address: DialTarget,
-    done: (ok: boolean | null, reason: string, dialed: boolean) => void,
+    done: Done,
   ) {
     super(target.tls, limits)
     this.#parts = parts
@@ -112,10 +120,11 @@ class ProbeConnection extends Outbound {
   }
 
   protected opened(): void {
+    this.isOpen = true
     this.#dialing = false
     this.#address.reached(this.#parts.clock.now())
     const { health } = this.#parts
-    if (health.type === "tcp") return this.#judge(true, "connected")
+    if (health.type === "tcp") return this.#judge(true, "connected", "connection")
     const request =
       `GET ${health.path} HTTP/1.1\r\nHost: ${health.host ?? this.#target.host}\r\n` +
       "User-Agent: bunlb-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"
@@ -127,7 +136,7 @@ class ProbeConnection extends Outbound {
     this.#parts.deadlines.remove(this)
     this.#dialing = false
     this.#address.failed(this.#parts.clock.now())
-    this.#done(failure.local ? null : false, failure.reason, failure.tls)
+    this.#done(failure.local ? null : false, failure.reason, "nothing", failure.tls)
   }
 
   received(bytes: Buffer): void {
@@ -141,7 +150,7 @@ class ProbeConnection extends Outbound {
       from = end
       end = scanResponse(all, from, all.length, HEAD_BYTES, true, head)
     }
-    if (end < 0) this.#judge(false, "malformed response")
+    if (end < 0) this.#judge(false, "malformed response", "connection")
     else if (end > 0) this.#judgeStatus(head.status)
     else if (from > 0) this.#partial = new PartialHead(all, from, all.length, HEAD_BYTES)
   }
@@ -149,29 +158,30 @@ class ProbeConnection extends Outbound {
   #judgeStatus(status: number): void {
     const { expect } = this.#parts.health
     const expected = expect.some(([from, to]) => status >= from && status <= to)
-    this.#judge(expected, `status ${status}`)
+    this.#judge(expected, `status ${status}`, "response")
   }
 
   drained(): void {}
 
   ended(): void {
-    this.#judge(false, "closed before a response")
+    this.#judge(false, "closed before a response", "connection")
   }
 
   protected lost(reset: boolean): void {
     this.#parts.deadlines.remove(this)
-    this.#done(false, reset ? "connection reset" : "closed before a response", true)
+    const reason = reset ? "connection reset" : "closed before a response"
+    this.#done(false, reason, "connection", true)
   }
 
   protected late(): void {}
 
   crashed(error: Error): void {
-    this.#judge(false, `internal error: ${error.message}`)
+    this.#judge(false, `internal error: ${error.message}`, "connection")
   }
 
-  #judge(ok: boolean, reason: string): void {
+  #judge(ok: boolean, reason: string, reach: Reach): void {
     this.retire()
-    this.#done(ok, reason, true)
+    this.#done(ok, reason, reach, true)
   }
 
   override abort(): void {

@@ -5,22 +5,20 @@
 import type { HealthBoard } from "../health/board.ts"
 import type { ProbeHandle, ProbeTransport, Verdicts } from "../health/prober.ts"
 
-const handle: ProbeHandle = { abort: () => {} }
+const handle: ProbeHandle = { connected: false, abort: () => {} }
 
 /** A turn counts as a success of an unhealthy backend, and as nothing otherwise. */
 export function readmissions(board: HealthBoard): Verdicts {
   return {
-    fail: () => {},
-    succeed: (index) => {
-      if (!board.healthy.has(index)) board.succeed(index)
-    },
+    probeFailed: () => {},
+    probeSucceeded: (index) => board.elapsed(index),
   }
 }
 
 /** Asks nobody. */
 export const noProbes: ProbeTransport = {
   probe: (_index, done) => {
-    done(true, "not probed")
+    done(true, "not probed", "nothing")
     return handle
   },
 }

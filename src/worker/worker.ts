@@ -90,7 +90,10 @@ class Balancer implements Worker {
         prober: this.#prober,
         random,
         onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
-        onDone: (upstream) => this.backends.end(upstream),
+        onDone: (upstream) => {
+          this.backends.end(upstream)
+          this.#gateway.board.release(upstream.candidate.index)
+        },
       },
       strategy,
     )
@@ -127,9 +130,11 @@ class Balancer implements Worker {
       log,
       figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
       roster: new Roster([], strategy, settings.whenAllUnhealthy, this.#slowStart, this.#random),
-      board: new HealthBoard(0, settings.health, wallClock, (index, healthy, reason) =>
-        this.#healthChanged(index, healthy, reason),
-      ),
+      board: new HealthBoard(0, settings.health, this.#clock, wallClock, {
+        changed: (index, healthy, reason) => this.#healthChanged(index, healthy, reason),
+        avoidance: (index, avoids, cause, reason) => this.#avoids(index, avoids, cause, reason),
+        suspected: (index) => this.#prober.hurry(index, processClock.now()),
+      }),
       deadlines: new Deadlines(),
     })
   }
@@ -204,9 +209,10 @@ class Balancer implements Worker {
       const known = ailing.find(({ backend }) => backend === settings.name)
       if (known === undefined) continue
       const { backend, since, reason } = known
-      board.recall(candidate.index, since, reason)
-      roster.setHealthy(candidate.index, false)
-      onHealthChange({ worker, backend, healthy: false, reason, at: since })
+      const against = known.against ?? "requests"
+      board.recall(candidate.index, since, reason, against)
+      roster.setHealthy(candidate.index, false, against !== "requests")
+      onHealthChange({ worker, backend, healthy: false, reason, against, at: since })
     }
   }
 
@@ -247,16 +253,29 @@ class Balancer implements Worker {
   }
 
   #healthChanged(index: number, healthy: boolean, reason: string): void {
-    const upstream = this.#gateway.upstreams[index]
-    this.#gateway.roster.setHealthy(index, healthy)
-    upstream.transitions[healthy ? "healthy" : "unhealthy"]++
-    if (!healthy) upstream.pool.retireWhere(() => true)
+    const { board, roster, upstreams } = this.#gateway
+    const upstream = upstreams[index]
+    if (healthy !== roster.isHealthy(index)) {
+      upstream.transitions[healthy ? "healthy" : "unhealthy"]++
+      if (!healthy) upstream.pool.retireWhere(() => true)
+    }
+    roster.setHealthy(index, healthy, board.serving.has(index))
+    if (!healthy && roster.allUnhealthy) board.expectReturn()
     if (!upstream.gone) this.#tell(upstream, healthy, reason)
   }
 
-  #tell({ settings }: Upstream, healthy: boolean, reason: string): void {
-    const { index, onHealthChange } = this.#options
-    onHealthChange({ worker: index, backend: settings.name, healthy, reason, at: Date.now() })
+  #avoids(index: number, avoids: boolean, cause: string, reason: string): void {
+    const { name } = this.#gateway.upstreams[index].settings
+    const { log } = this.#options
+    if (avoids) log.warn(`backend ${name}: requests of ${cause} go to other backends: ${reason}`)
+    else log.info(`backend ${name}: gets all requests again`)
+  }
+
+  #tell({ settings, candidate }: Upstream, healthy: boolean, reason: string): void {
+    const { index: worker, onHealthChange } = this.#options
+    const against = this.#gateway.board.against(candidate.index)
+    const at = Date.now()
+    onHealthChange({ worker, backend: settings.name, healthy, reason, at, against })
   }
 
   reopenLogs(): void {

@@ -3,6 +3,7 @@ import { Roster } from "../../src/balance/roster.ts"
 import { RoundRobin } from "../../src/balance/round-robin.ts"
 import { Sticky } from "../../src/balance/sticky.ts"
 import { NO_TOKEN, type Candidate } from "../../src/balance/strategy.ts"
+import { WeightedRoundRobin } from "../../src/balance/weighted.ts"
 import { HealthBitmap } from "../../src/health/bitmap.ts"
 import { rng } from "../support/until.ts"
 import { countByName, equals, picks } from "./candidates.ts"
@@ -118,14 +119,70 @@ describe("another one after a failure", () => {
     expect(roster.pickOther(candidates[2].token, tried(3, 0, 2))?.name).toBe("b")
   })
 
-  test("is a healthy backup when all primaries are tried, else nobody", () => {
-    const roster = rosterOf(backends(4, 2))
+  test("is a healthy backup when all primaries are tried, else nobody with `fail`", () => {
+    const roster = rosterOf(backends(4, 2), "fail")
     roster.setHealthy(2, false)
     expect(roster.pickOther(NO_TOKEN, tried(4, 0, 1))?.name).toBe("d")
     expect(roster.pickOther(NO_TOKEN, tried(4, 0, 1, 3))).toBeNull()
     roster.setDraining(3, true)
     expect(roster.pickOther(NO_TOKEN, tried(4, 0, 1))).toBeNull()
   })
+})
+
+describe("with `try`, when all healthy backends have been tried", () => {
+  test("one that only probes are against is next, then one that requests are against, never a draining one", () => {
+    const roster = rosterOf(backends(5))
+    roster.setHealthy(1, false, false)
+    roster.setHealthy(2, false, true)
+    roster.setHealthy(3, false, true)
+    roster.setDraining(3, true)
+    roster.setDraining(4, true)
+    expect(picks(roster, 3).join("")).toBe("aaa")
+    expect(roster.pickOther(NO_TOKEN, tried(5, 0))?.name).toBe("c")
+    expect(roster.pickOther(NO_TOKEN, tried(5, 0, 2))?.name).toBe("b")
+    expect(roster.pickOther(NO_TOKEN, tried(5, 0, 1, 2))).toBeNull()
+  })
+
+  test("no more than 8 are tried", () => {
+    const roster = rosterOf(backends(12))
+    for (let index = 1; index < 12; index++) roster.setHealthy(index, false)
+    expect(roster.pickOther(NO_TOKEN, tried(12, 0, 1, 2, 3, 4, 5, 6))).not.toBeNull()
+    expect(roster.pickOther(NO_TOKEN, tried(12, 0, 1, 2, 3, 4, 5, 6, 7))).toBeNull()
+  })
+})
+
+describe("with `try` and no healthy backend", () => {
+  test("those that only probes are against share evenly, the others get nothing", () => {
+    const roster = rosterOf(backends(4))
+    for (const index of [0, 1, 2]) roster.setHealthy(index, false, true)
+    roster.setHealthy(3, false, false)
+    expect(roster.panicking).toBe(true)
+    expect(countByName(picks(roster, 9))).toEqual({ a: 3, b: 3, c: 3 })
+    roster.setHealthy(0, false, false)
+    expect(countByName(picks(roster, 8))).toEqual({ b: 4, c: 4 })
+    roster.setHealthy(1, false, false)
+    roster.setHealthy(2, false, false)
+    expect(countByName(picks(roster, 8))).toEqual({ a: 2, b: 2, c: 2, d: 2 })
+    roster.setHealthy(3, true)
+    expect(picks(roster, 3).join("")).toBe("ddd")
+  })
+
+  test("weights are kept", () => {
+    const candidates = backends(2).map((each, at) => ({ ...each, weight: at + 1 }))
+    const roster = new Roster(candidates, new WeightedRoundRobin(), "try")
+    for (const index of [0, 1]) roster.setHealthy(index, false, true)
+    expect(countByName(picks(roster, 9))).toEqual({ a: 3, b: 6 })
+  })
+})
+
+test("a trial may go to a backend that stands by, not to one that drains or to an idle backup", () => {
+  const roster = rosterOf(backends(3, 1))
+  roster.setHealthy(0, false)
+  expect(roster.standing(0)?.name).toBe("a")
+  expect(roster.standing(2)).toBeNull()
+  roster.setDraining(0, true)
+  expect(roster.standing(0)).toBeNull()
+  expect(roster.standing(7)).toBeNull()
 })
 
 test("for all flags: who is picked may serve, and somebody is picked whenever somebody may", () => {

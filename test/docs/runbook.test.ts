@@ -25,8 +25,10 @@ const built: Readonly<Record<string, readonly string[]>> = {
     "worker N (pid N) hung, silent for N s, and was killed after N s; starting it again",
     "worker N (pid N) exited with code N after N s; starting it again in N ms",
     "worker N (pid N) failed (FAULT) after N s; starting it again in N ms",
-    "backend BACKEND is unhealthy: N failures, last: REASON",
-    "backend BACKEND is healthy again after N s: N successes",
+    "backend BACKEND is unhealthy: N probes failed, last: REASON",
+    "backend BACKEND is healthy again after N s: N probes succeeded",
+    "every backend answers GET PATH otherwise than expected (REASON): FATE. " +
+      "If the backends are well, change health.path or health.expect",
   ],
   "src/fleet/run.ts: startLine(settings": [
     "bunlb VERSION: http://ADDRESS -> N backends (STRATEGY), N workers, admin http://ADDRESS",

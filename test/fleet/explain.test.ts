@@ -75,6 +75,20 @@ test("a backup when no primary can, and everyone when nobody can", () => {
   expect(told({ "a:80": down }, { whenAllUnhealthy: "fail" })[0]).toStartWith("0 unhealthy")
 })
 
+test("without a healthy backend those that only probes are against get all, evenly", () => {
+  const page: Row = { status: { ...down.status, against: "page", reason: "status 404" } }
+  const dead: Row = { status: { ...down.status, against: "requests" } }
+  const rows = { "a:80": page, "b:80": page, "c:80": dead }
+  expect(told(rows).map((line) => line.slice(0, 12))).toEqual([
+    "50 no backen",
+    "50 no backen",
+    "0 unhealthy ",
+  ])
+  expect(told(rows)[0]).toBe(
+    "50 no backend is healthy, and only probes are against this one: status 404",
+  )
+})
+
 test("a cookie names its backend while that serves or lingers, and only with strategy sticky", () => {
   const cookie = formatToken(tokenOf("b:80", ""))
   const sticky: Partial<Settings> = { strategy: "sticky" }

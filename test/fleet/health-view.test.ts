@@ -1,6 +1,8 @@
 /** Many workers' health of a backend as one story. */
 import { expect, test } from "bun:test"
 import { HealthView, healthLine } from "../../src/fleet/health-view.ts"
+import { WrongPageWatch, wrongPage } from "../../src/fleet/wrong-page.ts"
+import { testBackend, testSettings } from "./settings.ts"
 
 const sick = (worker: number, at: number, backend = "a:80") => ({
   ...{ worker, backend, at, healthy: false, reason: "3 failures, last: connect refused" },
@@ -44,6 +46,45 @@ test("a backend is up for a fleet when one worker that serves finds it so", () =
   view.apply(sick(0, 0))
   expect(view.isUpFor("a:80", [0, 1])).toBeTrue()
   expect(view.isUpFor("a:80", [0])).toBeFalse()
+})
+
+test("the wrong page is told of when nothing else is against any backend, once until that ends", () => {
+  const view = new HealthView()
+  const watch = new WrongPageWatch()
+  const settings = testSettings({ backends: [testBackend("a:80"), testBackend("b:80")] })
+  const page = { against: "page", reason: "3 probes failed, last: status 404" } as const
+  view.apply({ ...sick(0, 0), ...page })
+  expect(watch.look(view, settings)).toBeNull()
+  view.apply({ ...sick(0, 0, "b:80"), against: "requests" })
+  expect(watch.look(view, settings)).toBeNull()
+  // The requests are well again, the page is not.
+  view.apply({ ...sick(0, 0, "b:80"), ...page })
+  expect(watch.look(view, settings)).toBe(
+    "every backend answers GET / otherwise than expected (3 probes failed, last: status 404): " +
+      "requests are shared among all of them. " +
+      "If the backends are well, change health.path or health.expect",
+  )
+  expect(watch.look(view, settings)).toBeNull()
+  view.apply(well(0, 5, "b:80"))
+  expect(watch.look(view, settings)).toBeNull()
+  view.apply({ ...sick(0, 6, "b:80"), ...page })
+  expect(watch.look(view, { ...settings, whenAllUnhealthy: "fail" })).toContain("clients get 503")
+})
+
+test("backends that are drained or disabled by hand do not count for the wrong page", () => {
+  const view = new HealthView()
+  const backends = [testBackend("a:80"), testBackend("b:80", { duty: "off" })]
+  view.apply({ ...sick(0, 0), against: "page" })
+  expect(wrongPage(view, testSettings({ backends }))).not.toBeNull()
+  expect(wrongPage(new HealthView(), testSettings({ backends }))).toBeNull()
+  expect(wrongPage(view, testSettings({ backends: [] }))).toBeNull()
+})
+
+test("what one that follows is told names the record that is against a backend", () => {
+  const view = new HealthView()
+  view.apply({ ...sick(0, 7), against: "probes" })
+  const { reason } = sick(0, 7)
+  expect(view.ailing()).toEqual([{ backend: "a:80", since: 7, reason, against: "probes" }])
 })
 
 test("the line names backend, state, length of the outage and reason", () => {

@@ -1,24 +1,29 @@
 import { describe, expect, test } from "bun:test"
+import type { Reach } from "../../src/health/board.ts"
 import { Prober, type ProbeHandle, type ProbeTransport } from "../../src/health/prober.ts"
 import { rng } from "../support/until.ts"
 
-type Done = (ok: boolean | null, reason: string) => void
+type Done = (ok: boolean | null, reason: string, reach: Reach) => void
 
 /** Probes that the test answers by hand, and what the prober said about them. */
 class Probed implements ProbeTransport {
   readonly begun: number[] = []
   readonly aborted: number[] = []
   readonly verdicts: string[] = []
+  readonly reaches: Reach[] = []
   readonly pending = new Map<number, Done>()
   /** Backends that answer within `probe` itself. */
   instant = false
+  /** Backends that take the connection. */
+  connected = false
 
   probe(index: number, done: Done): ProbeHandle {
     if (this.pending.has(index)) throw new Error(`two probes at once on ${index}`)
     this.begun.push(index)
-    if (this.instant) done(true, "")
+    if (this.instant) done(true, "", "response")
     else this.pending.set(index, done)
     return {
+      connected: this.connected,
       abort: () => {
         this.aborted.push(index)
         this.pending.delete(index)
@@ -26,17 +31,18 @@ class Probed implements ProbeTransport {
     }
   }
 
-  answer(index: number, ok: boolean | null, reason = ""): void {
+  answer(index: number, ok: boolean | null, reason = "", reach: Reach = "response"): void {
     const done = this.pending.get(index)
     this.pending.delete(index)
-    done?.(ok, reason)
+    done?.(ok, reason, reach)
   }
 
-  fail(index: number, reason: string): void {
+  probeFailed(index: number, reason: string, reach: Reach): void {
     this.verdicts.push(`${index} failed: ${reason}`)
+    this.reaches.push(reach)
   }
 
-  succeed(index: number): void {
+  probeSucceeded(index: number): void {
     this.verdicts.push(`${index} ok`)
   }
 }
@@ -115,10 +121,10 @@ describe("the prober", () => {
     expect(probed.verdicts).toEqual([])
     prober.tick(2000)
     expect(probed.aborted).toEqual([0])
-    late?.(true, "")
+    late?.(true, "", "response")
     expect(probed.verdicts).toEqual(["0 failed: no answer within 2s"])
     prober.tick(5000)
-    late?.(true, "")
+    late?.(true, "", "response")
     probed.answer(0, true)
     expect(probed.verdicts).toEqual(["0 failed: no answer within 2s", "0 ok"])
   })
@@ -143,8 +149,8 @@ describe("the prober", () => {
     const { probed, prober } = probing(1)
     prober.start(0)
     const done = probed.pending.get(0)
-    done?.(true, "")
-    done?.(false, "again")
+    done?.(true, "", "response")
+    done?.(false, "again", "response")
     expect(probed.verdicts).toEqual(["0 ok"])
   })
 
@@ -154,7 +160,7 @@ describe("the prober", () => {
     const done = probed.pending.get(1)
     prober.stop()
     expect(probed.aborted).toEqual([0, 1])
-    done?.(true, "")
+    done?.(true, "", "response")
     prober.tick(10_000)
     expect(probed.verdicts).toEqual([])
     expect(probed.begun.length).toBe(2)
@@ -164,7 +170,7 @@ describe("the prober", () => {
     const { probed, prober } = probing(2)
     prober.start(0)
     probed.answer(1, true)
-    probed.fail = () => prober.stop()
+    probed.probeFailed = () => prober.stop()
     prober.tick(6000)
     expect(probed.begun.length).toBe(2)
   })

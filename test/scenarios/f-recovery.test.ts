@@ -38,10 +38,10 @@ test("36: a backend that flaps has to be well for longer each time, and clients 
   }
   const returns = balancer.changes.filter(({ healthy }) => healthy)
   expect(returns.map(({ reason }) => reason)).toEqual([
-    "1 success",
-    "2 successes",
-    "4 successes",
-    "4 successes",
+    "1 probe succeeded",
+    "2 probes succeeded",
+    "4 probes succeeded",
+    "4 probes succeeded",
   ])
 })
 

@@ -117,6 +117,11 @@ export class ScriptedBackend {
     if (failure !== undefined) throw failure
   }
 
+  /** New connections are refused from now on; those there are stay. */
+  refuse(): void {
+    this.#listener?.stop(false)
+  }
+
   [Symbol.dispose](): void {
     this.stop()
   }

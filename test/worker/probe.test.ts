@@ -139,7 +139,7 @@ describe("a backend becomes unhealthy, with its reason, when it", () => {
     using setup = await probing(handler)
     await setup.changed(1)
     const [change] = setup.balancer.changes
-    expect([change?.healthy, change?.reason]).toEqual([false, `2 failures, last: ${reason}`])
+    expect([change?.healthy, change?.reason]).toEqual([false, `2 probes failed, last: ${reason}`])
     expect(setup.balancer.figure("bunlb_backend_up")).toBe(0)
     expect(setup.balancer.figure("bunlb_probes_total", '"failed"')).toBe(2)
     expect(setup.balancer.figure("bunlb_breaker_transitions_total", "unhealthy")).toBe(1)
@@ -149,7 +149,7 @@ describe("a backend becomes unhealthy, with its reason, when it", () => {
   test("refuses the connection", async () => {
     const balancer = await TestBalancer.start([refusedPort()], { health: fast })
     await until(() => balancer.changes.length > 0, 3000, "a change")
-    expect(balancer.changes[0]?.reason).toBe("2 failures, last: connect refused")
+    expect(balancer.changes[0]?.reason).toBe("2 probes failed, last: connect refused")
     await comesToRest(balancer)
   })
 })
@@ -204,8 +204,8 @@ test("an unhealthy backend gets no request, and serves again after `successes` g
   status = 200
   await until(() => balancer.changes.length === 2, 3000, "the rise")
   expect(balancer.changes.map(({ healthy, reason }) => [healthy, reason])).toEqual([
-    [false, "2 failures, last: status 500"],
-    [true, "2 successes"],
+    [false, "2 probes failed, last: status 500"],
+    [true, "2 probes succeeded"],
   ])
   const answers = new Set([await ask(), await ask()])
   expect(answers).toEqual(new Set(["probed", "other"]))

@@ -1,0 +1,59 @@
+/**
+ * Small numbers for who sends a request and what it asks for, so that the health of a backend can be judged by whether
+ * failures have a client or a page in common. FNV-1a; equal numbers for different clients or paths do no harm but that
+ * they count as one.
+ *
+ * Cost: about a nanosecond a byte, and no allocation.
+ */
+import { FORWARDED_FOR } from "./fields.ts"
+import type { RequestHead } from "./request-head.ts"
+
+const BASIS = 0x811c9dc5
+const PRIME = 0x01000193
+const QUESTION_MARK = 0x3f
+const COMMA = 0x2c
+const SPACE = 0x20
+/** Of a longer path only the beginning counts. */
+const PATH_BYTES = 128
+
+/** Of a client's address; of IPv6 only the network, of which one client has all addresses. */
+export function hashAddress(address: string): number {
+  const text = address.includes(".") ? address : networkOf(address)
+  let hash = BASIS
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), PRIME)
+  return hash | 0
+}
+
+/** The first 64 bits of an IPv6 address, as far as they are written out. */
+function networkOf(address: string): string {
+  const [head = ""] = address.split("::", 1)
+  return head.split(":").slice(0, 4).join(":")
+}
+
+/** Of the path of a request, without its query. */
+export function hashPath(bytes: Uint8Array, head: RequestHead): number {
+  const end = Math.min(head.targetEnd, head.pathStart + PATH_BYTES)
+  let hash = BASIS
+  for (let i = head.pathStart; i < end && bytes[i] !== QUESTION_MARK; i++) {
+    hash = Math.imul(hash ^ bytes[i], PRIME)
+  }
+  return hash | 0
+}
+
+/**
+ * Of the client behind a trusted proxy: the last member of X-Forwarded-For, which that proxy wrote. `peer`: the hash of
+ * the proxy itself, for requests without the field.
+ */
+export function hashForwarded(bytes: Uint8Array, head: RequestHead, peer: number): number {
+  const { known, knownCount, kinds, valueStarts, valueEnds } = head.fields
+  for (let i = knownCount - 1; i >= 0; i--) {
+    const at = known[i]
+    if (kinds[at] !== FORWARDED_FOR) continue
+    let hash = BASIS
+    for (let j = valueEnds[at] - 1; j >= valueStarts[at] && bytes[j] !== COMMA; j--) {
+      if (bytes[j] !== SPACE) hash = Math.imul(hash ^ bytes[j], PRIME)
+    }
+    return hash | 0
+  }
+  return peer
+}

@@ -1,0 +1,52 @@
+/**
+ * Which backend gets a request first: the strategy's choice, unless a backend waits for a trial request and this one
+ * will do, or requests like this one fail on the chosen backend and not others.
+ *
+ * Cost: one compare beside the strategy's own while all is well.
+ */
+import { NO_TOKEN, type Candidate } from "../balance/strategy.ts"
+import type { Gateway } from "./gateway.ts"
+import type { RequestRelay } from "./request-relay.ts"
+
+/** So often the strategy is asked for another backend than those that fail such requests. */
+const CHOICES = 8
+
+/** The backend for a request that has just come, or null when none may serve. */
+export function chooseBackend(gateway: Gateway, request: RequestRelay): Candidate | null {
+  const { board, roster } = gateway
+  const picked = roster.pick(request.token)
+  if (board.calm || picked === null) return picked
+  const trial = trialFor(gateway, request)
+  if (trial !== null) return trial
+  // A client's cookie is obeyed: what it asks for there fails or is tried again elsewhere, and its session stays.
+  if (picked.token === request.token) return picked
+  let candidate: Candidate | null = picked
+  for (let i = 0; i < CHOICES && candidate !== null; i++) {
+    if (!board.avoids(candidate.index, request)) return candidate
+    candidate = roster.pick(NO_TOKEN)
+  }
+  // Such requests fail everywhere: that is no reason to refuse them.
+  return picked
+}
+
+/** A trial must be repeatable, so that its failure is not seen, and must not move a client with a cookie. */
+function trialFor({ board, roster }: Gateway, request: RequestRelay): Candidate | null {
+  if (!request.idempotent) return null
+  // Without a healthy backend even those whose page is wrong are in use.
+  const pagesCount = !roster.panicking
+  for (
+    let index = board.nextTrial(request, 0, pagesCount);
+    index >= 0;
+    index = board.nextTrial(request, index + 1, pagesCount)
+  ) {
+    // One that gets its share needs no trial, unless requests like this one avoid it.
+    if (roster.isEligible(index) && !board.avoids(index, request)) continue
+    const candidate = roster.standing(index)
+    if (candidate === null) board.beginTrial(index, false)
+    else if (request.token === NO_TOKEN || request.token === candidate.token) {
+      board.beginTrial(index, true)
+      return candidate
+    }
+  }
+  return null
+}

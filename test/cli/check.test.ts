@@ -14,10 +14,10 @@ test("says what would run", async () => {
     out: "ok: 2 backends, round_robin, 4 workers, port 0.0.0.0:8080, admin 127.0.0.1:9900",
     complaints: "",
   })
-  const words = "check -b a:80 -b b:80 -m sp -s sticky -h :: -p 81 --admin off"
+  const words = "check -b a:80 -b b:80 -m sp -s random -h :: -p 81 --admin off"
   expect(await bunlb(words.split(" "))).toEqual({
     code: 0,
-    out: "ok: 2 backends, sticky, single process, port [::]:81, admin off",
+    out: "ok: 2 backends, random, single process, port [::]:81, admin off",
     complaints: "",
   })
 })

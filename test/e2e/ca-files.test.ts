@@ -1,5 +1,5 @@
 /** A CA file that changes while bunlb runs: watched, told of, and never worse than before. */
-import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test"
+import { afterEach, beforeEach, expect, setDefaultTimeout } from "bun:test"
 import {
   copyFileSync,
   mkdirSync,
@@ -16,6 +16,9 @@ import { certificates } from "../support/certificates.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { RunningBunlb } from "./running-bunlb.ts"
+import { withPrograms } from "../support/left-out.ts"
+
+const test = withPrograms("CA files", "openssl")
 
 setDefaultTimeout(40_000)
 

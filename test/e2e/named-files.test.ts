@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { certificates } from "../support/certificates.ts"
-import { isLeftOut, isLinux } from "../support/left-out.ts"
+import { isLeftOut, isLinux, withPrograms } from "../support/left-out.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
 
@@ -144,10 +144,16 @@ describeFiles.each([
   })
 })
 
-test("a damaged CA file at the start is told with its fault", async () => {
-  const file = join(folder, "half.pem")
-  const whole = await Bun.file(certificates().caFile).text()
-  writeFileSync(file, whole.slice(0, whole.length / 2))
-  const { code, text } = await says([...place, "-b", `https://127.0.0.1:10,ca=${file}`])
-  expect([code === 0, text]).toEqual([false, expect.stringContaining("ends within a certificate")])
-})
+withPrograms("a damaged CA file", "openssl")(
+  "a damaged CA file at the start is told with its fault",
+  async () => {
+    const file = join(folder, "half.pem")
+    const whole = await Bun.file(certificates().caFile).text()
+    writeFileSync(file, whole.slice(0, whole.length / 2))
+    const { code, text } = await says([...place, "-b", `https://127.0.0.1:10,ca=${file}`])
+    expect([code === 0, text]).toEqual([
+      false,
+      expect.stringContaining("ends within a certificate"),
+    ])
+  },
+)

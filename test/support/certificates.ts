@@ -56,8 +56,12 @@ const ADDRESSES = "IP:127.0.0.1,IP:::1"
 function placeholders(): Certificates {
   const none = "openssl is missing: there is no certificate"
   const pair = { key: none, cert: none }
+  const folder = mkdtempSync(join(tmpdir(), "bunlb-certificates-"))
+  atEnd(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, "none.pem")
+  writeFileSync(file, none)
   return {
-    ...{ ca: none, caFile: none, unknownCaFile: none },
+    ...{ ca: none, caFile: file, unknownCaFile: file },
     ...{ good: pair, expired: pair, addressOnly: pair, nameless: pair, wrongHost: pair },
     ...{ selfSigned: pair, unknownCa: pair, addressUnknownCa: pair },
     commonName: [pair],

@@ -6,6 +6,7 @@ import { BunlbProcess, spawnBunlb } from "./processes.ts"
 import { RawClient } from "./raw-client.ts"
 import { answer, answering, ScriptedBackend } from "./scripted-backend.ts"
 import type { ConnectionHandler, ScriptedBackendOptions } from "./scripted-backend.ts"
+import { sourceFiles } from "./source.ts"
 import { rng, until } from "./until.ts"
 import { WireEnded } from "./wire.ts"
 
@@ -216,6 +217,15 @@ describe("certificates", () => {
     const response = await client.exchange("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     expect(response.body.toString()).toBe("tls")
   })
+})
+
+test("a test that needs certificates is left out where openssl is missing", () => {
+  const asks = /\b(certificates|tlsBackend)\(/
+  const bare = sourceFiles("test").filter(
+    ({ path, text }) => path.endsWith(".test.ts") && asks.test(text) && !text.includes('"openssl"'),
+  )
+  // The image has its own reasons not to run, openssl among them.
+  expect(bare.map(({ path }) => path)).toEqual(["test/deploy/image.test.ts"])
 })
 
 describe("processes", () => {

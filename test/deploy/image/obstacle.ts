@@ -8,7 +8,7 @@ import { ImageStore } from "./store.ts"
 export async function obstacleToImages(): Promise<string | null> {
   if (process.platform !== "linux") return "containers are Linux's"
   if (process.getuid?.() !== 0) return "it needs root"
-  for (const program of ["buildah", "unshare", "nsenter", "setpriv", "chroot", "ldd"]) {
+  for (const program of ["buildah", "unshare", "nsenter", "setpriv", "chroot", "ldd", "openssl"]) {
     if (find(program) === null) return `${program} is not installed`
   }
   const line = ["unshare", "--mount", "--pid", "--fork", "--propagation", "private", "sh", "-ec"]

@@ -84,7 +84,7 @@ export async function startBalancer(options: BalancerOptions): Promise<TestBalan
       // What was counted for those that have left is kept by who reads it.
       figures.backends()
     },
-    drain: async (ms) => await worker.drain(ms),
+    drain: async (ms) => (await worker.drain(ms)).cut,
     stop: () => worker.stop(),
     [Symbol.asyncDispose]: async () => worker.stop(),
   }

@@ -143,6 +143,11 @@ export interface BalancerOptions {
     readonly client_idle?: Duration
     /** A request body without a new byte. Default: 30s. */
     readonly client_body?: Duration
+    /**
+     * A client that acknowledges nothing of a response; a slow one that reads on is never cut.
+     * Default: 1m.
+     */
+    readonly client_read?: Duration
     /** A backend's response head. Default: 1m. */
     readonly response_head?: Duration
     /** A response body without a new byte. Default: 1m. */

@@ -95,6 +95,7 @@ export interface TimeoutSettings {
   readonly clientHead: Milliseconds
   readonly clientIdle: Milliseconds
   readonly clientBody: Milliseconds
+  readonly clientRead: Milliseconds
   readonly responseHead: Milliseconds
   readonly backendBody: Milliseconds
   readonly poolIdle: Milliseconds

@@ -7,6 +7,7 @@ import type { SeriesChunk } from "../observe/backend-series.ts"
 import { processClock } from "../observe/clock.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
 import { Crew, listenFor } from "./crew.ts"
+import { logDrain, plural } from "./drain-story.ts"
 import type { FleetHealthChange } from "./health-view.ts"
 import { HealthView, NO_BACKEND, healthLine } from "./health-view.ts"
 import type { FleetLimits } from "./limits.ts"
@@ -196,19 +197,20 @@ export class Fleet {
       const left = Math.max(0, Math.round((endsAt - this.#clock.now()) / 1000))
       log.info(`draining: ${plural(this.#clients(), "connection")} left, at most ${left} s to go`)
     }, PROGRESS_MS)
-    const overdue = setTimeout(() => {
+    let overdue = false
+    const limit = setTimeout(() => {
+      overdue = true
       log.warn("draining: the limit is over, the rest is cut")
       void this.stop()
     }, limitMs + limits.lastWordsMs)
-    const { slots, leaving } = this.#crew
+    const { slots } = this.#crew
+    const leaving = [...this.#crew.leaving]
     const ends = slots.map((slot) => slot.drain(limitMs, slot.index < taken))
     await Promise.all([...ends, ...leaving.map((slot) => slot.drain(limitMs))])
     clearInterval(progress)
-    clearTimeout(overdue)
+    clearTimeout(limit)
     this.#close()
-    const cut = slots.reduce((total, slot) => total + slot.cut, 0)
-    if (cut > 0) log.warn(`drained; ${plural(cut, "connection")} cut after ${limitMs / 1000} s`)
-    else log.info("drained; nothing was cut")
+    logDrain(log, [...slots, ...leaving], overdue, limitMs)
   }
 
   /** Workers that start meanwhile open the access log anyway. */
@@ -345,8 +347,4 @@ export class Fleet {
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#watch = null
   }
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`
 }

@@ -71,5 +71,10 @@ export type FromWorker =
   | { readonly type: "applied"; readonly answers: number; readonly fault: string | null }
   | { readonly type: "health"; readonly change: HealthChange }
   | { readonly type: "log"; readonly level: LogMethod; readonly line: string }
-  /** `cut` connections were closed because the limit had come. */
-  | { readonly type: "drained"; readonly cut: number; readonly report: WorkerReport }
+  /** What the limit of the drain came too early for, as `DrainOutcome` says. */
+  | {
+      readonly type: "drained"
+      readonly cut: number
+      readonly sending: number
+      readonly report: WorkerReport
+    }

@@ -79,6 +79,7 @@ export class Slot {
   #settings: Settings
   #told = false
   #cut = 0
+  #sending = 0
   #hold: boolean
   #shared = false
 
@@ -127,6 +128,11 @@ export class Slot {
   share(shared: boolean): void {
     this.#shared = shared
     if (!shared && this.live) openQueue(this.#listenFd)
+  }
+
+  /** Connections whose last bytes the drain left to the kernel. */
+  get sending(): number {
+    return this.#sending
   }
 
   /** Connections that the drain cut at its limit. */
@@ -306,6 +312,7 @@ export class Slot {
       case "drained":
         this.#take(message.report)
         this.#cut += message.cut
+        this.#sending += message.sending
         this.#dismissed = true
         this.#link?.send({ type: "stop" })
         break

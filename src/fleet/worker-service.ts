@@ -139,9 +139,9 @@ export class WorkerService {
   async #drain(limitMs: number, succeeded: boolean): Promise<void> {
     const worker = this.#worker
     if (worker === null) return
-    const cut = await worker.drain(limitMs, succeeded)
+    const { cut, sending } = await worker.drain(limitMs, succeeded)
     await this.#tellBackends(worker)
-    this.#options.send({ type: "drained", cut, report: worker.report() })
+    this.#options.send({ type: "drained", cut, sending, report: worker.report() })
   }
 
   #stop(): void {

@@ -64,7 +64,7 @@ export class Acceptor<T extends SocketOwner> {
         data: (socket: Socket<T>, bytes: Buffer) => socket.data?.received(bytes),
         drain: (socket: Socket<T>) => socket.data?.drained(),
         end: (socket: Socket<T>) => socket.data?.ended(),
-        close: (socket: Socket<T>, error?: Error) => socket.data?.closed(error !== undefined),
+        close: (socket: Socket<T>, error?: Error) => socket.data?.closed(error !== undefined, -1),
         error: (socket: Socket<T>, error: Error) => socket.data?.crashed(error),
       },
     }

@@ -9,8 +9,9 @@
  * pause and resume.
  */
 import type { Kernel } from "./kernel.ts"
-import { EAGAIN, EINTR, FAILED, HUNG_UP, PEER_ENDED, READABLE, WRITABLE } from "./kernel.ts"
+import { FAILED, HUNG_UP, PEER_ENDED, READABLE, WRITABLE } from "./kernel.ts"
 import { libc } from "./libc.ts"
+import { isOver, unacknowledged } from "./peek.ts"
 import type { Pollable, Poller } from "./poller.ts"
 import { receivedBytes, RECEIVE_ADDRESS, RECEIVE_SIZE } from "./receive-memory.ts"
 import type { SocketOwner, TcpSocket } from "./socket.ts"
@@ -18,8 +19,6 @@ import type { SocketOwner, TcpSocket } from "./socket.ts"
 /** Full reads of one socket before others have their turn. */
 const READS = 4
 const SHUT_WR = 1
-/** A write may fail by these and the connection is none the worse; ENOMEM and ENOBUFS are the last two. */
-const PASSING = [EAGAIN, EINTR, 12, 105]
 
 /** Hears whether a connect has succeeded: errno, 0 when it has. */
 export interface Dialer {
@@ -28,7 +27,7 @@ export interface Dialer {
 
 /** Takes over what would be received, so that the kernel can move it. */
 export interface Mover {
-  /** Returns how many bytes have left `from`, 0 at FIN, -1 with errno; null when they are to be received after all. */
+  /** Returns how many bytes have left `from`, 0 at FIN, -1 at a reset; null when they are to be received after all. */
   move(from: number): number | null
 }
 
@@ -112,12 +111,10 @@ export class DirectSocket implements TcpSocket, Pollable {
   /** `taken` of `length` bytes have gone, or -1. Returns what `write` does. */
   #sent(taken: number, length: number): number {
     if (taken === length) return taken
-    if (taken < 0) {
-      const errno = libc().errno()
-      if (!PASSING.includes(errno)) {
-        this.#broken = true
-        return -1
-      }
+    // A full buffer or a lack of memory passes; only the end of the connection does not.
+    if (taken < 0 && isOver(this.fd)) {
+      this.#broken = true
+      return -1
     }
     this.#full = true
     this.#update()
@@ -169,30 +166,38 @@ export class DirectSocket implements TcpSocket, Pollable {
   }
 
   #receivedNothing(length: number): void {
-    if (length === 0) return this.#end()
-    const errno = libc().errno()
-    if (errno !== EAGAIN && errno !== EINTR) this.#lost(true)
+    if (length === 0) this.#end()
+    else if (isOver(this.fd)) this.#lost(true)
   }
 
-  /** After our own FIN the peer's is the close in good order. */
+  /** After our own FIN the peer's is the close in good order, once the peer has everything. */
   #end(): void {
-    if (this.#broken || this.#shut) return this.#lost(this.#broken)
+    if (this.#broken) return this.#lost(true)
+    if (this.#shut) {
+      if (unacknowledged(this.fd) === 0) return this.#lost(false)
+      this.#park()
+    }
     this.#ended = true
     this.#update()
     this.owner?.ended()
   }
 
-  /** Nobody reads, and the kernel says that it is over. */
+  /** Reading is paused or over, and the kernel reports that both directions have ended. */
   #hangUp(failed: boolean): void {
-    if (this.#ended) return this.#lost(failed)
-    if (!failed) {
-      this.#parked = true
-      this.#poller.ignore(this.fd, true)
-      return
+    if (this.#ended && (failed || !this.#shut || unacknowledged(this.fd) === 0)) {
+      return this.#lost(failed)
     }
+    // The owner has heard of the FIN, and will ask when the peer has acknowledged the rest.
+    if (!failed) return this.#park()
     // What came before the reset is still there, and the owner is told of the reset at once.
     this.#receiveRest()
     if (this.fd >= 0) this.#lost(true)
+  }
+
+  /** Leaves the poller, which would report the same hang-up again and again. */
+  #park(): void {
+    this.#parked = true
+    this.#poller.ignore(this.fd, true)
   }
 
   #receiveRest(): void {
@@ -204,8 +209,9 @@ export class DirectSocket implements TcpSocket, Pollable {
   }
 
   #lost(reset: boolean): void {
+    const lost = reset ? unacknowledged(this.fd) : 0
     this.end()
-    this.owner?.closed(reset)
+    this.owner?.closed(reset, lost)
   }
 
   #update(): void {

@@ -2,12 +2,14 @@
  * The kernel's own interface to sockets, on Linux. What a request costs is in these calls, so they are bound here
  * once and take numbers: descriptors and addresses. The rarer calls are in `libc.ts`.
  *
- * Cost: 5 to 20 ns a call over the kernel's own time. Each answers -1 on failure, with the reason in `errno()`.
+ * Cost: 5 to 20 ns a call over the kernel's own time. Each answers -1 on failure. The reason is in `errno`, as far as
+ * that can be relied on: see `libc.ts`.
  * Sources: epoll(7), recv(2), send(2), accept4(2), splice(2), socket(7), ip(7).
  */
 import { dlopen, ptr, type Pointer } from "bun:ffi"
 import { textOfV6 } from "./ip-text.ts"
 import { firstThatLoads, libc, libraryNames } from "./libc.ts"
+import { isOver } from "./peek.ts"
 
 export const READABLE = 0x1
 export const WRITABLE = 0x4
@@ -18,8 +20,7 @@ export const HUNG_UP = 0x10
 /** The peer has sent FIN; bytes before it may still be unread. */
 export const PEER_ENDED = 0x2000
 
-export const EINTR = 4
-export const EAGAIN = 11
+const ENOTCONN = 107
 
 const CTL_ADD = 1
 const CTL_DEL = 2
@@ -187,12 +188,13 @@ export class Kernel {
     return this.#lastText
   }
 
-  /** errno of a connect that has ended; 0 when the connection stands. */
+  /** errno of a connect that has ended; 0 when the connection stands. Asking takes the reason away. */
   connectFault(fd: number): number {
     optionLength[0] = 4
     option[0] = 0
     const read = this.#calls.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.#option, this.#optionLength)
-    return read < 0 ? libc().errno() : option[0]
+    if (read < 0) return libc().errno()
+    return option[0] === 0 && isOver(fd) ? ENOTCONN : option[0]
   }
 
   /** Small writes go out at once. Accepted connections inherit it from their listener. */

@@ -3,7 +3,9 @@
  * one that binds a worker to a CPU in `affinity.ts`. Works on Linux with glibc or musl and on macOS.
  *
  * Cost: the library is loaded at the first call (about 1 ms), a call after that is some 10 ns over the kernel's
- * own time. `errno` belongs to the calling thread: read it right after the call that failed, before any other.
+ * own time. `errno` belongs to the calling thread, and the runtime's own calls on this thread (for memory, for
+ * compiled code) can change it: read it right after the call that failed, and take it for a reason to show, not for
+ * proof. Whether a connection is lost is asked of the kernel, by `peek.ts`.
  */
 import { dlopen, read } from "bun:ffi"
 import { BunlbError } from "../observe/errors.ts"
@@ -18,6 +20,10 @@ export interface Libc {
   listen(fd: number, backlog: number): number
   shutdown(fd: number, how: number): number
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number
+  /** `fds`: one struct pollfd after the other. */
+  poll(fds: Int32Array, count: number, timeoutMs: number): number
+  /** Linux only: elsewhere arguments of variable number are passed in another way. */
+  ioctl(fd: number, request: number, value: Int32Array): number
   getsockname(fd: number, sockaddr: Uint8Array, length: Uint32Array): number
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): number
   getsockopt(
@@ -74,6 +80,8 @@ const calls = {
   shutdown: { args: ["i32", "i32"], returns: "i32" },
   // ssize_t in C: the low half is enough, for no buffer here is larger than 2 GiB.
   recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
+  poll: { args: ["ptr", "usize", "i32"], returns: "i32" },
+  ioctl: { args: ["i32", "usize", "ptr"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
@@ -83,6 +91,7 @@ const calls = {
 function load(): Libc {
   const names = libraryNames(process.platform, process.arch)
   const { symbols, place } = firstThatLoads(names, open)
+  const errnoAt = place()
   return {
     socket: symbols.socket,
     connect: symbols.connect,
@@ -92,19 +101,19 @@ function load(): Libc {
     listen: symbols.listen,
     shutdown: symbols.shutdown,
     recv: symbols.recv,
+    poll: symbols.poll,
+    ioctl: symbols.ioctl,
     getsockname: symbols.getsockname,
     setsockopt: (fd, level, name, value) =>
       symbols.setsockopt(fd, level, name, value, value.byteLength),
     getsockopt: symbols.getsockopt,
     getrlimit: symbols.getrlimit,
-    errno: () => {
-      const at = place()
-      return typeof at === "number" ? read.i32(at, 0) : 0
-    },
+    // A read of memory, not a second call: nothing of the runtime comes between.
+    errno: () => (typeof errnoAt === "number" ? read.i32(errnoAt, 0) : 0),
   }
 }
 
-/** Where errno lives has another name on each system; it is constant for a thread, but asking is cheap. */
+/** The function that tells where errno is has another name on each system. The place is constant for a thread. */
 function open(name: string) {
   if (process.platform === "darwin") {
     const { symbols } = dlopen(name, { ...calls, __error: { args: [], returns: "ptr" } })

@@ -6,10 +6,14 @@
  * Cost: while the socket takes everything, one write and one compare. Small pieces are put together, so a flood
  * of one-byte chunks does not become a flood of objects.
  */
+import { unacknowledged } from "./peek.ts"
 import type { TcpSocket } from "./socket.ts"
 
 /** Above this many waiting bytes a source is paused; it goes on when all are gone. */
 export const HIGH_WATER = 256 * 1024
+
+/** A limit on how long a peer may take nothing is watched in so many steps, each with one look at the kernel. */
+export const LOOKS = 4
 
 /** Pieces below this are copied together. */
 const SMALL = 4 * 1024
@@ -23,6 +27,12 @@ const noPieces: Buffer[] = []
 export class Outbox {
   /** Bytes waiting. */
   size = 0
+  /** Bytes that the socket has taken. */
+  taken = 0
+  /** How many of them the peer had acknowledged at the last look. */
+  #acknowledged = 0
+  /** Looks since then that found no more. */
+  #vainLooks = 0
   #pieces = noPieces
   #next = 0
   /** The last piece when it is a block of ours with room, and its length so far. */
@@ -38,10 +48,37 @@ export class Outbox {
       return true
     }
     const taken = socket.write(bytes, from, to - from)
-    if (taken === to - from) return true
     if (taken < 0) return false
-    this.keep(bytes, from + taken, to)
+    this.taken += taken
+    if (taken < to - from) this.keep(bytes, from + taken, to)
     return true
+  }
+
+  /** Bytes have just left, or the first has begun to wait. */
+  renew(): void {
+    this.#vainLooks = 0
+  }
+
+  /**
+   * Whether the peer has acknowledged more since the last look. It may be a slow one: a socket says that there is room
+   * only when a third of its buffer is free, which at 15 KB/s takes minutes.
+   */
+  advanced(fd: number): boolean {
+    const acknowledged = this.taken - unacknowledged(fd)
+    if (acknowledged === this.#acknowledged) return false
+    this.#acknowledged = acknowledged
+    this.#vainLooks = 0
+    return true
+  }
+
+  /** As `advanced`, and there is more to come. */
+  delivers(fd: number): boolean {
+    return this.advanced(fd) && this.size + unacknowledged(fd) > 0
+  }
+
+  /** To be asked `LOOKS` times in a limit: false when the peer has acknowledged nothing for the whole of it. */
+  moves(fd: number): boolean {
+    return this.advanced(fd) || ++this.#vainLooks < LOOKS
   }
 
   /** Writes what is waiting. Returns false when the socket is gone. Any number of calls does no harm. */
@@ -52,6 +89,7 @@ export class Outbox {
       const taken = socket.write(piece, 0, piece.length)
       if (taken < 0) return false
       this.size -= taken
+      this.taken += taken
       if (taken < piece.length) {
         this.#pieces[this.#next] = piece.subarray(taken)
         return true

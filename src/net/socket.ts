@@ -23,12 +23,18 @@ export interface SocketOwner {
   received(bytes: Buffer): void
   /** There is room again after a short write. May be called without need. */
   drained(): void
-  /** The peer has sent FIN. */
+  /**
+   * The peer has sent FIN. After our own FIN it is told only while the peer has still to acknowledge bytes, and only by
+   * a direct socket; else the connection is closed in good order.
+   */
   ended(): void
   /** Reading is paused, and the peer has sent FIN behind bytes that are not read yet. Direct sockets alone tell it. */
   endsUnread?(): void
-  /** `reset`: the peer has broken off, or the network has. */
-  closed(reset: boolean): void
+  /**
+   * `reset`: the peer has broken off, or the network has. `lost`: bytes that the peer never acknowledged, -1 when they
+   * are not known.
+   */
+  closed(reset: boolean, lost: number): void
   /** A handler threw: a fault of bunlb's own. */
   crashed(error: Error): void
 }

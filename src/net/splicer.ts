@@ -7,6 +7,7 @@
  */
 import type { Kernel, Pipe } from "./kernel.ts"
 import { libc } from "./libc.ts"
+import { isOver } from "./peek.ts"
 import { poller } from "./poller.ts"
 import { RECEIVE_ADDRESS, RECEIVE_SIZE, receivedBytes } from "./receive-memory.ts"
 
@@ -15,6 +16,8 @@ export const WORTH_MOVING = 32 * 1024
 
 /** EPERM, EINVAL, ENOSYS: so it will be each time. */
 const UNABLE = [1, 22, 38]
+/** Refusals in a row after which this system is taken for one that cannot do it. */
+const REFUSALS = 3
 
 const nothing = Buffer.alloc(0)
 
@@ -24,6 +27,7 @@ export class Splicer {
   #pipe: Pipe | null = null
   /** This system knows how to move bytes between sockets; a sandbox may not. */
   #able = true
+  #refusals = 0
   /** What `move` could not hand over, until the next event. */
   rest: Buffer = nothing
 
@@ -32,8 +36,9 @@ export class Splicer {
   }
 
   /**
-   * Moves at most `limit` bytes. Returns how many have left `from`, 0 at its FIN, -1 with `errno` when there are none;
-   * of these `rest` have not been taken by `to`. Null when nothing can be moved here: they are to be received.
+   * Moves at most `limit` bytes. Returns how many have left `from`, 0 at its FIN, -1 at its reset; of these `rest` have
+   * not been taken by `to`. Null when nothing can be moved now, for lack of bytes or of memory or because the system
+   * cannot: what there is is to be received.
    */
   move(from: number, to: number, limit: number): number | null {
     this.#pipe ??= this.#kernel.pipe(RECEIVE_SIZE)
@@ -41,10 +46,8 @@ export class Splicer {
     const { into, out } = this.#pipe
     this.rest = nothing
     const moved = this.#kernel.splice(from, into, Math.min(limit, RECEIVE_SIZE))
-    if (moved < 0 && UNABLE.includes(libc().errno())) {
-      this.#able = false
-      return null
-    }
+    if (moved < 0) return this.#movedNone(from, libc().errno())
+    this.#refusals = 0
     let left = moved
     while (left > 0) {
       const taken = this.#kernel.splice(out, to, left)
@@ -53,6 +56,13 @@ export class Splicer {
     }
     if (left > 0) this.rest = this.#readOut(left, this.#pipe)
     return moved
+  }
+
+  #movedNone(from: number, errno: number): null | -1 {
+    if (isOver(from)) return -1
+    this.#refusals = UNABLE.includes(errno) ? this.#refusals + 1 : 0
+    if (this.#refusals === REFUSALS) this.#able = false
+    return null
   }
 
   /**

@@ -175,6 +175,13 @@ export const families: readonly Family[] = [
     merge: "sum",
   },
   {
+    name: "bunlb_undelivered_responses_total",
+    kind: "counter",
+    help: "Responses that bunlb ended before the client had all bytes, by reason: client_read, stop.",
+    merge: "sum",
+    labels: ["reason"],
+  },
+  {
     name: "bunlb_bytes_total",
     kind: "counter",
     help: "Bytes by direction: from_client, to_client, from_backend, to_backend.",

@@ -81,6 +81,8 @@ export class Figures {
   accepted = 0
   aborts = 0
   truncated = 0
+  /** By why bunlb ended a response before its client had all of it. */
+  readonly undelivered = { client_read: 0, stop: 0 }
   tunnels = 0
   panicPicks = 0
   failovers = 0
@@ -119,6 +121,9 @@ export class Figures {
     set(samples, "bunlb_client_connections_total", "", this.accepted)
     set(samples, "bunlb_client_aborts_total", "", this.aborts)
     set(samples, "bunlb_truncated_responses_total", "", this.truncated)
+    for (const [reason, count] of Object.entries(this.undelivered)) {
+      set(samples, "bunlb_undelivered_responses_total", `reason="${reason}"`, count)
+    }
     set(samples, "bunlb_tunnels", "", this.tunnels)
     set(samples, "bunlb_panic_picks_total", "", this.panicPicks)
     set(samples, "bunlb_failovers_total", "", this.failovers)

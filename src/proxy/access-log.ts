@@ -65,7 +65,7 @@ export class AccessLog {
 
   write(record: ExchangeRecord): void {
     if (record.status === 0 && record.who === "C") record.status = CLIENT_LEFT
-    const total = this.now() - record.began
+    const total = record.tookMs < 0 ? this.now() - record.began : record.tookMs
     if (!this.#wants(record.status, total)) return
     const format = this.#settings.format === "json" ? jsonLine : combinedLine
     this.#parts.sink.add(format(this.#entry(record, total)))

@@ -6,7 +6,7 @@ import type { DialTarget } from "../net/address-book.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import type { Mover } from "../net/direct-socket.ts"
 import { Outbound } from "../net/outbound.ts"
-import { Outbox } from "../net/outbox.ts"
+import { LOOKS, Outbox } from "../net/outbox.ts"
 import { isQuiet } from "../net/peek.ts"
 import { RECEIVE_SIZE } from "../net/receive-memory.ts"
 import type { ClientConnection } from "./client-connection.ts"
@@ -74,6 +74,7 @@ export class BackendConnection extends Outbound implements Mover {
     }
     this.#gateway.figures.toBackend += length + to - from
     const taken = this.direct.writeBoth(head, length, body, from, to - from)
+    if (taken > 0) this.outbox.taken += taken
     if (taken < 0) this.#broken = true
     else if (taken < length) {
       this.outbox.keep(head, taken, length)
@@ -98,7 +99,10 @@ export class BackendConnection extends Outbound implements Mover {
   awaitBackend(requestDone: boolean, responseStarted: boolean): void {
     const { clock, settings } = this.#gateway
     const { backendBody, responseHead } = settings.timeouts
-    if (this.outbox.size > 0 || responseStarted) {
+    if (this.outbox.size > 0) {
+      this.outbox.renew()
+      this.deadlineAt = clock.now() + backendBody / LOOKS
+    } else if (responseStarted) {
       if (!this.paused) this.deadlineAt = clock.now() + backendBody
     } else this.deadlineAt = requestDone ? clock.now() + responseHead : Infinity
   }
@@ -158,7 +162,8 @@ export class BackendConnection extends Outbound implements Mover {
     if (this.outbox.size === 0) return this.retire()
     const { clock, deadlines, settings } = this.#gateway
     this.tunnel = null
-    this.deadlineAt = clock.now() + settings.timeouts.backendBody
+    this.outbox.renew()
+    this.deadlineAt = clock.now() + settings.timeouts.backendBody / LOOKS
     deadlines.add(this)
   }
 
@@ -225,7 +230,11 @@ export class BackendConnection extends Outbound implements Mover {
 
   protected late(): void {
     if (this.exchange !== null) this.exchange.backendLate()
-    else this.retire()
+    else if (this.outbox.size === 0) this.retire()
+    else if (this.outbox.moves(this.socket?.fd ?? -1)) {
+      const { clock, settings } = this.#gateway
+      this.deadlineAt = clock.now() + settings.timeouts.backendBody / LOOKS
+    } else this.abort()
   }
 
   crashed(error: Error): void {

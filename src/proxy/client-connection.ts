@@ -16,14 +16,14 @@ import type { HeadPlan } from "../http/request-writer.ts"
 import { scanRequest } from "../http/request.ts"
 import type { Deadlined } from "../net/deadlines.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
-import { isQuiet } from "../net/peek.ts"
 import type { SocketOwner, TcpSocket } from "../net/socket.ts"
 import type { BackendConnection } from "./backend-connection.ts"
-import { Departure } from "./departure.ts"
+import { BRIEFLY, BY_RESET, Departure, IN_ORDER, READING_ON } from "./departure.ts"
 import { Exchange } from "./exchange.ts"
 import type { ExchangeRecord, Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
 import { Intake } from "./intake.ts"
+import { judgeReading, watchReading } from "./reading.ts"
 import type { Tunnel } from "./tunnel.ts"
 
 const IDLE = 0
@@ -32,9 +32,6 @@ const EXCHANGE = 2
 const TUNNEL = 3
 const LEAVING = 4
 const CLOSED = 5
-
-/** Milliseconds until a deadline that nobody has dealt with is looked at again. */
-const AGAIN_MS = 2000
 
 export class ClientConnection implements Deadlined, SocketOwner {
   deadlineAt: number
@@ -48,14 +45,14 @@ export class ClientConnection implements Deadlined, SocketOwner {
   /** What the access log will say, or null while there is none. */
   record: ExchangeRecord | null = null
   readonly #gateway: Gateway
-  readonly #exchange: Exchange
+  readonly exchange: Exchange
   #socket: TcpSocket | null
   #phase = IDLE
   #partial: PartialHead | null = null
   readonly #intake: Intake
   #tunnel: Tunnel | null = null
   #reading = false
-  #departure: Departure | null = null
+  departure: Departure | null = null
   /** The client has sent FIN. */
   hasEnded = false
   /** The backend's connection that carries all further requests of this one (NTLM, Negotiate). */
@@ -68,7 +65,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#intake = new Intake(socket)
     gateway.clock.tick()
     this.plan = gateway.planFor(address)
-    this.#exchange = new Exchange(this, gateway)
+    this.exchange = new Exchange(this, gateway)
     this.record = gateway.recordFor(this)
     this.deadlineAt = gateway.clock.now() + this.timeouts.clientHead
     this.id = gateway.admit(this)
@@ -92,7 +89,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
         this.#tunnel?.fromClient(bytes)
         break
       case LEAVING:
-        this.#departure?.received(bytes)
+        this.departure?.received(bytes)
         break
     }
   }
@@ -118,10 +115,10 @@ export class ClientConnection implements Deadlined, SocketOwner {
       }
       this.#phase = EXCHANGE
       // A client that does not read what it was answered before is watched on.
-      if (this.outbox.size > 0) this.within(this.timeouts.clientBody)
+      if (this.outbox.size > 0) watchReading(this)
       else this.deadlineAt = Infinity
-      from = this.#exchange.begin(bytes, from, end, to)
-      if (this.#phase === EXCHANGE && !this.#exchange.requestDone && !this.#intake.paused) {
+      from = this.exchange.begin(bytes, from, end, to)
+      if (this.#phase === EXCHANGE && !this.exchange.requestDone && !this.#intake.paused) {
         this.within(this.timeouts.clientBody)
       }
     }
@@ -142,10 +139,10 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   #receiveMore(bytes: Buffer): void {
     let used = 0
-    if (!this.#exchange.requestDone) {
+    if (!this.exchange.requestDone) {
       this.within(this.timeouts.clientBody)
-      used = this.#exchange.receiveBody(bytes)
-      const done = this.#exchange.requestDone || this.#intake.paused
+      used = this.exchange.receiveBody(bytes)
+      const done = this.exchange.requestDone || this.#intake.paused
       if (this.#phase === EXCHANGE && done && this.outbox.size === 0) this.deadlineAt = Infinity
     }
     if (used < bytes.length && this.#phase === EXCHANGE)
@@ -168,7 +165,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.record?.sentOn(to - from)
     const before = this.outbox.size
     this.outbox.send(this.#socket, bytes, from, to)
-    if (before === 0 && this.outbox.size > 0) this.within(this.timeouts.clientBody)
+    if (before === 0 && this.outbox.size > 0 && this.#phase !== TUNNEL) watchReading(this)
   }
 
   /** The socket's descriptor, or -1. */
@@ -180,7 +177,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (this.#socket === null || this.outbox.size === 0) return
     this.#gateway.clock.tick()
     this.outbox.flush(this.#socket)
-    this.within(this.timeouts.clientBody)
+    if (this.#phase !== TUNNEL) watchReading(this)
     if (this.outbox.size > 0) return
     switch (this.#phase) {
       case IDLE:
@@ -188,21 +185,21 @@ export class ClientConnection implements Deadlined, SocketOwner {
         this.#readHeld()
         break
       case EXCHANGE:
-        if (this.#exchange.requestDone || this.#intake.paused) this.deadlineAt = Infinity
-        this.#exchange.clientDrained()
+        if (this.exchange.requestDone || this.#intake.paused) this.deadlineAt = Infinity
+        this.exchange.clientDrained()
         break
       case TUNNEL:
         this.#tunnel?.clientDrained()
         break
       case LEAVING:
-        this.#departure?.written()
+        this.departure?.written()
         break
     }
   }
 
   /** The backend cannot take more of the request: stop reading the client. */
   waitForBackend(): void {
-    if (this.#phase === EXCHANGE && this.#exchange.requestDone) return
+    if (this.#phase === EXCHANGE && this.exchange.requestDone) return
     this.#intake.pause()
     if (this.#phase === EXCHANGE && this.outbox.size === 0) this.deadlineAt = Infinity
   }
@@ -221,7 +218,10 @@ export class ClientConnection implements Deadlined, SocketOwner {
   /** The exchange has ended. The client may still be sending: a rest of it, or requests after it. */
   exchangeDone(keepAlive: boolean): void {
     if (this.#phase !== EXCHANGE) return
-    if (!keepAlive) return this.#exchange.clientLeaves ? this.#part() : this.linger()
+    if (!keepAlive) {
+      const leaves = this.exchange.clientLeaves && this.#intake.held === null
+      return this.#depart(leaves ? BRIEFLY : READING_ON)
+    }
     this.#phase = IDLE
     if (this.outbox.size === 0) this.within(this.timeouts.clientIdle)
     if (this.#intake.held !== null) this.#readHeld()
@@ -233,7 +233,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
   answer(status: number, text: string, keepAlive: boolean, bodiless: boolean): void {
     const bytes = this.#gateway.answerFor(status, text, keepAlive)
     this.send(bytes, 0, bodiless ? headLength(bytes) : bytes.length)
-    this.record?.finish(status)
+    this.record?.complete(keepAlive, status)
     this.exchangeDone(keepAlive)
   }
 
@@ -243,7 +243,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     const bytes = this.#gateway.refusalFor(this.plan.identity.address, refusal)
     this.send(bytes, 0, bytes.length)
     this.record?.refused(refusal)
-    this.linger()
+    this.#depart(READING_ON)
   }
 
   enterTunnel(tunnel: Tunnel): void {
@@ -262,28 +262,21 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** Closes once everything has been sent. */
   finish(): void {
-    this.#depart(false)
+    this.#depart(IN_ORDER)
   }
 
-  /** The client has said that this was its last request. Should it have said more, a close would be a reset. */
-  #part(): void {
-    const quiet = this.#intake.held === null && this.#socket !== null && isQuiet(this.#socket)
-    if (quiet) this.finish()
-    else this.linger()
+  /** Ends after an incomplete response: by FIN where the client `sees` that it is incomplete, else by a reset. */
+  truncate(sees: boolean): void {
+    this.#depart(sees ? READING_ON : BY_RESET)
   }
 
-  /** Closes for writing once everything has been sent, and reads on for a while. */
-  linger(): void {
-    this.#intake.held = null
-    this.#intake.resume()
-    this.#depart(true)
-  }
-
-  #depart(lingers: boolean): void {
+  #depart(manner: number): void {
     if (this.#socket === null) return
     this.#phase = LEAVING
-    this.#departure = new Departure(this, this.#socket, lingers)
-    this.#departure.begin()
+    this.#intake.held = null
+    this.#intake.resume()
+    this.departure = new Departure(this, this.#gateway, this.#socket, manner)
+    this.departure.begin()
   }
 
   /** The connection that was pinned to this one is gone. A request under way hears of it itself. */
@@ -325,10 +318,10 @@ export class ClientConnection implements Deadlined, SocketOwner {
         if (this.#intake.held === null || this.#endsAll) this.finish()
         break
       case LEAVING:
-        this.#departure?.ended()
+        this.departure?.ended()
         break
       case EXCHANGE:
-        if (!this.#exchange.requestDone || this.#endsAll) this.#exchange.abandon()
+        if (!this.exchange.requestDone || this.#endsAll) this.exchange.abandon()
         break
       case TUNNEL:
         this.#tunnel?.clientEnded()
@@ -338,7 +331,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   /** While the client is not read: what it sends before its FIN is no more awaited by anybody. */
   endsUnread(): void {
-    if (this.#phase === EXCHANGE && this.#endsAll) this.#exchange.abandon()
+    if (this.#phase === EXCHANGE && this.#endsAll) this.exchange.abandon()
   }
 
   /**
@@ -347,12 +340,13 @@ export class ClientConnection implements Deadlined, SocketOwner {
    */
   get #endsAll(): boolean {
     const { settings } = this.#gateway
-    return !settings.halfClose && !(this.#exchange.upgrades && this.#intake.held !== null)
+    return !settings.halfClose && !(this.exchange.upgrades && this.#intake.held !== null)
   }
 
   /** The socket is gone; in good order after our own FIN, since the peer's is then not told of. */
-  closed(reset: boolean): void {
-    if (!reset) this.#tunnel?.clientClosed()
+  closed(reset: boolean, lost: number): void {
+    if (reset) this.departure?.gone(lost)
+    else this.#tunnel?.clientClosed()
     this.#leave()
   }
 
@@ -361,22 +355,26 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.cut("I", "internal error")
   }
 
-  expired(now: number): void {
+  expired(): void {
     switch (this.#phase) {
       case IDLE:
-        this.finish()
+        if (this.outbox.size === 0) this.finish()
+        else judgeReading(this, this.#gateway.figures)
         break
       case HEAD:
         this.refuse(HEAD_TIMEOUT, this.#partial?.bytes.length)
         break
       case EXCHANGE:
-        if (this.outbox.size > 0) this.cut("c", "the response was not taken in time")
-        else this.#exchange.refuse(BODY_TIMEOUT)
+        if (this.outbox.size > 0) judgeReading(this, this.#gateway.figures)
+        else this.exchange.refuse(BODY_TIMEOUT)
         break
-      default:
-        this.cut("c", "nothing came in time")
+      case TUNNEL:
+        this.#tunnel?.expired()
+        break
+      case LEAVING:
+        this.departure?.expired()
+        break
     }
-    if (this.#phase !== CLOSED && this.deadlineAt <= now) this.deadlineAt = now + AGAIN_MS
   }
 
   /** Out of every list; whatever follows on the socket is nobody's. */
@@ -388,12 +386,14 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#tunnel = null
     this.#intake.held = null
     this.#partial = null
+    this.departure = null
     this.deadlineAt = Infinity
     this.outbox.clear()
     this.#gateway.dismiss(this)
-    this.#exchange.clientGone()
+    this.exchange.clientGone()
     tunnel?.clientGone()
     this.pinned?.retire()
+    this.record?.finish()
     this.#gateway.onClientGone(this)
   }
 }

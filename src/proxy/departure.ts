@@ -1,55 +1,170 @@
 /**
- * How a client's connection is closed in such a way that what was sent to it is not lost.
+ * How a client's connection is closed so that the client gets everything that bunlb has taken for it, however slowly
+ * it reads. A connection that is closed with unread bytes is reset, and a reset destroys what is still on its way: so
+ * bunlb sends FIN, reads and discards what the client still sends, and closes when the client has acknowledged all.
  *
- *   FLUSH   the outbox still holds bytes              --all written--> LINGER or closed
- *   LINGER  our FIN is sent; whatever the client still sends is read and discarded, because a connection that is
- *           closed with unread bytes is reset, and a reset destroys an answer that is still on its way
+ *   WRITING    the outbox still holds bytes         --all written--> SENDING
+ *   SENDING    all is in the kernel, FIN sent       --all acknowledged--> DELIVERED
+ *   DELIVERED  the client has it all                --its FIN, or LINGER_MS later--> closed
+ *   WRITING, SENDING   --nothing acknowledged for timeouts.client_read--> reset, logged and counted
+ *
+ * Cost: for a client that closes when it has read everything one shutdown(2), and one look at its FIN. While one reads
+ * slowly, one look at the kernel a second.
  */
+import { hasFailed, isQuiet, unacknowledged } from "../net/peek.ts"
 import type { TcpSocket } from "../net/socket.ts"
 import type { ClientConnection } from "./client-connection.ts"
+import type { Gateway } from "./gateway.ts"
+import { cutReader, judgeReading, watchReading } from "./reading.ts"
+
+/** Closes at once when the client has everything already. */
+export const IN_ORDER = 0
+/** A short answer to a client that is about to close: if it sends nothing more, the kernel delivers after the close. */
+export const BRIEFLY = 3
+/** The client may still be sending: reads on for a while in any case. */
+export const READING_ON = 1
+/** The response has no visible end, so a reset shows that it is incomplete; not before the client has what came. */
+export const BY_RESET = 2
+
+const WRITING = 0
+const SENDING = 1
+const DELIVERED = 2
 
 /** How much is read after the last answer, and for how long: time for the client to read that answer. */
 const LINGER_BYTES = 16 * 1024 * 1024
 const LINGER_MS = 2000
+/** When the kernel is asked whether the client has everything: soon, then less and less often. */
+const FIRST_LOOK_MS = 100
+const LAST_LOOK_MS = 1000
+
+/** What became of a connection that had to end: nothing lost, cut, or still being sent by the kernel alone. */
+type Stop = "clean" | "cut" | "sending"
+
+/** bunlb stops now: whatever is under way for this client ends. */
+export function stopClient(client: ClientConnection, gateway: Gateway): Stop {
+  if (client.departure !== null) return client.departure.stop()
+  const { active, response } = client.exchange
+  if (client.outbox.size > 0 || (active && response.started)) gateway.figures.undelivered.stop++
+  client.cut("K", "bunlb stopped")
+  return "cut"
+}
 
 export class Departure {
   readonly #client: ClientConnection
+  readonly #gateway: Gateway
   readonly #socket: TcpSocket
-  /** Reads on after the last byte is written. */
-  readonly #lingers: boolean
+  readonly #manner: number
+  #state = WRITING
   #discarded = 0
+  /** Bytes that the client has not acknowledged, at the last look; -1 before the first. */
+  #left = -1
+  #progressAt = 0
+  #nextLookMs = FIRST_LOOK_MS
 
-  constructor(client: ClientConnection, socket: TcpSocket, lingers: boolean) {
+  constructor(client: ClientConnection, gateway: Gateway, socket: TcpSocket, manner: number) {
     this.#client = client
+    this.#gateway = gateway
     this.#socket = socket
-    this.#lingers = lingers
+    this.#manner = manner
   }
 
   begin(): void {
-    if (this.#client.outbox.size > 0) this.#client.within(this.#client.timeouts.clientBody)
+    const brief = this.#manner === BRIEFLY && this.#client.outbox.size === 0
+    if (brief && isQuiet(this.#socket)) this.#finish()
+    else if (this.#client.outbox.size > 0) watchReading(this.#client)
     else this.written()
   }
 
   /** Everything has been written to the socket. */
   written(): void {
-    if (!this.#lingers || this.#client.hasEnded) return this.#client.close()
-    this.#client.within(LINGER_MS)
-    this.#socket.shutdown()
+    if (this.#state !== WRITING) return
+    const client = this.#client
+    const mayBeDone = this.#manner === IN_ORDER || this.#manner === BY_RESET || client.hasEnded
+    if (mayBeDone && unacknowledged(this.#socket.fd) === 0) return this.#finish()
+    this.#state = SENDING
+    this.#progressAt = this.#gateway.clock.now()
+    // A socket of Bun's may close, and say so, within this call.
+    if (this.#manner !== BY_RESET) this.#socket.shutdown()
+    if (client.fd >= 0) client.within(FIRST_LOOK_MS)
   }
 
-  /** The client still sends. */
+  /** The client still sends. What comes beyond the limit stays in the kernel, and no close resets the answer. */
   received(bytes: Buffer): void {
-    if (!this.#lingers) return
     this.#discarded += bytes.length
-    if (this.#discarded > LINGER_BYTES) this.#client.abort()
+    if (this.#discarded > LINGER_BYTES) this.#socket.pause()
   }
 
   /** The client has sent FIN. */
   ended(): void {
-    if (this.#lingers && this.#client.outbox.size === 0) this.#client.close()
+    if (this.#state === SENDING) this.#look()
+    else if (this.#state === DELIVERED) this.#client.close()
   }
 
   expired(): void {
-    this.#client.cut("c", "nothing came in time")
+    if (this.#state === SENDING) this.#look()
+    else if (this.#state === DELIVERED) this.#client.close()
+    else judgeReading(this.#client, this.#gateway.figures)
+  }
+
+  #look(): void {
+    const client = this.#client
+    const { clientRead } = client.timeouts
+    const now = this.#gateway.clock.now()
+    const left = unacknowledged(this.#socket.fd)
+    if (left === 0) return this.#delivered()
+    if (hasFailed(this.#socket.fd)) {
+      client.abort()
+      return
+    }
+    if (left !== this.#left) {
+      this.#left = left
+      this.#progressAt = now
+    } else if (now - this.#progressAt >= clientRead) return cutReader(client, this.#gateway.figures)
+    client.within(Math.min(this.#nextLookMs, clientRead))
+    this.#nextLookMs = Math.min(2 * this.#nextLookMs, LAST_LOOK_MS)
+  }
+
+  #delivered(): void {
+    if (this.#manner === BY_RESET || this.#client.hasEnded) return this.#finish()
+    this.#state = DELIVERED
+    this.#client.record?.finish()
+    this.#client.within(LINGER_MS)
+  }
+
+  /** The client has everything that it is to get. */
+  #finish(): void {
+    this.#state = DELIVERED
+    this.#client.record?.finish()
+    if (this.#manner === BY_RESET) this.#client.abort()
+    else this.#client.close()
+  }
+
+  /** The connection is gone. `lost`: bytes that the client never acknowledged, -1 when they are not known. */
+  gone(lost: number): void {
+    if (this.#state === DELIVERED || (lost < 0 ? this.#left : lost) <= 0) return
+    this.#gateway.figures.aborts++
+    this.#client.record?.blame("C", "the client left before it had the whole response")
+  }
+
+  /** bunlb ends now. What the kernel has it goes on sending, for as long as it is not told to reset. */
+  stop(): Stop {
+    const client = this.#client
+    if (this.#state === DELIVERED || (this.#state === SENDING && this.#isAcknowledged())) {
+      client.record?.finish()
+      client.close()
+      return "clean"
+    }
+    if (this.#state === SENDING && this.#manner !== BY_RESET) {
+      client.record?.blame("K", "bunlb stopped while the kernel was still sending the response")
+      client.close()
+      return "sending"
+    }
+    this.#gateway.figures.undelivered.stop++
+    client.cut("K", "bunlb stopped")
+    return "cut"
+  }
+
+  #isAcknowledged(): boolean {
+    return unacknowledged(this.#socket.fd) === 0
   }
 }

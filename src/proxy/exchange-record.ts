@@ -45,6 +45,8 @@ export class ExchangeRecord {
   who: Who = "-"
   phase: Phase = "R"
   error = ""
+  /** Milliseconds until all was in the kernel; -1 while it is not. */
+  tookMs = -1
   #mark = 0
 
   constructor(log: AccessLog, identity: ClientIdentity) {
@@ -54,7 +56,9 @@ export class ExchangeRecord {
 
   /** The head `bytes[start..end)` has been read, and with it what follows it up to `used`. */
   begin(bytes: Buffer, start: number, end: number, used: number, span: Span | null): void {
+    this.finish()
     this.#open = true
+    this.tookMs = -1
     // A copy: what was received is gone when this event is over.
     this.bytes = end > start ? Buffer.from(bytes.subarray(start, end)) : nothing
     this.start = 0
@@ -76,7 +80,7 @@ export class ExchangeRecord {
 
   /** So many bytes have come that make no head. Nothing where a head has been read. */
   beginUnread(received: number): void {
-    if (this.#open) return
+    if (this.#open && this.tookMs < 0) return
     this.begin(nothing, 0, 0, received, null)
   }
 
@@ -121,6 +125,7 @@ export class ExchangeRecord {
   /** The first to be blamed is the cause; what follows from it is not. */
   blame(who: Who, error: string, phase: Phase = this.phase): void {
     if (this.who !== "-" || !this.#open) return
+    this.tookMs = -1
     this.who = who
     this.phase = phase
     this.error = error
@@ -136,7 +141,20 @@ export class ExchangeRecord {
   refused(refusal: number): void {
     const late = refusal === HEAD_TIMEOUT || refusal === BODY_TIMEOUT
     this.blame(late ? "c" : "P", refusals[refusal]?.text ?? "", "R")
-    this.finish(this.status || refusals[refusal]?.status)
+    this.settle(this.status || refusals[refusal]?.status)
+  }
+
+  /** The whole response has been handed on; `staysOpen`: so that its client may ask for more on this connection. */
+  complete(staysOpen: boolean, status = this.status): void {
+    if (staysOpen) this.finish(status)
+    else this.settle(status)
+  }
+
+  /** The whole response is in the kernel. The line waits until the client has it, and shows the time taken so far. */
+  settle(status = this.status): void {
+    if (!this.#open) return
+    this.status = status
+    this.tookMs = this.#log.now() - this.began
   }
 
   /** The exchange is over: the line is written, once. `status` is that of an answer of bunlb's own. */

@@ -27,7 +27,7 @@ export class Exchange implements relay.RelayTerms {
   readonly #client: ClientConnection
   readonly #gateway: Gateway
   readonly #request: RequestRelay
-  readonly #response: relay.ResponseRelay
+  readonly response: relay.ResponseRelay
   active = false
   /** The connection being opened for this exchange. */
   dialing: BackendConnection | null = null
@@ -43,7 +43,7 @@ export class Exchange implements relay.RelayTerms {
     this.#client = client
     this.#gateway = gateway
     this.#request = new RequestRelay(client, gateway)
-    this.#response = new relay.ResponseRelay(client, gateway, this.#request)
+    this.response = new relay.ResponseRelay(client, gateway, this.#request)
   }
 
   /** The request has been received whole. */
@@ -53,7 +53,7 @@ export class Exchange implements relay.RelayTerms {
 
   /** The request offers to switch protocols, and the backend has not answered that yet. */
   get upgrades(): boolean {
-    return this.active && this.#request.upgrades && !this.#response.started
+    return this.active && this.#request.upgrades && !this.response.started
   }
 
   get #tries(): Attempts {
@@ -62,7 +62,7 @@ export class Exchange implements relay.RelayTerms {
 
   /** The client has said that this was its last request, and a close cannot rob it of the answer. */
   get clientLeaves(): boolean {
-    return this.#request.done && !this.#request.keepAlive && this.#response.brief
+    return this.#request.done && !this.#request.keepAlive && this.response.brief
   }
 
   /** As `RequestRelay.begin`. */
@@ -71,7 +71,7 @@ export class Exchange implements relay.RelayTerms {
     this.active = true
     this.#began = gateway.clock.now()
     this.#attempts?.reset()
-    this.#response.reset()
+    this.response.reset()
     gateway.budget.deposit()
     const used = this.#request.begin(bytes, start, end, to)
     this.#client.record?.begin(bytes, start, end, used, this.#client.plan.span)
@@ -146,7 +146,7 @@ export class Exchange implements relay.RelayTerms {
   #send(connection: BackendConnection): void {
     connection.exchange = this
     this.#backend = connection
-    this.#response.reset()
+    this.response.reset()
     this.#request.sendTo(connection)
     this.#client.record?.sent(this.#reused)
     this.backendDrained(connection)
@@ -171,45 +171,45 @@ export class Exchange implements relay.RelayTerms {
   refuse(refusal: number): void {
     this.#dropBackend()
     this.#end()
-    if (!this.#response.started) return this.#client.refuse(refusal)
+    if (!this.response.started) return this.#client.refuse(refusal)
     this.#client.record?.refused(refusal)
-    this.#client.abort()
+    this.#client.truncate(this.response.delimited)
   }
 
   /** The backend's socket has taken something: whom do we wait for now? */
   backendDrained(connection: BackendConnection): void {
     const waiting = connection.outbox.size > 0
-    connection.awaitBackend(this.#request.done, this.#response.started)
+    connection.awaitBackend(this.#request.done, this.response.started)
     if (!waiting && !this.#request.done) this.#client.backendReady()
   }
 
   /** Has the kernel move body bytes from the backend's socket, as `Mover` says. */
   moveResponse(from: number): number | null {
-    const moved = this.#response.move(from)
+    const moved = this.response.move(from)
     if (moved !== null && moved > 0)
-      this.#conclude(this.#response.done ? relay.COMPLETE : relay.MORE)
+      this.#conclude(this.response.done ? relay.COMPLETE : relay.MORE)
     return moved
   }
 
   receiveResponse(bytes: Buffer): void {
-    this.#conclude(this.#response.receive(bytes, this))
+    this.#conclude(this.response.receive(bytes, this))
   }
 
   #conclude(outcome: number): void {
-    this.#client.record?.heard(this.#response.started, this.#response.status)
+    this.#client.record?.heard(this.response.started, this.response.status)
     if (outcome === relay.COMPLETE) this.#complete()
     else if (outcome === relay.MORE) this.#expectMore()
     else if (outcome === relay.BROKEN) this.#cutShort("S", "malformed chunked body")
     else if (outcome === relay.SWITCHES) this.#switch()
-    else this.#backendFailed(this.#response.fault)
+    else this.#backendFailed(this.response.fault)
   }
 
   #expectMore(): void {
     const backend = this.#backend
-    if (backend === null || !this.#response.started) return
+    if (backend === null || !this.response.started) return
     const { clock, settings } = this.#gateway
     backend.deadlineAt = clock.now() + settings.timeouts.backendBody
-    backend.stream(this.#response.movable)
+    backend.stream(this.response.movable)
     if (this.#client.outbox.size > HIGH_WATER) backend.pause()
   }
 
@@ -230,12 +230,12 @@ export class Exchange implements relay.RelayTerms {
   #complete(): void {
     const backend = this.#backend
     if (backend === null) return
-    const response = this.#response
+    const response = this.response
     const now = this.#succeed(response.status)
     this.#backend = null
     const goesOn = disposeOf(backend, this.#client, this.#request, response, now)
     this.#end()
-    this.#client.record?.finish()
+    this.#client.record?.complete(goesOn && !this.#gateway.draining)
     this.#client.exchangeDone(goesOn)
   }
 
@@ -251,7 +251,7 @@ export class Exchange implements relay.RelayTerms {
 
   #switch(): void {
     const backend = this.#backend
-    const { switching, switchStart, switchEnd } = this.#response
+    const { switching, switchStart, switchEnd } = this.response
     if (backend === null || switching === null) return
     const tunnel = openTunnel(this.#gateway, this.#client, backend, this.#request, switching)
     if (tunnel === null) return this.#backendFailed("switched protocols unasked")
@@ -279,19 +279,19 @@ export class Exchange implements relay.RelayTerms {
   #cutShort(who: Who, reason: string): void {
     const { figures, clock } = this.#gateway
     figures.truncated++
-    this.#upstream?.figures.answered(this.#response.status, clock.now() - this.#began)
+    this.#upstream?.figures.answered(this.response.status, clock.now() - this.#began)
     this.#dropBackend()
     this.#end()
     this.#client.record?.blame(who, reason)
     this.#client.record?.finish()
-    this.#client.abort()
+    this.#client.truncate(this.response.delimited)
   }
 
   /** The backend's side has ended, with a reset or in good order. */
   backendEnded(reset: boolean): void {
-    if (!reset && this.#response.end() === relay.COMPLETE) {
+    if (!reset && this.response.end() === relay.COMPLETE) {
       this.#complete()
-    } else if (this.#response.started) {
+    } else if (this.response.started) {
       this.#cutShort("S", reset ? "connection reset within the response" : "response cut short")
     } else {
       this.#dropBackend()
@@ -303,7 +303,7 @@ export class Exchange implements relay.RelayTerms {
   #recover(reason: string): void {
     const upstream = this.#upstream
     if (upstream === null) return
-    const { answered } = this.#response
+    const { answered } = this.response
     const stale = this.#reused && !answered
     const next = this.#tries.afterLoss(upstream, this.#request, answered, stale, reason)
     if (next === null) return this.#fail("S", 502, `backend: ${reason}`)
@@ -335,7 +335,8 @@ export class Exchange implements relay.RelayTerms {
 
   /** The backend is late with its head, its body, or with taking the request. */
   backendLate(): void {
-    if (this.#response.started) {
+    if (this.#request.isStillTaken(this.#backend, this.response.started)) return
+    if (this.response.started) {
       this.#cutShort("s", "no more of the response in time")
       return
     }
@@ -349,7 +350,7 @@ export class Exchange implements relay.RelayTerms {
   /** The client has ended within the body, or wants no response. What it was answered before still reaches it. */
   abandon(): void {
     this.clientGone()
-    if (this.#response.started) this.#client.abort()
+    if (this.response.started) this.#client.truncate(this.response.delimited)
     else this.#client.finish()
   }
 

@@ -8,6 +8,8 @@ import { STRICT } from "../http/chunked.ts"
 import { nominatedNames } from "../http/field-section.ts"
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../http/framing.ts"
 import { noNames } from "../http/trailers.ts"
+import { LOOKS } from "../net/outbox.ts"
+import { unacknowledged } from "../net/peek.ts"
 import { lasting } from "../net/receive-memory.ts"
 import { HEAD, type RequestHead } from "../http/request-head.ts"
 import { writeRequestHead } from "../http/request-writer.ts"
@@ -62,6 +64,8 @@ export class RequestRelay implements SentRequest {
   sentAt = 0
   /** All that was received can still be sent again. */
   replayable = true
+  /** The kernel was still handing the request to the backend when the time for the answer was over. */
+  #taking = false
 
   constructor(client: ClientConnection, gateway: Gateway) {
     this.#client = client
@@ -122,8 +126,33 @@ export class RequestRelay implements SentRequest {
     return used
   }
 
+  /**
+   * The backend's time is over. Whether it acknowledges more of the request all the same, so that it is slow, not late:
+   * then it has another deadline. What the kernel holds can take minutes; the time for the answer begins after that.
+   */
+  isStillTaken(backend: BackendConnection | null, started: boolean): boolean {
+    if (backend === null) return false
+    const { backendBody, responseHead } = this.#gateway.settings.timeouts
+    const now = this.#gateway.clock.now()
+    const fd = backend.socket?.fd ?? -1
+    if (backend.outbox.size > 0) {
+      backend.deadlineAt = now + backendBody / LOOKS
+      return backend.outbox.moves(fd)
+    }
+    if (started) return false
+    const wasTaking = this.#taking
+    this.#taking = unacknowledged(fd) > 0
+    if (this.#taking) {
+      backend.deadlineAt = now + Math.min(backendBody, responseHead) / LOOKS
+      return backend.outbox.moves(fd)
+    }
+    backend.deadlineAt = now + responseHead
+    return wasTaking
+  }
+
   /** Sends all that was received so far. */
   sendTo(connection: BackendConnection): void {
+    this.#taking = false
     const { scratch, trace } = this.#gateway
     const { plan } = this.#client
     const bytes = this.#bytes

@@ -70,6 +70,8 @@ export class ResponseRelay {
   binds = false
   /** The client's connection goes on after this response. */
   keepAlive = false
+  /** The client can tell where it ends before the connection does: by a length or by chunks. */
+  delimited = false
   /** Why it is `BAD`. */
   fault = ""
   /** A head of status 101 and what follows it, when it `SWITCHES`. */
@@ -94,6 +96,7 @@ export class ResponseRelay {
     this.reusable = false
     this.binds = false
     this.keepAlive = false
+    this.delimited = false
     this.switching = null
   }
 
@@ -129,6 +132,7 @@ export class ResponseRelay {
     this.#body.skip(moved)
     const { rest } = splicer
     figures.toClient += moved - rest.length
+    client.outbox.taken += moved - rest.length
     client.record?.sentOn(moved - rest.length)
     client.send(rest, 0, rest.length)
     return moved
@@ -204,7 +208,8 @@ export class ResponseRelay {
     this.reusable = head.keepAlive && head.framing !== BY_CLOSE && used === bytes.length
     // A pinned connection that ends takes its client's with it.
     const lasts = this.reusable || !this.#request.pinned
-    this.keepAlive = head.framing !== BY_CLOSE && !dechunk && lasts && this.#request.mayKeepAlive
+    this.delimited = head.framing !== BY_CLOSE && !dechunk
+    this.keepAlive = this.delimited && lasts && this.#request.mayKeepAlive
     if (this.#body.outEnd > end) gateway.trace?.body("<", this.#client.id, bytes, end, used)
     this.#sendHead(bytes, from, end, terms)
     return this.#body.done ? COMPLETE : MORE

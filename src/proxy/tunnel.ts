@@ -129,7 +129,15 @@ export class Tunnel {
     this.#open = false
     this.#gateway.figures.tunnels--
     this.#backend.upstream.figures.tunnels--
-    this.#client.record?.finish()
+    this.#client.record?.settle()
+  }
+
+  /** Nothing was handed on for the idle limit. The kernel may still be delivering what it was given before. */
+  expired(): void {
+    const [client, backend] = [this.#client, this.#backend]
+    const toClient = client.outbox.delivers(client.fd)
+    if (backend.outbox.delivers(backend.socket?.fd ?? -1) || toClient) this.#touch()
+    else client.cut("c", "nothing came in time")
   }
 
   #touch(): void {

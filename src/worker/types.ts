@@ -23,6 +23,14 @@ export interface WorkerOptions {
   readonly lookup?: Lookup
 }
 
+/** What a drain could not end in good order. */
+export interface DrainOutcome {
+  /** Connections that were cut at the limit. */
+  readonly cut: number
+  /** Connections whose last bytes only the kernel still delivers: they are whole if the machine lives on. */
+  readonly sending: number
+}
+
 export interface Worker {
   /** The port that is really bound, for settings with port 0. */
   readonly port: number
@@ -46,10 +54,10 @@ export interface Worker {
   /** Opens the access log by its name again, after it was moved away. */
   reopenLogs(): void
   /**
-   * Stops accepting, lets what is in flight end, and resolves with the number of connections cut at the limit.
+   * Stops accepting, lets what is in flight end, until the clients have acknowledged it, for at most `limitMs`.
    * `succeeded`: another process accepts at the same descriptor, so nothing is done to its queue.
    */
-  drain(limitMs: number, succeeded?: boolean): Promise<number>
+  drain(limitMs: number, succeeded?: boolean): Promise<DrainOutcome>
   /** Closes everything now. */
   stop(): void
 }

@@ -22,6 +22,7 @@ import { EventClock, processClock } from "../observe/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
 import { ClientConnection } from "../proxy/client-connection.ts"
+import { stopClient } from "../proxy/departure.ts"
 import { Gateway } from "../proxy/gateway.ts"
 import { type Upstream, hostOf } from "../proxy/upstream.ts"
 import { AccessLogging } from "./access-logging.ts"
@@ -31,7 +32,7 @@ import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
 import { noProbes, readmissions } from "./readmission.ts"
-import type { StartWorker, Worker, WorkerOptions } from "./types.ts"
+import type { DrainOutcome, StartWorker, Worker, WorkerOptions } from "./types.ts"
 
 /**
  * A drain asks clients to leave by their next response, for a while; then it serves those who have knocked already,
@@ -297,7 +298,7 @@ class Balancer implements Worker {
     }
   }
 
-  async drain(limitMs: number, succeeded = false): Promise<number> {
+  async drain(limitMs: number, succeeded = false): Promise<DrainOutcome> {
     const gateway = this.#gateway
     gateway.draining = true
     if (succeeded) this.#acceptor.close()
@@ -322,11 +323,16 @@ class Balancer implements Worker {
     await empty.promise
     clearTimeout(limit)
     clearInterval(sweeper)
-    const cut = gateway.clients.size
-    for (const client of gateway.clients) client.cut("K", "bunlb stopped")
+    const outcome = this.#stopClients()
     await this.#access.settled()
     this.stop()
-    return cut
+    return outcome
+  }
+
+  #stopClients(): DrainOutcome {
+    const outcome = { clean: 0, cut: 0, sending: 0 }
+    for (const client of this.#gateway.clients) outcome[stopClient(client, this.#gateway)]++
+    return outcome
   }
 
   stop(): void {
@@ -336,7 +342,7 @@ class Balancer implements Worker {
     this.#acceptor.close()
     this.#prober.stop()
     this.#resolver.stop()
-    for (const client of this.#gateway.clients) client.cut("K", "bunlb stopped")
+    this.#stopClients()
     for (const upstream of this.#membership.all) {
       for (const connection of upstream.connections) connection.abort()
     }

@@ -63,7 +63,7 @@ export const startStandIn: StartWorker = async (options) => {
       while (open.size > 0 && performance.now() < deadline) await Bun.sleep(5)
       const cut = open.size
       stop()
-      return cut
+      return { cut, sending: 0 }
     },
     stop,
     reopenLogs: () => {},

@@ -7,7 +7,7 @@ import { ScriptedBackend, answer, answering } from "../support/scripted-backend.
 import { until } from "../support/until.ts"
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-const quick = { clientHead: 200, clientIdle: 400, clientBody: 200 }
+const quick = { clientHead: 200, clientIdle: 400, clientBody: 200, clientRead: 400 }
 
 async function connected(timeouts: Partial<typeof quick> = quick, halfClose = false) {
   const backend = await ScriptedBackend.start(answering(({ body }) => body.toString()))
@@ -153,7 +153,7 @@ describe("a client that reads slowly", () => {
     expect((await slow.exchange(get)).body.toString()).toBe("small")
   })
 
-  test("and takes nothing for client_body is reset, and so is the backend's connection", async () => {
+  test("and takes nothing for client_read is reset, and so is the backend's connection", async () => {
     using backend = await ScriptedBackend.start(async (connection) => {
       await connection.receiveRequest()
       await connection.send(answer(200, megabytes))

@@ -70,7 +70,11 @@ test.each(["close", "reset"] as const)("the client sees a backend's %s half way"
     await connection[how]()
   })
   void place.client.send(get("/"))
-  expect((await place.client.closed()).by).toBe("reset")
+  expect((await place.client.closed()).by).toBe("end")
+  // A backend that resets may lose what it has not sent yet.
+  const received = place.client.received.subarray(headFor(LARGE.length).length)
+  if (how === "close") expect(received.length).toBe(LARGE.length / 2)
+  expect(received.equals(LARGE.subarray(0, received.length))).toBe(true)
   expect(place.balancer.figure("bunlb_truncated_responses_total")).toBe(1)
 })
 

@@ -96,7 +96,7 @@ test("a client that sends two and reads nothing is cut off", async () => {
       await fill(connection, target === "/1" ? 50_000 : HIGH_WATER + 1, "0\r\n\r\n")
     }
   })
-  const { balancer, client } = await narrow(backend, { timeouts: { clientBody: 500 } })
+  const { balancer, client } = await narrow(backend, { timeouts: { clientRead: 500 } })
   client.pause()
   await client.send(get("/1") + get("/2"))
   await until(() => backend.requests.length === 2, PATIENCE_MS, "both requests")

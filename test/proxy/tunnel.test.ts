@@ -246,8 +246,8 @@ describe("a 101 is answered 502, and its connection closed,", () => {
   })
 })
 
-test("a client that does not read the rest of a broken tunnel is cut off by client_body", async () => {
-  using tunnel = await open({ timeouts: { clientBody: 1500, tunnelIdle: 3_600_000 } })
+test("a client that does not read the rest of a broken tunnel is cut off by client_read", async () => {
+  using tunnel = await open({ timeouts: { clientRead: 1000, tunnelIdle: 3_600_000 } })
   const { client, far, balancer } = tunnel
   client.pause()
   void far.send("y".repeat(2 * MEGABYTES))

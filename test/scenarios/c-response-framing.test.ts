@@ -275,7 +275,7 @@ describe("23: a response cut short is seen as such, and nothing is sent again:",
     ["chunks", "FIN", "1.0", coded],
   ]
 
-  test.each(cuts)("%s, %s, to a client of HTTP/%s", async (_framing, how, version, bytes) => {
+  test.each(cuts)("%s, %s, to a client of HTTP/%s", async (framing, how, version, bytes) => {
     using stage = await Stage.open(patient)
     stage.script = async (connection, { field }) => {
       await connection.send(bytes.slice(0, Number(field("x-cut"))))
@@ -292,7 +292,9 @@ describe("23: a response cut short is seen as such, and nothing is sent again:",
         ({ status }) => status,
         (error: unknown) => (error instanceof WireEnded ? error.by : error),
       )
-      expect([cut, outcome]).toEqual([cut, cut < headEnd ? 502 : "reset"])
+      // An HTTP/1.0 client cannot see that chunks are missing: a reset tells it.
+      const seen = framing === "chunks" && version === "1.0" ? "reset" : "end"
+      expect([cut, outcome]).toEqual([cut, cut < headEnd ? 502 : seen])
     })
     await stage.settled()
     expect(stage.backend.requests).toHaveLength(bytes.length - 1)
@@ -308,7 +310,7 @@ describe("23: a response cut short is seen as such, and nothing is sent again:",
     }
     const client = await stage.connect()
     await client.send(request(WHOLE))
-    expect((await client.closed()).by).toBe("reset")
+    expect((await client.closed()).by).toBe("end")
     expect(client.received.toString()).not.toContain("\r\n0\r\n")
   })
 

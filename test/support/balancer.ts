@@ -18,7 +18,7 @@ import {
 import type { Lookup } from "../../src/net/resolver.ts"
 import type { Log } from "../../src/observe/log.ts"
 import type { HealthChange, WorkerReport } from "../../src/observe/snapshot.ts"
-import type { Worker } from "../../src/worker/types.ts"
+import type { DrainOutcome, Worker } from "../../src/worker/types.ts"
 import { startWorker } from "../../src/worker/worker.ts"
 
 /** Settings of which each group may be given in part. */
@@ -132,7 +132,12 @@ export class TestBalancer {
     this.#figures.backends()
   }
 
-  drain(limitMs: number): Promise<number> {
+  /** Resolves with the number of connections that were cut. */
+  async drain(limitMs: number): Promise<number> {
+    return (await this.drainOutcome(limitMs)).cut
+  }
+
+  drainOutcome(limitMs: number): Promise<DrainOutcome> {
     return this.#worker.drain(limitMs)
   }
 

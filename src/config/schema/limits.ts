@@ -13,6 +13,11 @@ export const limitsRows = {
   "timeouts.client_head": times(limit, 10 * SECOND, "A client's whole request head"),
   "timeouts.client_idle": times(limit, 75 * SECOND, "A client connection between two requests"),
   "timeouts.client_body": times(limit, 30 * SECOND, "A request body without a new byte"),
+  "timeouts.client_read": times(
+    limit,
+    MINUTE,
+    "A client that acknowledges nothing of a response; a slow one that reads on is never cut",
+  ),
   "timeouts.response_head": times(limit, 60 * SECOND, "A backend's response head"),
   "timeouts.backend_body": times(limit, 60 * SECOND, "A response body without a new byte"),
   "timeouts.pool_idle": times(limit, 30 * SECOND, "An unused connection to a backend"),

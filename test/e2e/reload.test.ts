@@ -142,16 +142,14 @@ test("drain --wait, disable, enable, set weight, add, remove and explain", async
   const row = async (name: string) =>
     (await bunlb.status()).backends.find((each) => each.name === name)
 
-  const client = await RawClient.connect(bunlb.port)
-  void client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-  await reached
+  const { client, response } = await askUntil(bunlb.port, reached)
   let over = false
   const drained = say(bunlb, "drain", nameSlow, "--wait").finally(() => void (over = true))
   await bunlb.backendIs(slow.port, "draining")
   expect(await answers(bunlb)).toBe("a")
   expect([over, (await row(nameSlow))?.active]).toEqual([false, 1])
   release()
-  expect((await client.receiveResponse()).body.toString()).toBe("slow")
+  expect((await response).body.toString()).toBe("slow")
   expect((await drained).out).toEndWith("drained: nothing is in flight")
   await client.close()
 
@@ -193,3 +191,15 @@ test("a token is asked for, and taken from the environment", async () => {
   expect(await end({})).toEqual([1, expect.stringContaining("only with its token: --admin-token")])
   expect(await end({ BUNLB_ADMIN_TOKEN: token })).toEqual([0, "reloaded: no changes"])
 })
+
+/** Rotations begin at random: asks until a request waits at the backend that `reached` tells of. */
+async function askUntil(port: number, reached: Promise<void>) {
+  for (;;) {
+    const client = await RawClient.connect(port)
+    await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    const response = client.receiveResponse()
+    const waits = await Promise.race([reached.then(() => true), response.then(() => false)])
+    if (waits) return { client, response }
+    await client.close()
+  }
+}

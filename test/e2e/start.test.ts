@@ -67,7 +67,9 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
       "off",
     ])
     expect(await bunlb.exited()).toBe(2)
-    expect(bunlb.lines).toEqual([expect.stringMatching(/^bunlb: CA file \/.*\/none\.pem cannot be read/)])
+    expect(bunlb.lines).toEqual([
+      expect.stringMatching(/^bunlb: CA file \/.*\/none\.pem cannot be read/),
+    ])
   })
 })
 

@@ -9,6 +9,7 @@ import { startAdmin } from "../../src/admin/server.ts"
 import type { AdminListener } from "../../src/admin/server.ts"
 import { RunningBackend, RunningBunlb } from "../e2e/running-bunlb.ts"
 import { find, testWith } from "../matrix/programs.ts"
+import type { BackendStatus } from "../../src/fleet/status.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { backend, rates, sourceOf } from "./picture.ts"
 import type { Picture } from "./picture.ts"
@@ -118,6 +119,22 @@ function evening(): Picture {
   }
 }
 
+type States = readonly BackendStatus["state"][]
+
+const headlines: readonly (readonly [string, States, number, "good" | "warn" | "bad", string])[] = [
+  ["well", ["up", "up"], 0.002, "good", "all 2 backends up"],
+  ["errors", ["up", "up"], 0.2, "bad", "20% of answers are 5xx"],
+  ["some-errors", ["up", "up"], 0.02, "warn", "2.0% of answers are 5xx"],
+  ["errors-and-one-down", ["up", "up", "down"], 0.4, "bad", "40% of answers are 5xx"],
+  ["disabled", ["disabled", "disabled"], 0, "bad", "no usable backend: all are out by hand"],
+  ["draining", ["draining", "disabled"], 0, "bad", "no usable backend: all are out by hand"],
+  ["down", ["down", "down"], 0.9, "bad", "no usable backend: all are down"],
+  ["mixed", ["down", "disabled"], 0, "bad", "no usable backend: some are out by hand"],
+  ["few-left", ["down", "down", "disabled", "up"], 0, "bad", "only 1 of 4 backends usable"],
+  ["one-down", ["up", "up", "down"], 0, "warn", "1 of 3 backends down"],
+  ["none", [], 0, "bad", "no backend is known"],
+]
+
 describe("the dashboard", () => {
   const browserTest = testWith("chromium")
   if (find("chromium") !== null) console.error(`screenshots of the dashboard: ${folder}`)
@@ -222,6 +239,53 @@ describe("the dashboard", () => {
       await page.says("#journal", "enabled, by hand")
     },
     BROWSER_MS,
+  )
+
+  for (const [name, states, errorShare, tone, text] of headlines) {
+    browserTest(
+      `its headline is what clients feel: ${name}`,
+      async () => {
+        const backends = states.map(
+          (state, i) => [backend(`${"abcd"[i]}:80`, { state }), rates(1)] as const,
+        )
+        await using page = await Page.open({ backends, journal: [], errorShare })
+        await page.says("#health", text)
+        expect(await page.ask(`document.querySelector("#health").className`)).toBe(`pill ${tone}`)
+        await page.keep(`headline-${name}`)
+        await page.size(320, 640, "light")
+        const wanted = await page.ask<number>("document.documentElement.scrollWidth")
+        expect(wanted).toBeLessThanOrEqual(320)
+        await page.keep(`headline-${name}-narrow`)
+      },
+      BROWSER_MS,
+    )
+  }
+
+  browserTest(
+    "shows no colour of old figures: when bunlb hangs, and when it is gone",
+    async () => {
+      const picture = evening()
+      await using page = await Page.open(picture)
+      const isGrey = async (): Promise<boolean> =>
+        (await page.ask(`document.body.classList.contains("stale") &&
+          document.querySelector("#health").className === "pill" &&
+          getComputedStyle(document.querySelector("main")).filter === "grayscale(1)"`)) === true
+      for (const trouble of ["hangs", "gone"] as const) {
+        expect(await isGrey()).toBe(false)
+        if (trouble === "hangs") picture.hangs = true
+        else await page.loseBunlb()
+        await until(isGrey, 2 * PATIENCE_MS, "grey")
+        await page.says("#health", "no data since ")
+        await page.says("#link", "no data for ")
+        expect(await page.ask("document.title")).toBe("no data · bunlb")
+        await page.keep(`stale-${trouble}`)
+        if (trouble === "hangs") picture.hangs = false
+        else await page.startBunlbAgain()
+        await until(async () => !(await isGrey()), 2 * PATIENCE_MS, "colours")
+        await page.says("#health", "1 of 5 backends down")
+      }
+    },
+    3 * BROWSER_MS,
   )
 
   browserTest(

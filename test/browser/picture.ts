@@ -34,13 +34,17 @@ export function rates(requests: number, more: Partial<Rates> = {}): Rates {
 
 /** May be changed while it is shown. */
 export interface Picture {
+  /** Of all answers, those that are 5xx; some of a thousand when it is left out. */
+  errorShare?: number
+  /** Nothing is sent while it hangs. */
+  hangs?: boolean
   backends: readonly (readonly [BackendStatus, Rates])[]
   journal: readonly JournalEntry[]
 }
 
 /** What the admin listener asks the fleet, answered with `picture`. */
 export function sourceOf(picture: Picture): AdminSource {
-  const moments = pastOf(Date.now())
+  const moments = pastOf(Date.now(), picture.errorShare)
   const status = (): FleetStatus => ({
     ...{ version: "1.2.3", mode: "mp", port: 8080, uptime: 94 * MINUTE, draining: false },
     backends: picture.backends.map(([each]) => each),
@@ -56,37 +60,36 @@ export function sourceOf(picture: Picture): AdminSource {
     metrics: async () => [],
     status: async () => status(),
     live: async () => ({
-      at: Date.now(),
+      at: await now(picture),
       status: status(),
-      whole: rates(2_841, { classes: [0, 2_720, 61, 48, 12] }),
+      whole: rates(2_841, { classes: [0, 2_720, 61, 48, (picture.errorShare ?? 0.0042) * 2_841] }),
       backends: picture.backends.map(([, each]) => each),
-      moment: momentAt(Date.now(), 0.5, 0),
+      moment: momentAt(Date.now(), 0.5, 0, picture.errorShare),
     }),
     past: () => ({ moments, journal: picture.journal }),
   }
 }
 
 /** With an evening's swell, and a minute in which a backend was lost. */
-function pastOf(now: number): Moment[] {
+function pastOf(now: number, errors: number | undefined): Moment[] {
   const { next } = rng(7)
   return Array.from({ length: SECONDS }, (_, i) =>
-    momentAt(now - (SECONDS - i) * 1000, next(), i > 560 && i < 640 ? 1 : 0),
+    momentAt(
+      ...([now - (SECONDS - i) * 1000, next(), i > 560 && i < 640 ? 1 : 0] as const),
+      i > SECONDS - 60 ? errors : undefined,
+    ),
   )
 }
 
-function momentAt(at: number, chance: number, trouble: number): Moment {
+async function now(picture: Picture): Promise<number> {
+  while (picture.hangs === true) await Bun.sleep(20)
+  return Date.now()
+}
+
+function momentAt(at: number, chance: number, trouble: number, errors?: number): Moment {
   const swell = 2_300 + 500 * Math.sin(at / 170_000) + 240 * chance
   const p50 = 1.6 + 0.4 * chance + trouble
   const p99 = 12 + 5 * chance + trouble * 38
-  return [
-    at,
-    swell * 0.95,
-    swell * 0.02,
-    swell * 0.02,
-    trouble * 170 * chance + 4,
-    p50,
-    p99,
-    248,
-    42,
-  ]
+  const share = errors ?? (trouble * 170 * chance + 4) / swell
+  return [at, swell * (0.96 - share), swell * 0.02, swell * 0.02, swell * share, p50, p99, 248, 42]
 }

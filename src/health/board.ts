@@ -64,7 +64,7 @@ class Entry {
   constructor(thresholds: Thresholds, since: number, before: Entry | undefined, ticket: number) {
     this.probes = new CircuitBreaker(thresholds.failures, thresholds.successes)
     this.requests = new RequestBreaker(thresholds)
-    this.failures = new Map(before?.failures)
+    this.failures = before?.failures ?? new Map<string, number>()
     this.since = since
     this.ticket = ticket
   }

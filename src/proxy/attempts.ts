@@ -5,7 +5,6 @@
  */
 import type { Candidate } from "../balance/strategy.ts"
 import { NOT_CONNECTED, NO_RESPONSE } from "../health/request-breaker.ts"
-import { HealthBitmap } from "../health/bitmap.ts"
 import type { DialTarget } from "../net/address-book.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import type { Gateway } from "./gateway.ts"
@@ -14,7 +13,7 @@ import type { Upstream } from "./upstream.ts"
 
 export class Attempts {
   readonly #gateway: Gateway
-  #tried: HealthBitmap | null = null
+  #tried: TriedBackends | null = null
   #resends = 0
   #timeouts = 0
   /** The addresses of the backend in the order in which this attempt dials them, and its position there. */
@@ -114,14 +113,36 @@ export class Attempts {
   /** Another backend than those that have failed, `index` now among them; null when there is none. */
   #other(index: number, token: number): Candidate | null {
     const { roster, upstreams } = this.#gateway
-    this.#tried ??= new HealthBitmap(upstreams.length)
-    this.#tried.set(index)
+    this.#tried ??= new TriedBackends(upstreams)
+    this.#tried.add(index)
     return roster.pickOther(token, this.#tried)
   }
 
   /** False when dials, to whichever address, have cost the client too much time already. */
   get #hasTime(): boolean {
     return this.#timeouts <= this.#gateway.settings.retries.max
+  }
+}
+
+/** Backends, and not their indexes: one that leaves meanwhile may be followed by another one at its index. */
+class TriedBackends {
+  readonly #upstreams: readonly Upstream[]
+  readonly #tried: Upstream[] = []
+
+  constructor(upstreams: readonly Upstream[]) {
+    this.#upstreams = upstreams
+  }
+
+  add(index: number): void {
+    if (!this.has(index)) this.#tried.push(this.#upstreams[index])
+  }
+
+  has(index: number): boolean {
+    return this.#tried.includes(this.#upstreams[index])
+  }
+
+  count(): number {
+    return this.#tried.length
   }
 }
 

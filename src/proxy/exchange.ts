@@ -119,7 +119,7 @@ export class Exchange implements relay.RelayTerms {
     this.#upstream = upstream
     this.#request.ticket = this.#gateway.board.ticket(upstream.candidate.index)
     this.#request.sentAt = this.#gateway.clock.now()
-    upstream.figures.active++
+    upstream.beginExchange()
     this.#client.record?.attempt(upstream.settings.name)
   }
 
@@ -385,7 +385,7 @@ export class Exchange implements relay.RelayTerms {
 
   #leaveUpstream(): void {
     if (this.#upstream === null) return
-    this.#upstream.figures.active--
+    this.#upstream.endExchange()
     this.#upstream = null
   }
 

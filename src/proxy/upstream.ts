@@ -28,6 +28,8 @@ export class Upstream {
   readonly transitions: { healthy: number; unhealthy: number }
   /** Every connection, idle or busy. */
   readonly connections = new Set<BackendConnection>()
+  /** Exchanges that are at this backend, with a connection or between two. */
+  #exchanges = 0
   /** The Host line that replaces the client's, or null when that is kept. */
   hostLine: Uint8Array | null = null
   /** The Host line for clients that sent none. */
@@ -68,6 +70,21 @@ export class Upstream {
     const own = ascii(`Host: ${hostHeader ?? hostOf(settings)}\r\n`)
     this.defaultHostLine = own
     this.hostLine = hostHeader !== null || this.tls !== null ? own : null
+  }
+
+  beginExchange(): void {
+    this.#exchanges++
+    this.figures.active++
+  }
+
+  endExchange(): void {
+    this.#exchanges--
+    this.figures.active--
+  }
+
+  /** Nothing that is under way refers to it. */
+  get isDone(): boolean {
+    return this.connections.size === 0 && this.#exchanges === 0
   }
 
   /** No longer wanted: idle connections close now, the others after their last exchange. */

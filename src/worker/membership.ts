@@ -18,6 +18,7 @@ import { TlsClient } from "../net/tls-client.ts"
 import { processClock } from "../observe/clock.ts"
 import type { Gateway } from "../proxy/gateway.ts"
 import { Upstream, nameOf } from "../proxy/upstream.ts"
+import { type Place, Places } from "./places.ts"
 import { traceTls } from "./tls-trace.ts"
 
 export interface MembershipParts {
@@ -32,21 +33,23 @@ export interface MembershipParts {
   readonly onDone: (upstream: Upstream) => void
 }
 
-/** One backend of the settings, with the one it goes on as, if there is one. */
+/** One backend of the settings, with its TLS, which may not be there to be had. */
 interface Plan {
   readonly settings: BackendSettings
   readonly tls: TlsClient | null
-  readonly kept: Upstream | null
-  readonly before: Upstream | null
 }
 
 export class Membership {
   readonly #parts: MembershipParts
   /** Those of the configuration, by ascending index. */
   #present: readonly Upstream[] = []
-  /** Those that have left and are not done yet. */
+  /** Those that have left and are not done yet, the latest first. */
   #leaving: readonly Upstream[] = []
-  readonly #free: number[] = []
+  readonly #places = new Places()
+  /** Of all that are present or leaving. */
+  readonly #placeOf = new Map<Upstream, Place>()
+  /** Hosts of backends that are about to come: their names are being resolved. */
+  #coming: readonly string[] = []
   #strategy: Strategy
   #strategyName: StrategyName
   /** Of the settings that `apply` was last given. */
@@ -70,49 +73,108 @@ export class Membership {
    */
   async apply(settings: Settings, adopt: () => void): Promise<void> {
     const plans = settings.backends.map((backend) => this.#plan(backend, settings))
-    await this.#parts.resolver.add(settings.backends.map(({ host }) => host))
-    adopt()
+    this.#coming = settings.backends.map(({ host }) => host)
+    try {
+      await this.#parts.resolver.add(this.#coming)
+      adopt()
+    } catch (error) {
+      this.#coming = []
+      throw error
+    }
     this.#stickyKey = settings.sticky.key ?? ""
     this.sweep()
-    const kept = new Set(plans.map(({ kept }) => kept))
+    // Only now: who was there before the wait may have left meanwhile, and its place may be another's.
+    const before = this.#byName()
+    const keeps = plans.map((plan) => keptOf(plan, before))
+    const kept = new Set(keeps)
     for (const upstream of this.#present) if (!kept.has(upstream)) this.#dismiss(upstream)
-    const present = plans.map((plan) => this.#settle(plan))
+    const present = plans.map((plan, at) => {
+      return this.#settle(plan, keeps[at], before.get(plan.settings.name)?.[0] ?? null)
+    })
     this.#present = present.sort((a, b) => a.candidate.index - b.candidate.index)
     const members = new Set(present)
     this.#leaving = this.#leaving.filter((upstream) => !members.has(upstream))
+    this.#coming = []
     this.#inform(settings)
     this.sweep()
+    this.#assertOwners()
   }
 
   has(name: string): boolean {
     return this.all.some((upstream) => upstream.settings.name === name)
   }
 
-  /** Frees the places of those who have left and are done. */
+  /** Frees the places of those who have left and are done: no connection and no exchange knows them any more. */
   sweep(): void {
     if (this.#leaving.length === 0) return
-    const done = this.#leaving.filter(({ connections }) => connections.size === 0)
+    const done = this.#done()
     if (done.length === 0) return
     this.#leaving = this.#leaving.filter((upstream) => !done.includes(upstream))
+    const there = new Set(this.all.map((upstream) => upstream.settings.name))
     for (const upstream of done) {
-      const { index, name } = upstream.candidate
+      const { name } = upstream.settings
       // One that began anew under its name has the figures of both.
-      if (!this.has(name)) this.#parts.onDone(upstream)
-      this.#free.push(index)
+      if (!there.has(name)) this.#parts.onDone(upstream)
+      there.add(name)
+      this.#free(upstream)
     }
-    this.#parts.resolver.keep(new Set(this.all.map((upstream) => upstream.settings.host)))
+    const hosts = this.all.map((upstream) => upstream.settings.host)
+    this.#parts.resolver.keep(new Set([...hosts, ...this.#coming]))
+  }
+
+  /** Of one name the latest waits for the earlier ones, for its figures are those of all of them. */
+  #done(): readonly Upstream[] {
+    const busy = new Set<string>()
+    const done: Upstream[] = []
+    for (const upstream of this.#leaving.toReversed()) {
+      const { name } = upstream.settings
+      if (!upstream.isDone) busy.add(name)
+      else if (!busy.has(name)) done.unshift(upstream)
+    }
+    return done
+  }
+
+  #free(upstream: Upstream): void {
+    const place = this.#placeOf.get(upstream)
+    if (place === undefined) throw new Error(`${upstream.settings.name} has no place`)
+    this.#placeOf.delete(upstream)
+    this.#places.free(place)
+    this.#parts.gateway.board.release(place.index)
+  }
+
+  /** Each backend that is present or leaving is the one that is found at its index. */
+  #assertOwners(): void {
+    const { upstreams } = this.#parts.gateway
+    for (const upstream of this.all) {
+      const place = this.#placeOf.get(upstream)
+      const { index } = upstream.candidate
+      if (place?.index !== index || upstreams[index] !== upstream) {
+        throw new Error(`index ${index} does not belong to ${upstream.settings.name}`)
+      }
+      this.#places.assertCurrent(place)
+    }
+  }
+
+  /** Those of each name, the latest first. */
+  #byName(): Map<string, Upstream[]> {
+    const named = new Map<string, Upstream[]>()
+    for (const upstream of this.all) {
+      const others = named.get(upstream.settings.name)
+      if (others === undefined) named.set(upstream.settings.name, [upstream])
+      else others.push(upstream)
+    }
+    return named
   }
 
   #plan(settings: BackendSettings, all: Settings): Plan {
     const { log } = this.#parts.gateway
     const watch = all.tlsTrace ? traceTls(log, settings.name) : null
     const tls = settings.tls ? new TlsClient(nameOf(settings), settings.ca, all, watch) : null
-    const named = this.all.filter((upstream) => upstream.settings.name === settings.name)
-    const kept = named.find((upstream) => isSameTls(upstream.tls, tls)) ?? null
-    return { settings, tls, kept, before: named[0] ?? null }
+    return { settings, tls }
   }
 
-  #settle({ settings, tls, kept, before }: Plan): Upstream {
+  /** `kept`: the one that the plan goes on as. `before`: the latest of its name. */
+  #settle({ settings, tls }: Plan, kept: Upstream | null, before: Upstream | null): Upstream {
     const { gateway, resolver, prober } = this.#parts
     const now = processClock.now()
     if (kept !== null && !kept.gone) {
@@ -121,9 +183,11 @@ export class Membership {
       prober.watch(index, settings.duty !== "off", now)
       return kept
     }
-    const index = kept?.candidate.index ?? this.#free.pop() ?? gateway.upstreams.length
+    const place = this.#keptPlace(kept) ?? this.#places.take()
+    const { index } = place
     const candidate = createCandidate(settings, index, this.#stickyKey)
     const upstream = kept ?? new Upstream(gateway, candidate, settings, resolver, tls, before)
+    this.#placeOf.set(upstream, place)
     const heirOf = before?.candidate.index ?? -1
     upstream.configure(candidate, settings)
     gateway.upstreams[index] = upstream
@@ -135,8 +199,12 @@ export class Membership {
     return upstream
   }
 
+  #keptPlace(kept: Upstream | null): Place | null {
+    return kept === null ? null : (this.#placeOf.get(kept) ?? null)
+  }
+
   #dismiss(upstream: Upstream): void {
-    this.#leaving = [...this.#leaving, upstream]
+    this.#leaving = [upstream, ...this.#leaving]
     this.#parts.prober.release(upstream.candidate.index)
     upstream.leave()
   }
@@ -164,6 +232,12 @@ function sameOrNew({ candidate }: Upstream, settings: BackendSettings, stickyKey
   const { weight, backup, token } = candidate
   const same = weight === fresh.weight && backup === fresh.backup && token === fresh.token
   return same ? candidate : fresh
+}
+
+/** The one of the same name whose connections and sessions the plan can use. */
+function keptOf({ settings, tls }: Plan, before: ReadonlyMap<string, Upstream[]>): Upstream | null {
+  const named = before.get(settings.name) ?? []
+  return named.find((upstream) => isSameTls(upstream.tls, tls)) ?? null
 }
 
 /** Connections and sessions made by one are good for the other. */

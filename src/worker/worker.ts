@@ -91,10 +91,7 @@ class Balancer implements Worker {
         prober: this.#prober,
         random,
         onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
-        onDone: (upstream) => {
-          this.backends.end(upstream)
-          this.#gateway.board.release(upstream.candidate.index)
-        },
+        onDone: (upstream) => this.backends.end(upstream),
       },
       strategy,
     )

@@ -59,6 +59,7 @@ class Entry {
   /** Why the backend is in, and why each of its records is bad. */
   goodReason = ""
   probesReason = ""
+  avoidedReason = ""
   requestsReason = ""
 
   constructor(thresholds: Thresholds, since: number, before: Entry | undefined, ticket: number) {
@@ -75,7 +76,8 @@ class Entry {
 
   get reason(): string {
     if (this.requests.isOpen) return this.requestsReason
-    return this.probes.isOpen ? this.probesReason : this.goodReason
+    if (this.probes.isOpen) return this.probesReason
+    return this.requests.isAvoiding ? this.avoidedReason : this.goodReason
   }
 }
 
@@ -292,7 +294,9 @@ export class HealthBoard {
       return this.#update(index, entry, failed)
     }
     if (outcome === "avoids") {
-      this.#listener.avoidance(index, true, entry.requests.cause, failed)
+      const { cause } = entry.requests
+      entry.avoidedReason = `requests of ${cause} go elsewhere: ${failed}`
+      this.#listener.avoidance(index, true, cause, failed)
     } else if (outcome === "avoids no more") {
       this.#listener.avoidance(index, false, "", "")
     }

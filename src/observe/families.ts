@@ -73,7 +73,7 @@ export const families: readonly Family[] = [
   {
     name: "bunlb_backends_usable",
     kind: "gauge",
-    help: "Backends that are usable; 0 means that clients get errors.",
+    help: "Backends that are usable; 0: clients get errors, or unhealthy backends are tried.",
     merge: "fleet",
   },
   {

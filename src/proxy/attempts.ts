@@ -21,6 +21,8 @@ export class Attempts {
   #position = 0
   /** The latest dial that failed for another reason than a lack of local ports. */
   #fault: DialFailure | null = null
+  /** The backend that the client's cookie names, where this request was lost. */
+  #lostAt: Upstream | null = null
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
@@ -31,6 +33,13 @@ export class Attempts {
     this.#resends = 0
     this.#timeouts = 0
     this.#fault = null
+    this.#lostAt = null
+  }
+
+  /** Another backend answers this request, but the one that the cookie names goes on serving the client. */
+  get keepsSession(): boolean {
+    if (this.#lostAt === null) return false
+    return this.#gateway.roster.isEligible(this.#lostAt.candidate.index)
   }
 
   /** The addresses of `upstream` are about to be dialled, one after the other. The first, or null without any. */
@@ -87,6 +96,7 @@ export class Attempts {
     if (stale && roster.isEligible(index)) return upstream
     const other = this.#other(index, request.token)
     if (other === null) return upstream
+    if (upstream.candidate.token === request.token) this.#lostAt = upstream
     figures.failovers++
     return upstreams[other.index]
   }

@@ -39,10 +39,10 @@ function trialFor({ board, roster }: Gateway, request: RequestRelay): Candidate 
     index >= 0;
     index = board.nextTrial(request, index + 1, pagesCount)
   ) {
-    // One that gets its share needs no trial, unless requests like this one avoid it.
-    if (roster.isEligible(index) && !board.avoids(index, request)) continue
     const candidate = roster.standing(index)
-    if (candidate === null) board.beginTrial(index, false)
+    // One that gets its share needs no trial, unless requests like this one avoid it.
+    const needless = roster.isEligible(index) && !board.avoids(index, request)
+    if (candidate === null || needless) board.beginTrial(index, false)
     else if (request.token === NO_TOKEN || request.token === candidate.token) {
       board.beginTrial(index, true)
       return candidate

@@ -224,6 +224,7 @@ export class Exchange implements relay.RelayTerms {
   cookieLine(): Uint8Array | null {
     const upstream = this.#upstream
     if (upstream === null || upstream.candidate.token === this.#request.token) return null
+    if (this.#attempts?.keepsSession === true) return null
     return this.#gateway.cookieLine(upstream.candidate.token, this.#request.secure)
   }
 

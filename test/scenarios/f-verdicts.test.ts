@@ -216,6 +216,35 @@ describe("36: requests of one client, or for one page,", () => {
   })
 })
 
+test("36: a sticky client whose request is lost keeps its session while its backend serves others", async () => {
+  using pool = await apps(2)
+  const balancer = await start(pool.ports, { strategy: "sticky", health: { interval: 3_600_000 } })
+  const get = async (cookie: string, target: string, from: string) => {
+    const client = await RawClient.connect(balancer.port, "127.0.0.1", { from })
+    const request = `GET ${target} HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n\r\n`
+    const { status, body, field } = await client.exchange(request)
+    await client.close()
+    return { status, body: body.toString(), cookie: field("set-cookie")?.split(";")[0] ?? null }
+  }
+  const { body: name, cookie } = await get("a=b", "/", "127.0.0.1")
+  if (cookie === null) throw new Error("no cookie")
+  const own = pool.state(name === "a" ? 0 : 1)
+  const other = name === "a" ? "b" : "a"
+  own.cuts = true
+  for (let i = 0; i < 2; i++) {
+    const moved = await get(cookie, "/x", "127.0.0.1")
+    expect(moved).toEqual({ status: 200, body: other, cookie: null })
+  }
+  own.cuts = false
+  expect(await get(cookie, "/", "127.0.0.1")).toEqual({ status: 200, body: name, cookie: null })
+  // It fails for everybody: now the session moves.
+  own.cuts = true
+  for (let i = 0; i < 5; i++) await get(cookie, `/${i}`, `127.0.0.${2 + i}`)
+  expect(balancer.changes.length).toBe(1)
+  const moved = await get(cookie, "/", "127.0.0.1")
+  expect([moved.status, moved.body, moved.cookie === null]).toEqual([200, other, false])
+})
+
 test("36: answers to requests sent before the breaker opened do not close it", async () => {
   const held: (() => void)[] = []
   using backend = await ScriptedBackend.start(async (connection) => {

@@ -25,7 +25,7 @@ const SOL_SOCKET_MAC = 0xffff
 const SO_NWRITE = 0x1024
 
 /** The events that poll(2) reports for `fd` now; -1 when it cannot tell. */
-function eventsNow(fd: number, interest: number): number {
+export function eventsNow(fd: number, interest: number): number {
   if (fd < 0) return POLLNVAL
   polled[0] = fd
   polled[1] = interest

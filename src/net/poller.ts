@@ -11,6 +11,7 @@
  */
 import { readFileSync, readdirSync, readlinkSync } from "node:fs"
 import { Kernel, READABLE } from "./kernel.ts"
+import { Strays } from "./strays.ts"
 
 /** Another program whose sockets have just had something to do is likely to have more: it does not wait for ours. */
 const CALM_TURNS = 8
@@ -37,11 +38,14 @@ export class Poller {
   #count = 0
   #turning = false
   readonly #turn = (): void => this.#run()
+  readonly #strays: Strays
+  readonly #told = (fd: number, events: number): void => this.#tell(fd, events)
 
   constructor(kernel: Kernel, epoll: number, bun: number) {
     this.kernel = kernel
     this.#epoll = epoll
     this.#bun = bun
+    this.#strays = new Strays(kernel, epoll)
   }
 
   /** `interest`: a mask of `READABLE` and `WRITABLE`; level-triggered. */
@@ -53,19 +57,22 @@ export class Poller {
     this.#watched[who.fd] = who
     this.#since[who.fd] = this.#rounds
     this.#count++
-    this.kernel.watch(this.#epoll, who.fd, interest)
+    if (this.kernel.watch(this.#epoll, who.fd, interest) < 0) this.#strays.add(who, interest)
     if (this.#turning) return
     this.#turning = true
     setImmediate(this.#turn)
   }
 
   change(who: Pollable, interest: number): void {
-    this.kernel.change(this.#epoll, who.fd, interest)
+    if (this.kernel.change(this.#epoll, who.fd, interest) < 0) this.#strays.add(who, interest)
+    else if (this.#strays.size > 0) this.#strays.remove(who)
   }
 
   /** To be called before `fd` is closed. `kept`: another descriptor of the same socket stays open. */
   ignore(fd: number, kept: boolean): void {
-    if (this.#watched[fd] === null) return
+    const who = this.#watched[fd]
+    if (who === null || who === undefined) return
+    if (this.#strays.size > 0) this.#strays.remove(who)
     this.#watched[fd] = null
     this.#count--
     if (kept) this.kernel.ignore(this.#epoll, fd)
@@ -93,6 +100,7 @@ export class Poller {
     this.#rounds++
     this.#calm = count > 0 ? 0 : this.#calm + 1
     let goesOn = count > 0
+    if (this.#strays.size > 0) this.#strays.round(this.#told)
     for (let i = 0; i < count; i++) {
       const fd = this.kernel.fdAt(i)
       if (fd === this.#bun) goesOn = false

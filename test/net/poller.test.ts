@@ -1,8 +1,8 @@
 /** What the poller tells whom, with pipes in the place of sockets. */
 import { expect } from "bun:test"
-import { writeSync } from "node:fs"
-import { READABLE } from "../../src/net/kernel.ts"
-import { poller, type Pollable } from "../../src/net/poller.ts"
+import { readSync, writeSync } from "node:fs"
+import { Kernel, READABLE } from "../../src/net/kernel.ts"
+import { Poller, poller, type Pollable } from "../../src/net/poller.ts"
 import { onLinux } from "../support/left-out.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
@@ -65,4 +65,60 @@ test("what is told of a descriptor does not reach who was given its number meanw
   await until(() => told.length > 2, PATIENCE_MS, "what is theirs")
   expect(told.slice(0, 3).toSorted()).toEqual(["last", "later", "same number"])
   for (const end of ends) end.close()
+})
+
+/** Refuses what epoll refuses when there is no memory left, until `memory` is there. */
+class ShortOfMemory extends Kernel {
+  memory = true
+  refused = 0
+
+  override watch(epoll: number, fd: number, interest: number): number {
+    return this.memory ? super.watch(epoll, fd, interest) : this.#refuse()
+  }
+
+  override change(epoll: number, fd: number, interest: number): number {
+    return this.memory ? super.change(epoll, fd, interest) : this.#refuse()
+  }
+
+  #refuse(): number {
+    this.refused++
+    return -1
+  }
+}
+
+test.each([
+  ["at the first watch", false],
+  ["at a change", true],
+] as const)("a descriptor that epoll refuses %s is not deaf", async (_when, memoryAtFirst) => {
+  const kernel = new ShortOfMemory()
+  const epoll = kernel.createEpoll()
+  const own = new Poller(kernel, epoll, -1)
+  const pipe = kernel.pipe(4096)
+  if (pipe === null) throw new Error("no pipe")
+  const byte = new Uint8Array(1)
+  let told = 0
+  const owner: Pollable = {
+    fd: pipe.out,
+    ready: () => {
+      told++
+      readSync(pipe.out, byte)
+    },
+    crashed: (error) => {
+      throw error
+    },
+  }
+  kernel.memory = memoryAtFirst
+  own.watch(owner, memoryAtFirst ? 0 : READABLE)
+  kernel.memory = false
+  if (memoryAtFirst) own.change(owner, READABLE)
+  writeSync(pipe.into, "x")
+  await until(() => told === 1, PATIENCE_MS, "the byte")
+  // As soon as epoll takes it, it is epoll that tells.
+  kernel.memory = true
+  const refused = kernel.refused
+  writeSync(pipe.into, "x")
+  await until(() => told === 2, PATIENCE_MS, "the next byte")
+  expect(kernel.refused).toBe(refused)
+  own.ignore(pipe.out, false)
+  for (const fd of [pipe.into, pipe.out, epoll]) kernel.close(fd)
 })

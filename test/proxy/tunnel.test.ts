@@ -258,3 +258,56 @@ test("a client that does not read the rest of a broken tunnel is cut off by clie
   await until(() => balancer.figure("bunlb_tunnels") === 0, 3000, "the end of the tunnel")
   await comesToRest(balancer)
 })
+
+describe("a tunnel whose last message overflowed what the kernel takes", () => {
+  const SIZE = 3 * 1024 * 1024
+
+  test("to a client that reads late is not cut by client_body", async () => {
+    using tunnel = await open({ timeouts: { clientBody: 200, clientRead: 200 } })
+    const { client, far, balancer } = tunnel
+    client.pause()
+    void far.send("y".repeat(SIZE))
+    await standstill(() => balancer.figure("bunlb_bytes_total", "from_backend"))
+    await Bun.sleep(1000)
+    expect(balancer.figure("bunlb_tunnels")).toBe(1)
+    client.resume()
+    expect((await client.receiveBytes(SIZE)).length).toBe(SIZE)
+    await client.send("x")
+    await far.receiveBytes(1)
+    client.reset()
+    await comesToRest(balancer)
+  })
+
+  test("to a backend that reads late is not cut by backend_body", async () => {
+    using tunnel = await open({ timeouts: { backendBody: 200, clientBody: 200 } })
+    const { client, far, balancer } = tunnel
+    far.pause()
+    void client.send("y".repeat(SIZE))
+    await standstill(() => balancer.figure("bunlb_bytes_total", "from_client"))
+    await Bun.sleep(1000)
+    expect(balancer.figure("bunlb_tunnels")).toBe(1)
+    far.resume()
+    expect((await far.receiveBytes(SIZE)).length).toBe(SIZE)
+    client.reset()
+    await comesToRest(balancer)
+  })
+
+  test.each(["client", "backend"] as const)(
+    "and that has ended: the %s gets its tail",
+    async (to) => {
+      using tunnel = await open({ timeouts: { clientBody: 500 } })
+      const { client, far, balancer } = tunnel
+      const [reader, writer] = to === "client" ? [client, far] : [far, client]
+      reader.pause()
+      void writer.send("y".repeat(SIZE))
+      await standstill(() => balancer.figure("bunlb_bytes_total", "from_"))
+      await reader.halfClose()
+      await writer.receiveRest()
+      await Bun.sleep(2500)
+      reader.resume()
+      void writer.halfClose()
+      expect((await reader.receiveRest()).length).toBe(SIZE)
+      await comesToRest(balancer)
+    },
+  )
+})

@@ -67,10 +67,6 @@ export interface BalancerOptions {
   readonly when_all_unhealthy?: "try" | "fail"
   /** Host field sent to the backends. Default: the client's; for a TLS backend its own name. */
   readonly host_header?: string | null
-  /** Proxies in front whose X-Forwarded-* fields are believed. Default: none. */
-  readonly trusted_proxies?: readonly string[] | string
-  /** Add a Forwarded field (RFC 7239) to requests. Default: false. */
-  readonly forwarded?: boolean
   /** Accept any certificate of a TLS backend. Default: false. */
   readonly insecure?: boolean
   /** Accept SHA-1 signatures and RSA keys below 2,048 bits from TLS backends. Default: false. */
@@ -89,6 +85,29 @@ export interface BalancerOptions {
    * Take part in W3C traces: a span of its own in traceparent and in the access log. Default: off.
    */
   readonly tracing?: boolean | "on" | "off"
+  /** Proxies in front whose X-Forwarded-* fields are believed. Default: none. */
+  readonly trusted_proxies?: readonly string[] | string
+  /** Add a Forwarded field (RFC 7239) to requests. Default: false. */
+  readonly forwarded?: boolean
+  /**
+   * Fields such as X-Forwarded-Prefix to keep from any client, not from trusted proxies alone.
+   * Default: none.
+   */
+  readonly forwarded_keep?: readonly string[] | string
+  /**
+   * Whose X-Request-Id is kept: nobody's (own), that of trusted proxies, or any client's. Default:
+   * trusted.
+   */
+  readonly request_id?: "own" | "trusted" | "client"
+  /**
+   * Messages that get a Via field; on requests it switches compression off in some servers.
+   * Default: off.
+   */
+  readonly via?: "off" | "request" | "response" | "both"
+  readonly http?: {
+    /** Lines that end with LF alone, as old clients and backends send them. Default: refuse. */
+    readonly bare_lf?: "refuse" | "accept"
+  } | null
   readonly health?: {
     /** Ask for a page, only connect, or send no probe. Default: http. */
     readonly type?: "http" | "tcp" | "none"

@@ -4,10 +4,11 @@
  * order people see.
  */
 import { adminAddress } from "./admin-address.ts"
-import { hostField, listenHost, network } from "./address.ts"
+import { hostField, listenHost } from "./address.ts"
 import { backendList } from "./backend.ts"
 import { flagName } from "./flag-names.ts"
 import { healthRows } from "./schema/health.ts"
+import { httpRows } from "./schema/http.ts"
 import { limitsRows } from "./schema/limits.ts"
 import { recordsRows } from "./schema/records.ts"
 import { group, type SchemaRows } from "./schema/row.ts"
@@ -19,7 +20,6 @@ import {
   boolean,
   integer,
   lengthAlone,
-  list,
   oneOf,
   onOff,
   optional,
@@ -109,13 +109,6 @@ export const schema: SchemaRows = {
     null,
     "Host field sent to the backends",
   ),
-  trusted_proxies: balancing(
-    list(network, 256),
-    [],
-    "Proxies in front whose X-Forwarded-* fields are believed",
-    { defaultText: "none" },
-  ),
-  forwarded: balancing(boolean, false, "Add a Forwarded field (RFC 7239) to requests"),
   insecure: balancing(boolean, false, "Accept any certificate of a TLS backend", { short: "k" }),
   weak_certificates: balancing(
     boolean,
@@ -145,6 +138,7 @@ export const schema: SchemaRows = {
     "Take part in W3C traces: a span of its own in traceparent and in the access log",
   ),
 
+  ...httpRows,
   ...healthRows,
   ...limitsRows,
   ...recordsRows,

@@ -51,6 +51,7 @@ export type SettingGroup =
   | "Connection pool"
   | "Retries"
   | "Access log"
+  | "HTTP"
   | "DNS"
 
 export interface Setting<T> {
@@ -75,7 +76,7 @@ type Snake<S extends string> = S extends `${infer Head}${infer Tail}`
   : S
 
 type GroupName =
-  "health" | "sticky" | "timeouts" | "limits" | "pool" | "retries" | "accessLog" | "dns"
+  "health" | "sticky" | "timeouts" | "limits" | "pool" | "retries" | "accessLog" | "http" | "dns"
 
 type TopValues = {
   [Name in Exclude<keyof Settings, GroupName> as Snake<Name>]: Settings[Name]
@@ -96,6 +97,7 @@ export type SettingValues = TopValues &
   GroupValues<"pool"> &
   GroupValues<"retries"> &
   GroupValues<"accessLog"> &
+  GroupValues<"http"> &
   GroupValues<"dns">
 
 export type SettingKey = keyof SettingValues

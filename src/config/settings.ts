@@ -10,6 +10,8 @@ export type Milliseconds = number
 export type Bytes = number
 
 export type StrategyName = "round_robin" | "random" | "weighted" | "sticky"
+export type RequestIdPolicy = "own" | "trusted" | "client"
+export type ViaPolicy = "off" | "request" | "response" | "both"
 export type SocketKind = "direct" | "bun"
 export type Mode = "mp" | "sp"
 export type LogLevel = "err" | "warn" | "info" | "debug"
@@ -148,6 +150,11 @@ export interface AccessLogSettings {
   readonly redact: readonly string[]
 }
 
+export interface HttpSettings {
+  /** Whether lines that end in LF without CR are taken for lines. */
+  readonly bareLf: "refuse" | "accept"
+}
+
 export interface DnsSettings {
   /** `IP` or `IP:PORT`, asked in this order; none: what the system says. */
   readonly servers: readonly string[]
@@ -193,6 +200,12 @@ export interface Settings {
   readonly trustedProxies: readonly string[]
   /** Tell the backends of the client in a Forwarded field (RFC 7239) too. */
   readonly forwarded: boolean
+  /** Fields that say where a request came from and pass from any client, in lower case. */
+  readonly forwardedKeep: readonly string[]
+  /** Whose X-Request-Id is kept; all other requests get a new one. */
+  readonly requestId: RequestIdPolicy
+  /** Which messages get a Via line. */
+  readonly via: ViaPolicy
   readonly whenAllUnhealthy: "try" | "fail"
   readonly health: HealthSettings
   readonly sticky: StickySettings
@@ -201,5 +214,6 @@ export interface Settings {
   readonly pool: PoolSettings
   readonly retries: RetrySettings
   readonly accessLog: AccessLogSettings
+  readonly http: HttpSettings
   readonly dns: DnsSettings
 }

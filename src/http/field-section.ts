@@ -8,6 +8,7 @@ import { ascii, copyRange, equalsToken } from "./bytes.ts"
 import {
   CONNECTION,
   CONTENT_LENGTH,
+  HOPS,
   HOST,
   NOMINATED,
   PLAIN,
@@ -188,7 +189,11 @@ export function nominatedNames(bytes: Buffer, section: FieldSection): readonly s
 
 function mayBeNominated(kind: number): boolean {
   return (
-    kind !== HOST && kind !== CONNECTION && kind !== CONTENT_LENGTH && kind !== TRANSFER_ENCODING
+    kind !== HOST &&
+    kind !== CONNECTION &&
+    kind !== CONTENT_LENGTH &&
+    kind !== TRANSFER_ENCODING &&
+    kind !== HOPS
   )
 }
 

@@ -16,7 +16,7 @@ export const EXPECT = 7
 export const FORWARDED_FOR = 8
 export const FORWARDED_PROTO = 9
 export const FORWARDED_HOST = 10
-/** Other fields that claim to say where a request came from: Forwarded, X-Forwarded-Port, -Prefix ... */
+/** Other fields that claim to say where a request came from: Forwarded, any X-Forwarded-*, X-Client-IP ... */
 export const FORWARDED_OTHER = 11
 export const REAL_IP = 12
 export const REQUEST_ID = 13
@@ -32,6 +32,9 @@ export const MAX_FORWARDS = 20
 /** Of a distributed trace (W3C Trace Context). */
 export const TRACEPARENT = 21
 export const TRACESTATE = 22
+export const FORWARDED_PORT = 23
+/** How many bunlbs a request has passed. */
+export const HOPS = 24
 
 interface Known {
   readonly name: Uint8Array
@@ -66,19 +69,31 @@ know(EXPECT, "expect")
 know(FORWARDED_FOR, "x-forwarded-for")
 know(FORWARDED_PROTO, "x-forwarded-proto")
 know(FORWARDED_HOST, "x-forwarded-host")
+know(FORWARDED_PORT, "x-forwarded-port")
 know(
   FORWARDED_OTHER,
-  "forwarded",
-  "x-forwarded-port",
-  "x-forwarded-prefix",
-  "x-forwarded-server",
-  "x-forwarded-scheme",
-  "x-forwarded-ssl",
-  "x-forwarded-by",
+  ...[
+    "forwarded",
+    "x-forwarded",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-original-proto",
+  ],
+  ...["client-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-real-port"],
+  ...["x-remote-ip", "x-remote-addr", "x-remote-user", "remote-user", "x-originating-ip"],
+  ...["cf-connecting-ip", "cf-connecting-ipv6", "cf-visitor", "do-connecting-ip", "fly-client-ip"],
+  ...["fastly-client-ip", "fastly-ssl", "x-appengine-user-ip", "x-azure-clientip"],
+  ...["x-envoy-external-address", "x-envoy-peer-metadata", "x-nf-client-connection-ip"],
+  ...["proxy-client-ip", "wl-proxy-client-ip", "wl-proxy-ssl", "x-proxyuser-ip"],
+  ...["x-scheme", "x-url-scheme", "front-end-https", "x-arr-ssl"],
+  ...["client-cert", "client-cert-chain", "x-client-cert", "ssl-client-cert", "x-ssl-client-cert"],
+  ...["x-ssl-client-verify", "x-ssl-client-s-dn", "x-ssl-client-dn", "x-ssl-client-cn"],
+  ...["x-ssl-client-i-dn", "x-arr-clientcert", "ssl-client-verify", "ssl-client-subject-dn"],
 )
 know(REAL_IP, "x-real-ip")
 know(REQUEST_ID, "x-request-id")
 know(VIA, "via")
+know(HOPS, "bunlb-hops")
 know(COOKIE, "cookie")
 know(AUTHORIZATION, "authorization")
 know(AUTHENTICATE, "www-authenticate")
@@ -86,20 +101,26 @@ know(MAX_FORWARDS, "max-forwards")
 know(TRACEPARENT, "traceparent")
 know(TRACESTATE, "tracestate")
 
+/** Whatever comes behind it: applications make up names of their own (-User, -Email, -Client-Cert). */
+const X_FORWARDED = ascii("x-forwarded-")
+
 const UNDERSCORE = 95
 const DOT = 46
 
 /** The kind of the field whose name is `bytes[from..to)`. */
 export function fieldKind(bytes: Uint8Array, from: number, to: number): number {
   const length = to - from
-  if (length > LONGEST_NAME) return PLAIN
-  const known = byShape[shapeOf(length, bytes[from])]
-  for (let i = 0; i < known.length; i++) {
-    if (foldsTo(bytes, from, known[i].name)) {
-      return hasAliasByte(bytes, from, to) ? ALIAS : known[i].kind
+  if (length <= LONGEST_NAME) {
+    const known = byShape[shapeOf(length, bytes[from])]
+    for (let i = 0; i < known.length; i++) {
+      if (foldsTo(bytes, from, known[i].name)) {
+        return hasAliasByte(bytes, from, to) ? ALIAS : known[i].kind
+      }
     }
   }
-  return PLAIN
+  const byPrefix = length > X_FORWARDED.length && (bytes[from] | 32) === X_FORWARDED[0]
+  if (!byPrefix || !foldsTo(bytes, from, X_FORWARDED)) return PLAIN
+  return hasAliasByte(bytes, from, to) ? ALIAS : FORWARDED_OTHER
 }
 
 function hasAliasByte(bytes: Uint8Array, from: number, to: number): boolean {
@@ -107,4 +128,10 @@ function hasAliasByte(bytes: Uint8Array, from: number, to: number): boolean {
     if (bytes[i] === UNDERSCORE || bytes[i] === DOT) return true
   }
   return false
+}
+
+/** Whether a field of this name, in lower case, may be kept from clients that nobody trusts. */
+export function isKeepable(name: string): boolean {
+  const bytes = ascii(name)
+  return fieldKind(bytes, 0, bytes.length) === FORWARDED_OTHER
 }

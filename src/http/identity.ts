@@ -1,60 +1,95 @@
 /**
- * Who the client is, as bunlb tells the backend: X-Forwarded-For, X-Real-IP and X-Forwarded-Proto. For a client
- * that is not a trusted proxy these lines are the same for the whole connection, so they are made once.
+ * Who the client is, as bunlb tells the backend: X-Forwarded-For, X-Real-IP, X-Forwarded-Proto and X-Forwarded-Port.
+ * For a client that is not a trusted proxy all but the port are the same for the whole connection, so they are made
+ * once; for a trusted proxy they are written from its fields, without a string.
  */
-import { ascii } from "./bytes.ts"
-import { FORWARDED_FOR, FORWARDED_PROTO } from "./fields.ts"
+import { COMMA, ascii, copyRange, equalsToken, putBytes } from "./bytes.ts"
+import { beforeBlanks, pastBlanks, type FieldSection } from "./field-section.ts"
+import { FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO } from "./fields.ts"
+import { type TrustedChain, clientIn, putClient, putMembers } from "./forwarded-chain.ts"
 import { hashAddress, hashForwarded } from "./origin.ts"
 import type { RequestHead } from "./request-head.ts"
 
-/** Reads a forwarded chain from the right; the first address that is not trusted is the client. */
-export interface TrustedChain {
-  clientAddress(forwardedFor: string, peer: string): string
+/** What is the same for all clients. */
+export interface IdentityTerms {
+  readonly chain: TrustedChain
+  readonly scheme: "http" | "https"
+  /** A Forwarded line (RFC 7239) is wanted. */
+  readonly forwarded: boolean
+  /** Where bunlb listens. */
+  readonly port: number
 }
+
+const FOR = ascii("X-Forwarded-For: ")
+const REAL = ascii("\r\nX-Real-IP: ")
+const PORT = ascii("X-Forwarded-Port: ")
+const LINE_END = ascii("\r\n")
+const COLON = 58
+const https = ascii("https")
+const httpPort = ascii("80")
+const httpsPort = ascii("443")
 
 export class ClientIdentity {
   readonly address: string
   readonly trusted: boolean
-  readonly #chain: TrustedChain
-  readonly #scheme: string
-  /** A Forwarded line (RFC 7239), or nothing when it is not wanted. */
-  readonly #forwarded: string
+  readonly #terms: IdentityTerms
+  readonly #address: Uint8Array
+  readonly #scheme: Uint8Array
+  readonly #forwarded: Uint8Array
+  readonly #listenPort: Uint8Array
   /** The field lines for a client that is not trusted. */
   readonly lines: Uint8Array
   readonly #hash: number
 
-  constructor(
-    address: string,
-    trusted: boolean,
-    chain: TrustedChain,
-    scheme: "http" | "https",
-    forwarded: boolean,
-  ) {
+  constructor(address: string, trusted: boolean, terms: IdentityTerms) {
+    const { scheme } = terms
     const node = address.includes(":") ? `"[${address}]"` : address
-    this.#forwarded = forwarded ? `Forwarded: for=${node};proto=${scheme}\r\n` : ""
+    const forwarded = terms.forwarded ? `Forwarded: for=${node};proto=${scheme}\r\n` : ""
     this.address = address
     this.#hash = hashAddress(address)
     this.trusted = trusted
-    this.#chain = chain
-    this.#scheme = scheme
+    this.#terms = terms
+    this.#address = ascii(address)
+    this.#scheme = ascii(`X-Forwarded-Proto: ${scheme}\r\n`)
+    this.#forwarded = ascii(forwarded)
+    this.#listenPort = ascii(String(terms.port))
     this.lines = ascii(
       `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
-        this.#forwarded,
+        forwarded,
     )
   }
 
   /**
-   * The field lines for one request of a trusted proxy: its chain goes on, its scheme is believed. A Forwarded
-   * field of its own stays, and ours after it goes on with that list.
+   * Writes the field lines and returns the offset after them. The chain of a trusted proxy goes on, and its scheme and
+   * port are believed. A Forwarded field of its own stays, and ours after it goes on with that list.
    */
-  linesFor(bytes: Buffer, head: RequestHead): Uint8Array {
-    const chain = valuesOf(bytes, head, FORWARDED_FOR).join(", ")
-    const real = this.clientOf(chain)
-    const whole = chain === "" ? this.address : `${chain}, ${this.address}`
-    const proto = head.fields.find(FORWARDED_PROTO) < 0
-    const lines = `X-Forwarded-For: ${whole}\r\nX-Real-IP: ${real}\r\n`
-    const scheme = proto ? `X-Forwarded-Proto: ${this.#scheme}\r\n` : ""
-    return Buffer.from(lines + scheme + this.#forwarded, "latin1")
+  putLines(bytes: Buffer, head: RequestHead, out: Buffer, start: number): number {
+    const { fields } = head
+    if (!this.trusted) return this.#putPort(bytes, head, out, putBytes(this.lines, out, start))
+    let at = putMembers(bytes, fields, out, putBytes(FOR, out, start))
+    at = putBytes(REAL, out, putBytes(this.#address, out, at))
+    const end = putClient(bytes, fields, this.#terms.chain, out, at)
+    at = putBytes(LINE_END, out, end === at ? putBytes(this.#address, out, at) : end)
+    if (fields.find(FORWARDED_PROTO) < 0) at = putBytes(this.#scheme, out, at)
+    at = putBytes(this.#forwarded, out, at)
+    return fields.find(FORWARDED_PORT) < 0 ? this.#putPort(bytes, head, out, at) : at
+  }
+
+  /**
+   * The port that the client's URL names: that of the host it asked for, else the default one of its scheme, which a
+   * client leaves out. Not the listener's, which a client behind a port mapping never sees; that is for those who name
+   * no host. Tomcat and Spring make redirects of it.
+   */
+  #putPort(bytes: Buffer, head: RequestHead, out: Buffer, start: number): number {
+    const { fields } = head
+    const said = this.trusted ? fields.find(FORWARDED_HOST) : -1
+    const from = said < 0 ? head.hostStart : fields.valueStarts[said]
+    const to = said < 0 ? head.hostEnd : endOfMember(bytes, from, fields.valueEnds[said])
+    const port = from < 0 ? 0 : portStart(bytes, from, to)
+    const at = putBytes(PORT, out, start)
+    if (port > 0) return putBytes(LINE_END, out, copyRange(bytes, port, to, out, at))
+    const standard = this.isSecure(bytes, head) ? httpsPort : httpPort
+    return putBytes(LINE_END, out, putBytes(from < 0 ? this.#listenPort : standard, out, at))
   }
 
   /** A number for the client that sends a request. */
@@ -64,23 +99,35 @@ export class ClientIdentity {
 
   /** The client behind this peer, by the chain of X-Forwarded-For when the peer is trusted. */
   clientOf(chain: string): string {
-    return chain === "" ? this.address : this.#chain.clientAddress(chain, this.address)
+    const said = this.trusted && chain !== "" ? clientIn(chain, this.#terms.chain) : null
+    return said ?? this.address
   }
 
   /** True when the client's own connection is encrypted, as far as bunlb can know. */
-  isSecure(bytes: Buffer, head: RequestHead): boolean {
-    if (this.#scheme === "https") return true
-    return this.trusted && valuesOf(bytes, head, FORWARDED_PROTO)[0]?.toLowerCase() === "https"
+  isSecure(bytes: Buffer, { fields }: RequestHead): boolean {
+    if (this.#terms.scheme === "https") return true
+    const said = this.trusted ? fields.find(FORWARDED_PROTO) : -1
+    return said >= 0 && saysHttps(bytes, fields, said)
   }
 }
 
-function valuesOf(bytes: Buffer, head: RequestHead, kind: number): string[] {
-  const { known, knownCount, kinds, valueStarts, valueEnds } = head.fields
-  const values: string[] = []
-  for (let i = 0; i < knownCount; i++) {
-    const position = known[i]
-    if (kinds[position] !== kind) continue
-    values.push(bytes.toString("latin1", valueStarts[position], valueEnds[position]))
-  }
-  return values
+/** Whether the first member says so: each proxy of a chain may have added its own. */
+function saysHttps(bytes: Buffer, { valueStarts, valueEnds }: FieldSection, at: number): boolean {
+  let from = valueStarts[at]
+  while (from < valueEnds[at] && bytes[from] === COMMA)
+    from = pastBlanks(bytes, from + 1, valueEnds[at])
+  return equalsToken(bytes, from, endOfMember(bytes, from, valueEnds[at]), https)
+}
+
+function endOfMember(bytes: Uint8Array, from: number, to: number): number {
+  let stop = from
+  while (stop < to && bytes[stop] !== COMMA) stop++
+  return beforeBlanks(bytes, from, stop)
+}
+
+/** Where the port of `host:port` begins; 0 when there is none. */
+function portStart(bytes: Uint8Array, from: number, to: number): number {
+  let at = to
+  while (at > from && bytes[at - 1] >= 48 && bytes[at - 1] <= 57) at--
+  return at > from && at < to && bytes[at - 1] === COLON ? at : 0
 }

@@ -7,7 +7,7 @@
  */
 import { ascii } from "./bytes.ts"
 import type { FieldSection } from "./field-section.ts"
-import { HOST, MAX_FORWARDS, VIA } from "./fields.ts"
+import { HOPS, HOST, MAX_FORWARDS, VIA } from "./fields.ts"
 import { TRACE, type RequestHead } from "./request-head.ts"
 
 /** The largest value that is sent on; the RFC has larger ones cut to it. */
@@ -60,7 +60,7 @@ export function lastHopAnswer(bytes: Buffer, head: RequestHead, close: boolean):
   ]
   for (let i = 0; i < fields.count; i++) {
     const kind = fields.kinds[i]
-    if (kind !== HOST && kind !== VIA && kind !== MAX_FORWARDS) continue
+    if (kind !== HOST && kind !== VIA && kind !== HOPS && kind !== MAX_FORWARDS) continue
     lines.push(bytes.toString("latin1", fields.starts[i], fields.starts[i + 1]))
   }
   const body = `${lines.join("")}\r\n`

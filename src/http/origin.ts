@@ -50,10 +50,15 @@ export function hashForwarded(bytes: Uint8Array, head: RequestHead, peer: number
     const at = known[i]
     if (kinds[at] !== FORWARDED_FOR) continue
     let hash = BASIS
-    for (let j = valueEnds[at] - 1; j >= valueStarts[at] && bytes[j] !== COMMA; j--) {
-      if (bytes[j] !== SPACE) hash = Math.imul(hash ^ bytes[j], PRIME)
+    let seen = false
+    for (let j = valueEnds[at] - 1; j >= valueStarts[at]; j--) {
+      // Empty members of the list are skipped.
+      if (bytes[j] === COMMA && seen) break
+      if (bytes[j] === SPACE || bytes[j] === COMMA) continue
+      hash = Math.imul(hash ^ bytes[j], PRIME)
+      seen = true
     }
-    return hash | 0
+    if (seen) return hash | 0
   }
   return peer
 }

@@ -63,7 +63,7 @@ export const TRAILER = refusal(400, "trailer", "malformed trailer section")
 export const TRAILER_SIZE = refusal(431, "trailer_size", "trailer section too large")
 export const HEAD_TIMEOUT = refusal(408, "head_timeout", "request head not received in time")
 export const BODY_TIMEOUT = refusal(408, "body_timeout", "request body not received in time")
-export const LOOP = refusal(508, "loop", "the request goes round: Via names bunlb too often")
+export const LOOP = refusal(508, "loop", "the request goes round: it has passed bunlb too often")
 export const CROWD = refusal(429, "crowd", "too many connections from this address")
 
 /** The refusals by number; entry 0 is never used. */

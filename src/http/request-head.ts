@@ -39,6 +39,8 @@ export class RequestHead {
   chunked = false
   keepAlive = true
   expectContinue = false
+  /** Bunlbs that it has passed before. */
+  hops = 0
   /** Position of the Expect line that goes on as it came; -1 when one has to be written. */
   expect = -1
   /** Connection names fields, or options that mean nothing here. */

@@ -3,7 +3,7 @@
  * must not pass, then bunlb's own. Hop-by-hop fields go before ours are added, so that none of ours can be
  * nominated away (RFC 9110 section 7.6.1).
  */
-import { SP, ascii, copyRange, putBytes } from "./bytes.ts"
+import { SP, ascii, copyRange, equalsToken, putBytes } from "./bytes.ts"
 import {
   AUTHENTICATE,
   AUTHORIZATION,
@@ -12,6 +12,7 @@ import {
   EXPECT,
   FORWARDED_HOST,
   FORWARDED_OTHER,
+  FORWARDED_PORT,
   FORWARDED_PROTO,
   HOST,
   MAX_FORWARDS,
@@ -23,9 +24,11 @@ import {
 } from "./fields.ts"
 import type { ClientIdentity } from "./identity.ts"
 import { maxForwardsLine } from "./max-forwards.ts"
-import { isTidy, putTidy } from "./field-section.ts"
+import { type FieldSection, isTidy, putTidy } from "./field-section.ts"
+import type { RequestIdPolicy } from "../config/settings.ts"
 import { OPTIONS, type RequestHead } from "./request-head.ts"
 import type { RequestIds } from "./request-id.ts"
+import { HOP_LIMIT } from "./hops.ts"
 import type { Span } from "./trace-context.ts"
 import { putOffer } from "./upgrade.ts"
 
@@ -40,13 +43,19 @@ const fromAnyone = [
   ...[MAX_FORWARDS, TRACEPARENT, TRACESTATE],
 ]
 const UNTRUSTED = passing(...fromAnyone)
-const TRUSTED = passing(...fromAnyone, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_OTHER, REQUEST_ID)
+const TRUSTED = passing(
+  ...[...fromAnyone, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_OTHER],
+)
 
 const ORIGIN_LINE_END = ascii(" HTTP/1.1\r\n")
 const HOST_NAME = ascii("Host: ")
 const LINE_END = ascii("\r\n")
 const FORWARDED_HOST_NAME = ascii("X-Forwarded-Host: ")
 const REQUEST_ID_NAME = ascii("X-Request-Id: ")
+/** By the number of bunlbs that a request has passed before. */
+const hopsLines = Array.from({ length: HOP_LIMIT + 1 }, (_, hops) =>
+  ascii(`Bunlb-Hops: ${hops + 1}\r\n`),
+)
 const VIA_HTTP_11 = ascii("Via: 1.1 bunlb\r\n")
 const VIA_HTTP_10 = ascii("Via: 1.0 bunlb\r\n")
 const CHUNKED_LINE = ascii("Transfer-Encoding: chunked\r\n")
@@ -61,9 +70,20 @@ export interface CookieFilter {
   put(from: Buffer, head: RequestHead, position: number, out: Buffer, at: number): number
 }
 
+/** What the settings say of fields. */
+export interface FieldPolicy {
+  /** Whose X-Request-Id is kept: nobody's, that of trusted proxies, everybody's. */
+  readonly requestId: RequestIdPolicy
+  /** Add a Via line to requests. */
+  readonly via: boolean
+  /** Names in lower case of fields that pass although they say where a request came from. */
+  readonly kept: readonly Uint8Array[]
+}
+
 /** What one client's requests gain on their way. */
 export interface HeadPlan {
   readonly identity: ClientIdentity
+  readonly policy: FieldPolicy
   readonly cookies: CookieFilter | null
   readonly ids: RequestIds
   /** bunlb's own part of a trace, or null while it takes none. */
@@ -83,34 +103,39 @@ export function headRoom(headBytes: number): number {
   return headBytes * 4 + 2048
 }
 
-/** Writes the head and returns its length. `out` has `headRoom`. */
+/**
+ * Writes the head and returns its length. `out` has `headRoom`. `id` is the number of the request's id, or 0 when the
+ * one that it came with is kept.
+ */
 export function writeRequestHead(
   from: Buffer,
   head: RequestHead,
   plan: HeadPlan,
   hosts: HostLines,
+  id: number,
   out: Buffer,
 ): number {
   const trusted = plan.identity.trusted
   let at = putRequestLine(from, head, out)
   const ownHost = hosts.hostLine !== null || head.absolute || head.hostStart < 0
   if (ownHost) at = putHost(from, head, hosts, out, at)
-  at = putFields(from, head, trusted ? TRUSTED : UNTRUSTED, ownHost, plan, out, at)
+  at = putFields(from, head, id === 0, ownHost, plan, out, at)
   if (head.maxForwards > 0) at = putBytes(maxForwardsLine(head.maxForwards), out, at)
   if (head.chunked) at = putBytes(CHUNKED_LINE, out, at)
   if (head.expectContinue && head.expect < 0) at = putBytes(EXPECT_LINE, out, at)
   if (head.upgrade >= 0) at = putUpgrade(from, head, out, at)
-  at = putBytes(trusted ? plan.identity.linesFor(from, head) : plan.identity.lines, out, at)
+  at = plan.identity.putLines(from, head, out, at)
   if (head.hostStart >= 0 && !(trusted && head.fields.find(FORWARDED_HOST) >= 0)) {
     at = putBytes(FORWARDED_HOST_NAME, out, at)
     at = putBytes(LINE_END, out, copyRange(from, head.hostStart, head.hostEnd, out, at))
   }
-  if (!(trusted && head.fields.find(REQUEST_ID) >= 0)) {
+  if (id !== 0) {
     at = putBytes(REQUEST_ID_NAME, out, at)
-    at = putBytes(LINE_END, out, plan.ids.put(out, at))
+    at = putBytes(LINE_END, out, plan.ids.put(id, out, at))
   }
   if (plan.span !== null) at = putBytes(plan.span.line, out, at)
-  at = putBytes(head.minor === 1 ? VIA_HTTP_11 : VIA_HTTP_10, out, at)
+  if (plan.policy.via) at = putBytes(head.minor === 1 ? VIA_HTTP_11 : VIA_HTTP_10, out, at)
+  at = putBytes(hopsLines[head.hops], out, at)
   return putBytes(LINE_END, out, at)
 }
 
@@ -143,13 +168,14 @@ function putHost(
 function putFields(
   from: Buffer,
   head: RequestHead,
-  passes: Uint8Array,
+  keepsId: boolean,
   ownHost: boolean,
-  { cookies, span }: HeadPlan,
+  { cookies, span, identity, policy }: HeadPlan,
   out: Buffer,
   start: number,
 ): number {
   const { starts, kinds, count } = head.fields
+  const passes = identity.trusted ? TRUSTED : UNTRUSTED
   let at = start
   let run = starts[0]
   for (let i = 0; i < count; i++) {
@@ -159,13 +185,29 @@ function putFields(
     const goes = (kind === HOST && ownHost) || isReplaced(kind, i, head) || isOfTrace(kind, span)
     const untidy =
       !goes && (kind === CONTENT_LENGTH || kind === HOST) && !isTidy(from, head.fields, i)
-    if (passes[kind] === 1 && !cut && !goes && !untidy) continue
+    const passing =
+      passes[kind] === 1 ||
+      (kind === REQUEST_ID && keepsId) ||
+      (kind === FORWARDED_OTHER && isKept(from, head.fields, i, policy.kept))
+    if (passing && !cut && !goes && !untidy) continue
     at = copyRange(from, run, starts[i], out, at)
     run = starts[i + 1]
     if (cut) at = cookies.put(from, head, i, out, at)
     else if (untidy) at = putTidy(from, head.fields, i, out, at)
   }
   return copyRange(from, run, starts[count], out, at)
+}
+
+function isKept(
+  bytes: Uint8Array,
+  { starts, nameEnds }: FieldSection,
+  position: number,
+  kept: readonly Uint8Array[],
+): boolean {
+  for (let i = 0; i < kept.length; i++) {
+    if (equalsToken(bytes, starts[position], nameEnds[position], kept[i])) return true
+  }
+  return false
 }
 
 /**

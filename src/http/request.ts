@@ -26,11 +26,10 @@ import {
   EXPECT,
   HOST,
   TRANSFER_ENCODING,
-  VIA,
 } from "./fields.ts"
 import { authorityEnd, judgeTarget } from "./target.ts"
 import { findOffer } from "./upgrade.ts"
-import { HOP_LIMIT, countHops } from "./via.ts"
+import { HOP_LIMIT, countHops } from "./hops.ts"
 import { readMaxForwards } from "./max-forwards.ts"
 import * as refuse from "./refusal.ts"
 import {
@@ -184,7 +183,8 @@ function judge(bytes: Buffer, head: RequestHead): number {
   if (refusal !== 0) return refusal
   if (head.chunked && head.contentLength >= 0) return refuse.LENGTH_CONFLICT
   if (head.hostStart < 0 && head.minor === 1) return refuse.HOST_MISSING
-  if (head.fields.find(VIA) >= 0 && countHops(bytes, head.fields) > HOP_LIMIT) return refuse.LOOP
+  head.hops = head.fields.knownCount > 1 ? countHops(bytes, head.fields) : 0
+  if (head.hops > HOP_LIMIT) return refuse.LOOP
   if (method === OPTIONS || method === TRACE) {
     head.maxForwards = readMaxForwards(bytes, head.fields)
     if (head.maxForwards < -1) return refuse.MAX_FORWARDS_INVALID

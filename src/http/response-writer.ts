@@ -26,6 +26,9 @@ const LINE_END = ascii("\r\n")
 /** Of " 200". */
 const STATUS_LENGTH = 4
 
+const VIA_HTTP_11 = ascii("Via: 1.1 bunlb\r\n")
+const VIA_HTTP_10 = ascii("Via: 1.0 bunlb\r\n")
+
 /** What the head says about this hop. */
 export const SILENT = 0
 export const SAYS_CLOSE = 1
@@ -92,7 +95,7 @@ export function cutResponseHead(
 }
 
 /**
- * Composes the head in `out` with what this hop says and with a cookie line, and returns its length.
+ * Composes the head in `out` with what this hop says, with a cookie line and Via where wanted, and returns its length.
  */
 export function writeResponseHead(
   from: Buffer,
@@ -100,6 +103,7 @@ export function writeResponseHead(
   dechunked: boolean,
   says: number,
   cookieLine: Uint8Array | null,
+  via: boolean,
   out: Buffer,
 ): number {
   const { starts, kinds, count } = head.fields
@@ -120,6 +124,7 @@ export function writeResponseHead(
   }
   at = copyRange(from, run, starts[count], out, at)
   if (cookieLine !== null) at = putBytes(cookieLine, out, at)
+  if (via) at = putBytes(head.minor === 1 ? VIA_HTTP_11 : VIA_HTTP_10, out, at)
   at = putBytes(connectionLines[says], out, at)
   return putBytes(LINE_END, out, at)
 }

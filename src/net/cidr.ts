@@ -1,14 +1,15 @@
 /**
- * Whose word on the client's address is believed: `trusted_proxies` as CIDRs, and the walk over
- * X-Forwarded-For that they allow. Every trusted hop vouches only for the one before it, so the
- * list is read from its end, and the first address that is not trusted is the client; what stands
- * left of it may be anybody's invention.
+ * Whose word on the client's address is believed: `trusted_proxies` as CIDRs, compared with addresses as they stand in
+ * a head. How the chain of X-Forwarded-For is walked by them is in `http/forwarded-chain`.
  *
- * Cost: a scan of the CIDRs for each address. `trusts` is asked once for each connection,
- * `clientAddress` only for requests that come from a trusted peer.
+ * Cost: a scan of the CIDRs for each address, on numbers; nothing is allocated. `trusts` is asked once for each
+ * connection, `judge` only for requests that come from a trusted peer.
  */
 import { BunlbError } from "../observe/errors.ts"
+import { COLON, ascii } from "../http/bytes.ts"
+import { CLIENT, NO_ADDRESS, PROXY, type TrustedChain } from "../http/forwarded-chain.ts"
 import { parseIp, type Ip } from "./ip.ts"
+import { putV4, readIp, zoneStart } from "./ip-bytes.ts"
 
 interface Cidr {
   readonly ip: Ip
@@ -35,8 +36,12 @@ export function parseCidr(text: string): Cidr | null {
   return bits >= 0 && bits <= most ? { ip, bits } : null
 }
 
-export class TrustedProxies {
+export class TrustedProxies implements TrustedChain {
   readonly #cidrs: readonly Cidr[]
+  /** Of the address judged last: its family, and where it lies. */
+  #family = 0
+  #start = 0
+  #end = 0
 
   /** Throws `BunlbError` for a text that is no CIDR. */
   constructor(cidrs: readonly string[]) {
@@ -50,49 +55,68 @@ export class TrustedProxies {
     })
   }
 
-  /** Whether `ip`, as a socket or a forwarded field gives it, belongs to a trusted proxy. */
+  /** Whether `ip`, as a socket gives it, belongs to a trusted proxy. */
   trusts(ip: string): boolean {
     if (this.#cidrs.length === 0) return false
-    const parsed = parseIp(ip)
-    return parsed !== null && this.#trustsIp(parsed)
+    const bytes = ascii(ip)
+    return this.judge(bytes, 0, bytes.length) === PROXY
   }
 
-  /**
-   * The client's address, given what X-Forwarded-For says (all its fields joined by commas) and who
-   * sent it. Something that is no address ends the walk: the last trusted hop then counts as the
-   * client.
-   */
-  clientAddress(forwardedFor: string, peer: string): string {
-    let client = parseIp(peer)
-    if (!client) return peer
-    let end = forwardedFor.length
-    while (end > 0 && this.#trustsIp(client)) {
-      const comma = forwardedFor.lastIndexOf(",", end - 1)
-      const hop = parseIp(withoutPort(forwardedFor.slice(comma + 1, end).trim()))
-      if (!hop) break
-      client = hop
-      end = comma
+  /** As `TrustedChain`. An address may come with a port, and in brackets. */
+  judge(bytes: Uint8Array, from: number, to: number): number {
+    let start = from
+    let end = withoutPort(bytes, from, to)
+    if (end < to && bytes[from] === OPEN) start++
+    else if (bytes[from] === OPEN && bytes[to - 1] === CLOSE) {
+      start++
+      end--
     }
-    return client.text
+    const family = readIp(bytes, start, end, groups)
+    if (family === 0) return NO_ADDRESS
+    this.#family = family
+    this.#start = start
+    this.#end = end
+    const { length } = this.#cidrs
+    for (let i = 0; i < length; i++) if (contains(this.#cidrs[i], family)) return PROXY
+    return CLIENT
   }
 
-  #trustsIp(ip: Ip): boolean {
-    return this.#cidrs.some((cidr) => contains(cidr, ip))
+  /** As `TrustedChain`. */
+  put(bytes: Uint8Array, out: Uint8Array, at: number): number {
+    if (this.#family === 4) return putV4(groups, out, at)
+    const end = zoneStart(bytes, this.#start, this.#end)
+    for (let i = this.#start; i < end; i++) out[at + i - this.#start] = bytes[i]
+    return at + end - this.#start
   }
 }
 
-function contains(cidr: Cidr, ip: Ip): boolean {
-  if (cidr.ip.family !== ip.family) return false
-  let bits = cidr.bits
-  for (let at = 0; bits > 0; at++, bits -= 16) {
-    const ignored = Math.max(0, 16 - bits)
-    if (cidr.ip.groups[at] >>> ignored !== ip.groups[at] >>> ignored) return false
+/** Of the address judged last. */
+const groups = new Uint16Array(8)
+
+function contains({ ip, bits }: Cidr, family: number): boolean {
+  if (ip.family !== family) return false
+  let left = bits
+  for (let at = 0; left > 0; at++, left -= 16) {
+    const ignored = left >= 16 ? 0 : 16 - left
+    if (ip.groups[at] >>> ignored !== groups[at] >>> ignored) return false
   }
   return true
 }
 
-/** `1.2.3.4:80`, `[::1]:80` and `[::1]` without port and brackets; other text as it is. */
-function withoutPort(hop: string): string {
-  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/.exec(hop) ?? []
-  return bracketed ?? plain ?? hop
+const OPEN = 91
+const CLOSE = 93
+
+/**
+ * Where the host of `1.2.3.4:80` or `[::1]:80` ends, without the closing bracket; `to` when there is no port. Of
+ * several colons without brackets none begins a port: it is an IPv6 address.
+ */
+function withoutPort(bytes: Uint8Array, from: number, to: number): number {
+  let at = to
+  while (at > from && bytes[at - 1] >= 48 && bytes[at - 1] <= 57) at--
+  const digits = to - at
+  if (digits === 0 || digits > 5 || at - 1 <= from || bytes[at - 1] !== COLON) return to
+  const colon = at - 1
+  if (bytes[from] === OPEN) return bytes[colon - 1] === CLOSE ? colon - 1 : to
+  for (let i = from; i < colon; i++) if (bytes[i] === COLON) return to
+  return colon
 }

@@ -2,6 +2,8 @@
  * One line of the access log: what happened to one request, as JSON, or in the combined form that
  * log readers know, with bunlb's own figures behind it.
  */
+import { lineJson } from "./line-json.ts"
+
 export interface AccessEntry {
   /** Wall clock when the request had been read, milliseconds since 1970. */
   readonly time: number
@@ -44,7 +46,7 @@ const tenth = (ms: number | null): number | null => (ms === null ? null : Math.r
 
 export const jsonLine: FormatLine = (entry) => {
   const { error, fields, traceId, spanId } = entry
-  return `${JSON.stringify({
+  return `${lineJson({
     time: new Date(entry.time).toISOString(),
     worker: entry.worker,
     client: entry.client,

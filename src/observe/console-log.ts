@@ -6,6 +6,7 @@
 import { createConsola, type LogObject } from "consola/core"
 import type { LogFormat, LogLevel } from "../config/settings.ts"
 import { painter, type Paint, type Style } from "./colour.ts"
+import { lineJson } from "./line-json.ts"
 import type { Log } from "./log.ts"
 
 const levels: Readonly<Record<LogLevel, number>> = { err: 0, warn: 1, info: 3, debug: 4 }
@@ -36,9 +37,12 @@ export interface LogTarget {
 
 /** A peer's bytes may be in a line: they must not end it, nor steer a terminal. */
 function oneLine(line: string): string {
-  return line.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => {
-    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`
-  })
+  return line.replace(
+    /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    (char) => {
+      return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`
+    },
+  )
 }
 
 export interface ConfigurableLog extends Log {
@@ -93,7 +97,7 @@ function consolaFor(level: LogLevel, format: LogFormat, target: LogTarget, label
 function jsonLine(entry: LogObject, label: string): string {
   const { name } = styles[entry.type] ?? plainStyle
   const fields = { time: entry.date.toISOString(), level: name, msg: String(entry.args[0]) }
-  return JSON.stringify(label === "" ? fields : { ...fields, process: label })
+  return lineJson(label === "" ? fields : { ...fields, process: label })
 }
 
 /** A terminal gets the time of day, a file the whole date in UTC. */

@@ -51,10 +51,9 @@ export class Redaction {
   }
 }
 
+/** Each escape by itself: one that is broken must not hide the others, since a lax receiver reads on behind it. */
 function decoded(name: string): string {
-  try {
-    return decodeURIComponent(name)
-  } catch {
-    return name
-  }
+  return name.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(parseInt(hex, 16)),
+  )
 }

@@ -59,10 +59,6 @@ export class AccessLog {
     return this.#parts.clock.now()
   }
 
-  get lastRequestId(): number {
-    return this.#parts.ids.last
-  }
-
   write(record: ExchangeRecord): void {
     if (record.status === 0 && record.who === "C") record.status = CLIENT_LEFT
     const total = record.tookMs < 0 ? this.now() - record.began : record.tookMs
@@ -87,7 +83,6 @@ export class AccessLog {
     const head = readHead(record.bytes.toString("latin1", record.start, record.end))
     const value = (name: string): string | null => cut(head.fields.get(name), VALUE_LENGTH)
     const referer = value("referer")
-    const given = identity.trusted ? value("x-request-id") : null
     const chain = identity.trusted ? (head.fields.get("x-forwarded-for") ?? "") : ""
     return {
       time: this.#parts.wallClock.now() - totalMs,
@@ -108,7 +103,8 @@ export class AccessLog {
       reused: record.reused,
       end: who === "-" ? "--" : who + record.phase,
       error: record.error === "" ? null : record.error,
-      requestId: given ?? (record.requestId === 0 ? null : this.#parts.ids.text(record.requestId)),
+      requestId:
+        record.requestId === 0 ? value("x-request-id") : this.#parts.ids.text(record.requestId),
       traceId: record.span?.traceId ?? null,
       spanId: record.span?.spanId ?? null,
       referer: referer === null ? null : this.#redaction.query(referer),

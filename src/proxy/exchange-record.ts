@@ -19,6 +19,14 @@ export type Phase = "R" | "C" | "H" | "D" | "T"
 
 const nothing = Buffer.alloc(0)
 
+/** By what a request is known elsewhere. */
+interface Named {
+  readonly requestId: number
+  readonly span: Span | null
+}
+
+const nameless: Named = { requestId: 0, span: null }
+
 export class ExchangeRecord {
   readonly identity: ClientIdentity
   readonly #log: AccessLog
@@ -38,7 +46,7 @@ export class ExchangeRecord {
   attempts = 0
   reused = false
   backend = ""
-  /** Of the ids that bunlb gives; 0 when the request was never sent. */
+  /** Of the ids that bunlb gives; 0 when the request keeps its own, or no head has been read. */
   requestId = 0
   /** bunlb's part of a trace; null while it takes none. */
   span: Span | null = null
@@ -55,7 +63,7 @@ export class ExchangeRecord {
   }
 
   /** The head `bytes[start..end)` has been read, and with it what follows it up to `used`. */
-  begin(bytes: Buffer, start: number, end: number, used: number, span: Span | null): void {
+  begin(bytes: Buffer, start: number, end: number, used: number, named: Named): void {
     this.finish()
     this.#open = true
     this.tookMs = -1
@@ -71,8 +79,8 @@ export class ExchangeRecord {
     this.attempts = 0
     this.reused = false
     this.backend = ""
-    this.requestId = 0
-    this.span = span
+    this.requestId = named.requestId
+    this.span = named.span
     this.who = "-"
     this.phase = "R"
     this.error = ""
@@ -81,7 +89,7 @@ export class ExchangeRecord {
   /** So many bytes have come that make no head. Nothing where a head has been read. */
   beginUnread(received: number): void {
     if (this.#open && this.tookMs < 0) return
-    this.begin(nothing, 0, 0, received, null)
+    this.begin(nothing, 0, 0, received, nameless)
   }
 
   received(bytes: number): void {
@@ -104,7 +112,6 @@ export class ExchangeRecord {
     const now = this.#log.now()
     this.dialMs = reused ? -1 : now - this.#mark
     this.reused = reused
-    this.requestId = this.#log.lastRequestId
     this.phase = "H"
     this.#mark = now
   }

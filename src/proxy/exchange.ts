@@ -74,7 +74,7 @@ export class Exchange implements relay.RelayTerms {
     this.response.reset()
     gateway.budget.deposit()
     const used = this.#request.begin(bytes, start, end, to)
-    this.#client.record?.begin(bytes, start, end, used, this.#client.plan.span)
+    this.#client.record?.begin(bytes, start, end, used, this.#request)
     if (gateway.request.maxForwards === 0) {
       // With a body it is the last one, so that how much of that has come makes no difference.
       const keepAlive = used === end && this.#request.minor === 1 && this.#request.mayKeepAlive

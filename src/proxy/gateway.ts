@@ -16,7 +16,12 @@ import { ClientIdentity } from "../http/identity.ts"
 import { ownAnswer, refusals } from "../http/refusal.ts"
 import { RequestHead } from "../http/request-head.ts"
 import { RequestIds } from "../http/request-id.ts"
-import { type CookieFilter, type HeadPlan, headRoom } from "../http/request-writer.ts"
+import {
+  type CookieFilter,
+  type FieldPolicy,
+  type HeadPlan,
+  headRoom,
+} from "../http/request-writer.ts"
 import { ResponseHead } from "../http/response.ts"
 import { Span } from "../http/trace-context.ts"
 import { TrustedProxies } from "../net/cidr.ts"
@@ -55,6 +60,10 @@ function scratchSize(limits: LimitSettings): number {
   return Math.max(headRoom(limits.headBytes), limits.responseHeadBytes + 1024) + BODY_ROOM
 }
 
+function policyOf({ requestId, via, forwardedKeep }: Settings): FieldPolicy {
+  return { requestId, via: via === "request" || via === "both", kept: forwardedKeep.map(ascii) }
+}
+
 export class Gateway {
   settings: Settings
   readonly clock: EventClock
@@ -88,6 +97,10 @@ export class Gateway {
   /** By client address. */
   readonly #plans = new Map<string, HeadPlan>()
   accessLog: AccessLog | null = null
+  /** Where the worker listens. Set by it. */
+  port = 0
+  /** What the settings say of fields. */
+  policy: FieldPolicy
   /** Every response now asks its client to come back on another connection. */
   draining = false
   /** Connections to all backends together that the descriptors allow. Set by the worker. */
@@ -103,6 +116,7 @@ export class Gateway {
     this.roster = parts.roster
     this.board = parts.board
     const { limits, sticky, strategy, retries, trustedProxies, trace } = parts.settings
+    this.policy = policyOf(parts.settings)
     this.budget = new RetryBudget(retries.budgetPercent, retries.budgetFloor)
     this.deadlines = parts.deadlines
     this.trust = new TrustedProxies(trustedProxies)
@@ -116,6 +130,12 @@ export class Gateway {
     this.#sticky = strategy === "sticky" ? sticky : null
     this.#cookieName = ascii(sticky.cookie)
     this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
+  }
+
+  /** A Via line is added to responses. */
+  get addsResponseVia(): boolean {
+    const { via } = this.settings
+    return via === "response" || via === "both"
   }
 
   /** Before a dial: closes an idle connection, to whichever backend has most of them, when there is no room left. */
@@ -167,6 +187,7 @@ export class Gateway {
   configure(settings: Settings): void {
     const { limits, sticky, strategy, retries, trustedProxies, timeouts } = settings
     this.settings = settings
+    this.policy = policyOf(settings)
     this.#plans.clear()
     this.budget.configure(retries.budgetPercent, retries.budgetFloor)
     this.trust = new TrustedProxies(trustedProxies)
@@ -178,7 +199,7 @@ export class Gateway {
     for (const client of this.clients) {
       client.timeouts = timeouts
       const span = settings.tracing ? (client.plan.span ?? new Span()) : null
-      client.plan = { ...client.plan, cookies: this.cookies, span }
+      client.plan = { ...client.plan, policy: this.policy, cookies: this.cookies, span }
     }
   }
 
@@ -204,10 +225,11 @@ export class Gateway {
   planFor(address: string): HeadPlan {
     let plan = this.#plans.get(address)
     if (plan === undefined) {
-      const { trust, settings, cookies, ids } = this
-      const trusted = trust.trusts(address)
-      const identity = new ClientIdentity(address, trusted, trust, "http", settings.forwarded)
-      plan = { identity, cookies, ids, span: null }
+      const { trust, policy, cookies, ids, port } = this
+      const { forwarded } = this.settings
+      const terms = { chain: trust, scheme: "http", forwarded, port } as const
+      const identity = new ClientIdentity(address, trust.trusts(address), terms)
+      plan = { identity, policy, cookies, ids, span: null }
       if (this.#plans.size === KEPT_PLANS) this.#plans.clear()
       this.#plans.set(address, plan)
     }

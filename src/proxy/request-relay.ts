@@ -12,9 +12,11 @@ import { LOOKS } from "../net/outbox.ts"
 import { unacknowledged } from "../net/peek.ts"
 import { lasting } from "../net/receive-memory.ts"
 import { HEAD, type RequestHead } from "../http/request-head.ts"
+import { hasSoundId } from "../http/request-id.ts"
 import { writeRequestHead } from "../http/request-writer.ts"
 import { hashPath } from "../http/origin.ts"
 import { scanRequest } from "../http/request.ts"
+import type { Span } from "../http/trace-context.ts"
 import { protocolsOf } from "../http/upgrade.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
@@ -62,6 +64,8 @@ export class RequestRelay implements SentRequest {
   path = 0
   ticket = 0
   sentAt = 0
+  /** The number of the id that bunlb has given it, for all attempts; 0 when the one that it came with is kept. */
+  requestId = 0
   /** All that was received can still be sent again. */
   replayable = true
   /** The kernel was still handing the request to the backend when the time for the answer was over. */
@@ -70,6 +74,11 @@ export class RequestRelay implements SentRequest {
   constructor(client: ClientConnection, gateway: Gateway) {
     this.#client = client
     this.#gateway = gateway
+  }
+
+  /** bunlb's part of a trace; null while it takes none. */
+  get span(): Span | null {
+    return this.#client.plan.span
   }
 
   /** The request has been received whole. */
@@ -112,7 +121,10 @@ export class RequestRelay implements SentRequest {
     this.client = this.#client.plan.identity.hashOf(bytes, head)
     this.path = hashPath(bytes, head)
     this.secure = gateway.cookies !== null && this.#client.plan.identity.isSecure(bytes, head)
-    const { span } = this.#client.plan
+    const { span, policy, identity, ids } = this.#client.plan
+    const mayKeepId =
+      policy.requestId === "client" || (policy.requestId === "trusted" && identity.trusted)
+    this.requestId = mayKeepId && hasSoundId(bytes, head.fields) ? 0 : ids.next()
     if (span !== null) span.begin(bytes, head.fields)
     const framing = head.chunked ? BY_CHUNKS : head.contentLength > 0 ? BY_LENGTH : NO_BODY
     const body = this.#body
@@ -158,7 +170,14 @@ export class RequestRelay implements SentRequest {
     const bytes = this.#bytes
     const request = this.#scanned ? this.#gateway.request : this.#readAgain()
     this.#scanned = false
-    const length = writeRequestHead(bytes, request, plan, connection.upstream, scratch)
+    const length = writeRequestHead(
+      bytes,
+      request,
+      plan,
+      connection.upstream,
+      this.requestId,
+      scratch,
+    )
     trace?.sent(this.#client.id, scratch, 0, length)
     const body = this.#bodyEnd - this.#end
     if (body <= COPIED) {

@@ -180,7 +180,7 @@ export class ResponseRelay {
     this.#interims++
     const { response, scratch } = this.#gateway
     if (response.mustBeWritten) {
-      const length = writeResponseHead(bytes, response, false, SILENT, null, scratch)
+      const length = writeResponseHead(bytes, response, false, SILENT, null, false, scratch)
       this.#client.send(scratch, 0, length)
     } else this.#client.send(bytes, cutResponseHead(bytes, from, response, false), end)
   }
@@ -219,6 +219,7 @@ export class ResponseRelay {
     const client = this.#client
     const { response, scratch } = this.#gateway
     const cookie = terms.cookieLine()
+    const via = this.#gateway.addsResponseVia
     const about = this.keepAlive
       ? this.#request.minor === 0
         ? SAYS_KEEP_ALIVE
@@ -229,10 +230,10 @@ export class ResponseRelay {
     const { outEnd, tail } = this.#body
     // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
     const dechunk = this.#request.minor === 0
-    if (says === SILENT && cookie === null && !response.mustBeWritten) {
+    if (says === SILENT && cookie === null && !via && !response.mustBeWritten) {
       client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd)
     } else {
-      const length = writeResponseHead(bytes, response, dechunk, says, cookie, scratch)
+      const length = writeResponseHead(bytes, response, dechunk, says, cookie, via, scratch)
       if (outEnd - end <= scratch.length - length) {
         bytes.copy(scratch, length, end, outEnd)
         client.send(scratch, 0, length + outEnd - end)

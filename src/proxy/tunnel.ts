@@ -48,7 +48,7 @@ export class Tunnel {
     this.#backend.tunnel = this
     this.#backend.deadlineAt = Infinity
     deadlines.remove(this.#backend)
-    const length = writeResponseHead(bytes, response, false, SAYS_UPGRADE, null, scratch)
+    const length = writeResponseHead(bytes, response, false, SAYS_UPGRADE, null, false, scratch)
     this.#client.send(scratch, 0, length)
     if (headEnd < bytes.length) this.#client.send(bytes, headEnd, bytes.length)
     this.#client.enterTunnel(this)

@@ -105,6 +105,7 @@ class Balancer implements Worker {
     this.#acceptor = new Acceptor(this.#listenFd(), (socket, address) =>
       this.#accept(socket, address),
     )
+    this.#gateway.port = this.port
     this.#gateway.onClientGone = (client) => {
       this.#crowds.leave(client.plan.identity.address)
       this.#clientGone()

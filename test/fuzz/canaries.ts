@@ -45,12 +45,12 @@ export const canaries: readonly Canary[] = [
   },
   {
     name: "a chunk size may begin with 0x",
-    kinds: ["chunked"],
+    kinds: ["chunked", "chunked response"],
     plant: rewriting(/(?<=^0)x(?=[0-9a-f]+\r$)/gm, "0"),
   },
   {
     name: "an extension may end with a bare LF",
-    kinds: ["chunked"],
+    kinds: ["chunked", "chunked response"],
     plant: rewriting(/(?<=^[0-9a-f]+);\n/gm, "\r\n"),
   },
 ]

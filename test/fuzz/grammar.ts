@@ -102,6 +102,8 @@ const options: Words = [
   "",
   "authorization",
   "max-forwards",
+  "x-request-id",
+  "bunlb-hops",
 ]
 const plain: Words = [
   "Accept: */*",
@@ -135,7 +137,20 @@ const special: Words = [
   "X-Real-IP: 1.1.1.1",
   "X-Request-Id: abc",
   "Forwarded: for=1.2.3.4",
+  "X-Forwarded-For: 1.2.3.4, ,",
+  "X-Forwarded-For: ,, 5.6.7.8:1, junk ,9.1.1.1",
+  "X-Forwarded-Proto: https, http",
+  "X-Forwarded-Host: [::1]:8443, other",
   "X-Forwarded-Port: 1",
+  "X-Forwarded-User: admin",
+  "X-Forwarded-A-Name-Of-More-Than-Thirty-One-Letters: x",
+  "X_Forwarded-Email: a",
+  "Client-IP: 1.1.1.1",
+  "True_Client_IP: 1.1.1.1",
+  "X-Request-Id: a b",
+  "Bunlb-Hops: 3",
+  "Bunlb-Hops: 9",
+  "Bunlb-Hops: x",
   "X_Forwarded_For: 6.6.6.6",
   "X.Real.IP: 6.6.6.6",
   "Content_Length: 7",
@@ -234,7 +249,10 @@ function dataOf(chance: Rng): string {
   return chance.bytes(chance.between(0, 30)).toString("latin1")
 }
 
-const extensions: Words = [";a", ";a=b", ';a="b c"', "; ;", ";\x80", ";", " ;a", "\t ; a = b", " "]
+const extensions: Words = [
+  ";a",
+  ...[";a=b", ';a="b c"', "; ;", ";\x80", ";", " ;a", "\t ; a = b", " ", ";\n"],
+]
 const trailers: Words = [
   "A: b",
   "Via: 1.1 x",

@@ -6,10 +6,12 @@
  */
 import { Body } from "../../src/http/body.ts"
 import { BY_CHUNKS, BY_CLOSE, BY_LENGTH } from "../../src/http/framing.ts"
+import { ascii } from "../../src/http/bytes.ts"
+import { CLIENT, NO_ADDRESS, PROXY } from "../../src/http/forwarded-chain.ts"
 import { ClientIdentity } from "../../src/http/identity.ts"
 import { refusals } from "../../src/http/refusal.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
-import { RequestIds } from "../../src/http/request-id.ts"
+import { RequestIds, hasSoundId } from "../../src/http/request-id.ts"
 import { headRoom, writeRequestHead } from "../../src/http/request-writer.ts"
 import { scanRequest } from "../../src/http/request.ts"
 import { putOffer } from "../../src/http/upgrade.ts"
@@ -85,6 +87,7 @@ export function readOurRequest(text: string, plant: Plant, peers: readonly Peer[
       maxForwards: request.maxForwards < 0 ? null : request.maxForwards,
       upgrade: request.upgrade < 0 ? null : offered(bytes),
       bindsConnection: request.bindsConnection,
+      hops: request.hops,
       idempotent: request.idempotent,
       forwarded: peers.map((peer) => forwarded(bytes, peer)),
     },
@@ -97,16 +100,32 @@ function offered(bytes: Buffer): string {
 
 const scratch = Buffer.alloc(headRoom(limits.headBytes))
 const ids = new RequestIds(new Uint8Array(20))
-const chain = { clientAddress: (forwardedFor: string): string => `client of ${forwardedFor}` }
+/** Addresses that begin with 9 are those of proxies, what begins with a letter is no address. */
+const chain = {
+  judge: (bytes: Uint8Array, from: number, to: number): number => {
+    judged.from = from
+    judged.to = to
+    if ((bytes[from] ?? 0) > 64) return NO_ADDRESS
+    return bytes[from] === 57 ? PROXY : CLIENT
+  },
+  put: (bytes: Uint8Array, out: Uint8Array, at: number): number => {
+    out.set(bytes.subarray(judged.from, judged.to), at)
+    return at + judged.to - judged.from
+  },
+}
+const judged = { from: 0, to: 0 }
 const hosts = {
   hostLine: null,
   defaultHostLine: Buffer.from(`Host: ${ownHost}\r\n`),
 }
 
 function forwarded(bytes: Buffer, { address, trusted, forwardedField }: Peer): string {
-  const identity = new ClientIdentity(address, trusted, chain, "http", forwardedField)
-  const plan = { identity, cookies: null, ids, span: null }
-  const length = writeRequestHead(bytes, request, plan, hosts, scratch)
+  const terms = { chain, scheme: "http", forwarded: forwardedField, port: 8080 } as const
+  const identity = new ClientIdentity(address, trusted, terms)
+  const policy = { requestId: "trusted", via: forwardedField, kept: [ascii("client-ip")] } as const
+  const plan = { identity, policy, cookies: null, ids, span: null }
+  const id = trusted && hasSoundId(bytes, request.fields) ? 0 : ids.next()
+  const length = writeRequestHead(bytes, request, plan, hosts, id, scratch)
   const head = scratch.toString("latin1", 0, length)
   return normal(head).replace(/^X-Request-Id: 0{20}[0-9a-f]{12}$/m, "X-Request-Id: {id}")
 }
@@ -149,7 +168,7 @@ export function readOurResponse(text: string, toHead: boolean, plant: Plant): Re
       scratch.toString(
         "latin1",
         0,
-        writeResponseHead(bytes, response, dechunked, says, null, scratch),
+        writeResponseHead(bytes, response, dechunked, says, null, false, scratch),
       ),
     )
     return [

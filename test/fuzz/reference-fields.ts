@@ -61,7 +61,7 @@ export function listOf(fields: readonly Field[], name: string): string[] {
     .filter((member) => member !== "")
 }
 
-const framing = ["host", "connection", "content-length", "transfer-encoding"]
+const framing = ["host", "connection", "content-length", "transfer-encoding", "bunlb-hops"]
 const ownOptions = ["close", "keep-alive", "upgrade"]
 
 /** Names that Connection nominates: hop by hop, though never those that carry routing or framing. */

@@ -1,7 +1,7 @@
 /**
  * What becomes of a head on its way (RFC 9110 section 7.6): which fields end here, which are added, in text.
  */
-import { nominatedBy, type Field } from "./reference-fields.ts"
+import { listOf, nominatedBy, valuesOf, type Field } from "./reference-fields.ts"
 import type { RequestFacts } from "./reference-request.ts"
 import type { ResponseFacts } from "./reference-response.ts"
 
@@ -18,25 +18,41 @@ const notInTrailers = [
   ["x-original-host", "x-original-url", "x-rewrite-url"],
 ].flat()
 const origin = ["x-forwarded-for", "x-real-ip"]
-const believed = [
-  ["x-forwarded-proto", "x-forwarded-host", "x-request-id", "forwarded", "x-forwarded-port"],
-  ["x-forwarded-prefix", "x-forwarded-server", "x-forwarded-scheme", "x-forwarded-ssl"],
-  ["x-forwarded-by"],
+const kin = [
+  ["forwarded", "x-forwarded", "x-original-forwarded-for", "x-original-host", "x-original-proto"],
+  ["client-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-real-port"],
+  ["x-remote-ip", "x-remote-addr", "x-remote-user", "remote-user", "x-originating-ip"],
+  ["cf-connecting-ip", "cf-connecting-ipv6", "cf-visitor", "do-connecting-ip", "fly-client-ip"],
+  ["fastly-client-ip", "fastly-ssl", "x-appengine-user-ip", "x-azure-clientip"],
+  ["x-envoy-external-address", "x-envoy-peer-metadata", "x-nf-client-connection-ip"],
+  ["proxy-client-ip", "wl-proxy-client-ip", "wl-proxy-ssl", "x-proxyuser-ip"],
+  ["x-scheme", "x-url-scheme", "front-end-https", "x-arr-ssl", "x-arr-clientcert"],
+  ["client-cert", "client-cert-chain", "x-client-cert", "ssl-client-cert", "x-ssl-client-cert"],
+  ["x-ssl-client-verify", "x-ssl-client-s-dn", "x-ssl-client-dn", "x-ssl-client-cn"],
+  ["x-ssl-client-i-dn", "ssl-client-verify", "ssl-client-subject-dn"],
 ].flat()
+/** Kept from anybody, as the settings of these tests say. */
+const exceptions = ["client-ip"]
+
+/** Fields that only a trusted proxy may say: those of the list, and any X-Forwarded-*. */
+function isBelieved(name: string): boolean {
+  return kin.includes(name) || name.startsWith("x-forwarded-")
+}
 const others = ["host", "upgrade", "expect", "cookie", "authorization", "max-forwards"]
 const harmless = ["via", "www-authenticate", "traceparent", "tracestate"]
-const known = [...hopByHop, ...framing, ...origin, ...believed, ...others, ...harmless]
+const own = ["x-request-id", "bunlb-hops"]
+const known = [...hopByHop, ...framing, ...origin, ...own, ...others, ...harmless]
 
 /** Spelled with `_` or `.` where a name that bunlb knows has `-`. */
 function isAlias(name: string): boolean {
   const plain = name.replace(/[_.]/g, "-")
-  return plain !== name && known.includes(plain)
+  return plain !== name && (known.includes(plain) || isBelieved(plain))
 }
 
 export function mayPassInTrailer(name: string): boolean {
   const lower = name.toLowerCase()
   const plain = lower.replace(/[_.]/g, "-")
-  return !known.includes(plain) && !notInTrailers.includes(plain)
+  return !known.includes(plain) && !isBelieved(plain) && !notInTrailers.includes(plain)
 }
 
 export interface Peer {
@@ -51,7 +67,9 @@ export function forwardedRequest(facts: RequestFacts, peer: Peer, ownHost: strin
   const { fields, absolutePath, host } = facts
   const rewritten = absolutePath !== null || !has(fields, "host")
   const dropped = [...hopByHop, ...origin, ...nominatedBy(fields), "transfer-encoding", "upgrade"]
-  if (!peer.trusted) dropped.push(...believed)
+  dropped.push("bunlb-hops")
+  const keepsId = peer.trusted && soundId(fields)
+  if (!keepsId) dropped.push("x-request-id")
   if (!facts.expectsContinue) dropped.push("expect")
   if (rewritten) dropped.push("host")
   const { maxForwards } = facts
@@ -60,7 +78,8 @@ export function forwardedRequest(facts: RequestFacts, peer: Peer, ownHost: strin
   const kept = fields.filter((field) => {
     const lower = field[0].toLowerCase()
     if (lower === "expect" && field !== expectation) return false
-    return !dropped.includes(lower) && !isAlias(lower)
+    const claimed = !peer.trusted && isBelieved(lower) && !exceptions.includes(lower)
+    return !claimed && !dropped.includes(lower) && !isAlias(lower)
   })
   const lines = [`${facts.method} ${forwardedTarget(facts)} HTTP/1.1`]
   if (rewritten) lines.push(`Host: ${host ?? ownHost}`)
@@ -83,7 +102,25 @@ function forwardedTarget({ target, absolutePath, method }: RequestFacts): string
   return absolutePath.startsWith("/") ? absolutePath : `/${absolutePath}`
 }
 
-function originLines({ fields, host, minor }: RequestFacts, peer: Peer): string[] {
+/** One id that may be kept. */
+function soundId(fields: readonly Field[]): boolean {
+  const nominated = nominatedBy(fields)
+  const ids = nominated.includes("x-request-id") ? [] : valuesOf(fields, "x-request-id")
+  return ids.length === 1 && /^[-\w.~:/+=@]{1,200}$/.test(ids[0] ?? "")
+}
+
+/** The first from the right that is no proxy (9...), as far as there are addresses. */
+function clientOf(members: readonly string[], peer: string): string {
+  let client = peer
+  for (const member of members.toReversed()) {
+    if (member.charCodeAt(0) > 64) break
+    client = member
+    if (!member.startsWith("9")) break
+  }
+  return client
+}
+
+function originLines({ fields, host, minor, hops }: RequestFacts, peer: Peer): string[] {
   const { address, trusted } = peer
   const nominated = nominatedBy(fields)
   const counting = fields.filter(([name]) => !nominated.includes(name.toLowerCase()))
@@ -91,18 +128,27 @@ function originLines({ fields, host, minor }: RequestFacts, peer: Peer): string[
     trusted
       ? counting.filter(([each]) => each.toLowerCase() === name).map(([, value]) => value)
       : []
-  const chain = said("x-forwarded-for").join(", ")
+  const chain = said("x-forwarded-for").length === 0 ? [] : listOf(counting, "x-forwarded-for")
   const lines = [
-    `X-Forwarded-For: ${chain === "" ? address : `${chain}, ${address}`}`,
-    `X-Real-IP: ${chain === "" ? address : `client of ${chain}`}`,
+    `X-Forwarded-For: ${[...chain, address].join(", ")}`,
+    `X-Real-IP: ${clientOf(chain, address)}`,
   ]
   if (said("x-forwarded-proto").length === 0) lines.push("X-Forwarded-Proto: http")
   if (peer.forwardedField) lines.push(`Forwarded: for=${nodeOf(address)};proto=http`)
+  if (said("x-forwarded-port").length === 0) {
+    const [asked = host] = said("x-forwarded-host")
+    const [, port] = /:([0-9]+)$/.exec(asked?.split(",")[0]?.replace(/[ \t]+$/, "") ?? "") ?? []
+    const secure = /^[ \t,]*https[ \t]*(,|$)/i.test(said("x-forwarded-proto")[0] ?? "")
+    const standard = secure ? "443" : "80"
+    lines.push(`X-Forwarded-Port: ${port ?? (asked === null ? "8080" : standard)}`)
+  }
   if (host !== null && said("x-forwarded-host").length === 0) {
     lines.push(`X-Forwarded-Host: ${host}`)
   }
-  if (said("x-request-id").length === 0) lines.push("X-Request-Id: {id}")
-  return [...lines, `Via: 1.${minor} bunlb`]
+  if (!(trusted && soundId(fields))) lines.push("X-Request-Id: {id}")
+  // The settings of these tests want Via where they want Forwarded.
+  if (peer.forwardedField) lines.push(`Via: 1.${minor} bunlb`)
+  return [...lines, `Bunlb-Hops: ${hops + 1}`]
 }
 
 /** RFC 7239 section 6. */

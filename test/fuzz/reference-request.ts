@@ -40,6 +40,8 @@ export interface RequestFacts {
   readonly maxForwards: number | null
   readonly upgrade: string | null
   readonly bindsConnection: boolean
+  /** Bunlbs that it has passed. */
+  readonly hops: number
   readonly idempotent: boolean
 }
 
@@ -182,6 +184,7 @@ function factsOf(head: readonly string[]): RequestFacts {
     maxForwards: hopsLeft.length === 0 ? null : Math.min(Number(hopsLeft[0]), MOST_HOPS),
     upgrade: minor === 1 ? upgradeOf(fields) : null,
     bindsConnection: counts("authorization") && authenticatesConnection(fields, "authorization"),
+    hops: hopsOf(fields, nominated),
     idempotent: /^(GET|HEAD|PUT|DELETE|OPTIONS|TRACE)$/.test(method),
   }
 }
@@ -221,7 +224,7 @@ function objectionsTo(facts: RequestFacts): string[] {
   if (hopsLeft.length > 1 || !hopsLeft.every((value) => /^[0-9]+$/.test(value))) {
     reasons.push("max_forwards")
   }
-  if (!nominated.includes("via") && hopsIn(fields) > HOPS) reasons.push("loop")
+  if (facts.hops > HOPS) reasons.push("loop")
   return [...reasons, ...objectionsToTarget(facts)]
 }
 
@@ -250,6 +253,14 @@ function objectionsToTarget({ target: text, method, absolutePath, host }: Reques
 function isAuthority(text: string): boolean {
   const match = /^([-._~0-9A-Za-z]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?$/.exec(text)
   return match !== null && Number(match[2] ?? "0") <= 65535
+}
+
+/** Its own count, which nobody can take away, or that of Via. */
+function hopsOf(fields: readonly Field[], nominated: readonly string[]): number {
+  const counts = valuesOf(fields, "bunlb-hops").map((value) =>
+    /^[0-9]+$/.test(value) ? Number(value) : 0,
+  )
+  return Math.min(Math.max(0, ...counts, nominated.includes("via") ? 0 : hopsIn(fields)), 1000)
 }
 
 /** How often Via names bunlb: `[protocol/]version name [comment]`. */

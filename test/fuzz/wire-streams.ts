@@ -74,7 +74,7 @@ export class Lane {
  */
 function lengthOfRequest(waiting: Buffer): number {
   // A request may pass here in a ring of eight and be one too many for the ninth.
-  const text = waiting.toString("latin1").replaceAll("bunlb", "other")
+  const text = waiting.toString("latin1").replace(/bunlb/gi, "other")
   const head = readRequest(text, generous)
   if (head.verdict !== "accepted") return head.verdict === "refused" ? waiting.length : -1
   const { chunked, length } = head.facts

@@ -21,6 +21,10 @@ const known: readonly [name: string, kind: number][] = [
   ["X-Forwarded-Host", fields.FORWARDED_HOST],
   ["Forwarded", fields.FORWARDED_OTHER],
   ["X-Forwarded-Prefix", fields.FORWARDED_OTHER],
+  ["X-Forwarded-Port", fields.FORWARDED_PORT],
+  ["X-Forwarded-Client-Cert", fields.FORWARDED_OTHER],
+  ["True-Client-IP", fields.FORWARDED_OTHER],
+  ["Bunlb-Hops", fields.HOPS],
   ["X-Real-IP", fields.REAL_IP],
   ["X-Request-Id", fields.REQUEST_ID],
   ["Via", fields.VIA],
@@ -31,7 +35,9 @@ const known: readonly [name: string, kind: number][] = [
 
 test.each(known)("%s", (name, kind) => {
   for (const each of [name, name.toLowerCase(), name.toUpperCase()]) expect(kindOf(each)).toBe(kind)
-  expect(kindOf(`${name}x`)).toBe(fields.PLAIN)
+  // Any X-Forwarded-* says where a request came from.
+  const byPrefix = /^X-Forwarded-/.test(name)
+  expect(kindOf(`${name}x`)).toBe(byPrefix ? fields.FORWARDED_OTHER : fields.PLAIN)
   expect(kindOf(name.slice(1))).toBe(fields.PLAIN)
 })
 

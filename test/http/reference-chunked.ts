@@ -63,5 +63,5 @@ function readTrailers(text: string): { kept: string; length: number } | null {
 
 function mayPass(name: string): boolean {
   const plain = name.replace(/[_.]/g, "-")
-  return !forbidden.includes(plain)
+  return !forbidden.includes(plain) && !plain.startsWith("x-forwarded-")
 }

@@ -1,10 +1,14 @@
 /** Request ids: 32 digits, never the same twice. */
 import { expect, test } from "bun:test"
-import { RequestIds } from "../../src/http/request-id.ts"
+import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestIds, hasSoundId } from "../../src/http/request-id.ts"
+import { scanRequest } from "../../src/http/request.ts"
+
+const limits = { headBytes: 4096, requestLineBytes: 1024, fields: 20 }
 
 function next(ids: RequestIds): string {
   const out = Buffer.from("-".repeat(34))
-  expect(ids.put(out, 1)).toBe(33)
+  expect(ids.put(ids.next(), out, 1)).toBe(33)
   const text = out.toString()
   expect(text).toMatch(/^-[0-9a-f]{32}-$/)
   return text.slice(1, 33)
@@ -25,8 +29,33 @@ test("ids of two processes differ in their beginning", () => {
 
 test("the count goes on beyond 24 bits", () => {
   const ids = new RequestIds(new Uint8Array(20))
-  const out = Buffer.alloc(32)
-  for (let i = 0; i < 2 ** 24 - 1; i++) ids.put(out, 0)
-  expect(out.toString()).toEndWith("000000ffffff")
+  for (let i = 0; i < 2 ** 24 - 2; i++) ids.next()
+  expect(next(ids)).toEndWith("000000ffffff")
   expect(next(ids)).toEndWith("000001000000")
+  expect(ids.text(2 ** 24)).toEndWith("000001000000")
+})
+
+function isSound(...lines: readonly string[]): boolean {
+  const head = new RequestHead(limits)
+  const bytes = Buffer.from(["GET / HTTP/1.1", "Host: h", ...lines, "", ""].join("\r\n"), "latin1")
+  expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
+  return hasSoundId(bytes, head.fields)
+}
+
+test.each([
+  "7b0e1c9e-5f0a-4b61-9d0f-0a1b2c3d4e5f",
+  "Root=1-67891233-abcdef",
+  "a/b+c==",
+  "x".repeat(200),
+])("%s may be kept", (id) => expect(isSound(`X-Request-Id: ${id}`)).toBe(true))
+
+test.each(["", "x".repeat(201), "a b", "a,b", 'a"b', "a;b", "<a>", "\xe4", "a\\b", "$(a)", "a\tb"])(
+  "%j may not be kept",
+  (id) => expect(isSound(`X-Request-Id: ${id}`)).toBe(false),
+)
+
+test("one of several, or of another spelling, may not be kept", () => {
+  expect(isSound("X-Request-Id: a", "x-request-id: b")).toBe(false)
+  expect(isSound("X_Request_Id: a")).toBe(false)
+  expect(isSound("A: b")).toBe(false)
 })

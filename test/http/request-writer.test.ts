@@ -5,15 +5,27 @@ import { ClientIdentity } from "../../src/http/identity.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
 import { RequestIds } from "../../src/http/request-id.ts"
 import { headRoom, writeRequestHead } from "../../src/http/request-writer.ts"
-import type { HeadPlan, HostLines } from "../../src/http/request-writer.ts"
+import type { FieldPolicy, HeadPlan, HostLines } from "../../src/http/request-writer.ts"
 import { scanRequest } from "../../src/http/request.ts"
+import { TrustedProxies } from "../../src/net/cidr.ts"
 
 const limits = { headBytes: 4096, requestLineBytes: 4096, fields: 100 }
-const chain = { clientAddress: (forwardedFor: string) => forwardedFor.split(",")[0] ?? "" }
+const chain = new TrustedProxies(["10.0.0.0/8"])
+const terms = { chain, scheme: "http", forwarded: false, port: 8080 } as const
+const byDefault: FieldPolicy = { requestId: "trusted", via: false, kept: [] }
 
-function planOf(trusted: boolean, cookies: HeadPlan["cookies"] = null): HeadPlan {
-  const identity = new ClientIdentity("10.0.0.1", trusted, chain, "http", false)
-  return { identity, cookies, ids: new RequestIds(new Uint8Array(20)), span: null }
+function planOf(
+  trusted: boolean,
+  cookies: HeadPlan["cookies"] = null,
+  policy: Partial<FieldPolicy> = {},
+): HeadPlan {
+  return {
+    identity: new ClientIdentity("10.0.0.1", trusted, terms),
+    policy: { ...byDefault, ...policy },
+    cookies,
+    ids: new RequestIds(new Uint8Array(20)),
+    span: null,
+  }
 }
 
 const ofClient: HostLines = { hostLine: null, defaultHostLine: ascii("Host: default\r\n") }
@@ -25,20 +37,22 @@ function written(
   request: string,
   plan: HeadPlan = planOf(false),
   hosts: HostLines = ofClient,
+  id = 1,
 ): string {
   const head = new RequestHead(limits)
   const bytes = Buffer.from(`..${request}`, "latin1")
   const end = scanRequest(bytes, 2, bytes.length, limits, head)
   expect(end).toBe(bytes.length)
   const out = Buffer.alloc(headRoom(limits.headBytes))
-  return out.toString("latin1", 0, writeRequestHead(bytes, head, plan, hosts, out))
+  return out.toString("latin1", 0, writeRequestHead(bytes, head, plan, hosts, id, out))
 }
 
 /** What bunlb adds for a client that nobody trusts. */
-const own = (host: string | null, via: string = "1.1"): string =>
+const own = (host: string | null): string =>
   "X-Forwarded-For: 10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\nX-Forwarded-Proto: http\r\n" +
+  `X-Forwarded-Port: ${host === null ? 8080 : (/:([0-9]+)$/.exec(host)?.[1] ?? 80)}\r\n` +
   `${host === null ? "" : `X-Forwarded-Host: ${host}\r\n`}` +
-  `X-Request-Id: ${ID}\r\nVia: ${via} bunlb\r\n\r\n`
+  `X-Request-Id: ${ID}\r\nBunlb-Hops: 1\r\n\r\n`
 
 const request = (line: string, ...lines: string[]): string => [line, ...lines, "", ""].join("\r\n")
 
@@ -92,7 +106,7 @@ const hosts: readonly [what: string, text: string, lines: HostLines, expected: s
     "by default",
     request("GET / HTTP/1.0", "A: b"),
     ofClient,
-    `GET / HTTP/1.1\r\nHost: default\r\nA: b\r\n${own(null, "1.0")}`,
+    `GET / HTTP/1.1\r\nHost: default\r\nA: b\r\n${own(null)}`,
   ],
 ]
 test.each(hosts)("the host is that %s", (_what, text, lines, expected) => {
@@ -168,10 +182,13 @@ test("what a trusted proxy says goes on, and only the rest is added", () => {
   const text = written(
     request("GET / HTTP/1.1", "Host: h", "X-Forwarded-For: 1.1.1.1", ...lines),
     planOf(true),
+    ofClient,
+    0,
   )
   expect(text).toBe(
     `GET / HTTP/1.1\r\nHost: h\r\n${lines.join("\r\n")}\r\n` +
-      "X-Forwarded-For: 1.1.1.1, 10.0.0.1\r\nX-Real-IP: 1.1.1.1\r\nVia: 1.1 bunlb\r\n\r\n",
+      "X-Forwarded-For: 1.1.1.1, 10.0.0.1\r\nX-Real-IP: 1.1.1.1\r\n" +
+      "X-Forwarded-Port: 443\r\nBunlb-Hops: 1\r\n\r\n",
   )
 })
 
@@ -199,4 +216,92 @@ test("the largest head that can come fits into its room", () => {
   const long = `http://${"h".repeat(3900)}/`
   const absolute = written(request(`GET ${long} HTTP/1.1`, "Host: x"), planOf(true))
   expect(absolute.length).toBeLessThan(headRoom(limits.headBytes))
+})
+
+const claims = [
+  ...[
+    "X-Forwarded-User: a",
+    "X-Forwarded-Email: a",
+    "X-Forwarded-Client-Cert: a",
+    "x-forwarded-x: a",
+  ],
+  ...[
+    "X-Forwarded-Prefix: a",
+    "X-Forwarded-A-Name-Of-More-Than-Thirty-One-Letters: a",
+    "X-Forwarded: a",
+  ],
+  ...["X-Client-IP: a", "True-Client-IP: a", "CF-Connecting-IP: a", "X-Cluster-Client-IP: a"],
+  ...["Client-Cert: a", "X-SSL-Client-Verify: a", "Forwarded: a", "X-Original-Forwarded-For: a"],
+]
+const spelled = ["X_Forwarded_User: a", "x.forwarded-x: a", "X-Client_IP: a", "X-Forwarded-A_B: a"]
+
+test("whatever a stranger claims of its origin stays out, in any spelling", () => {
+  const text = written(request("GET / HTTP/1.1", "Host: h", ...claims, "A: b", ...spelled))
+  expect(text).toBe(`GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n${own("h")}`)
+  const similar = ["X-Forwardedness: 1", "XForwarded-User: 1", "X-Forward: 1", "Client-IPs: 1"]
+  expect(written(request("GET / HTTP/1.1", ...similar, "Host: h"))).toContain(similar.join("\r\n"))
+})
+
+test("a trusted proxy may say it, spelled right", () => {
+  const lines = [...claims, ...spelled]
+  const text = written(request("GET / HTTP/1.1", "Host: h", ...lines), planOf(true))
+  expect(text).toContain(`\r\n${claims.join("\r\n")}\r\n`)
+  expect(text).not.toMatch(/_|x\.forwarded/)
+})
+
+test("fields of the exceptions are kept from anybody", () => {
+  const kept = [ascii("x-forwarded-prefix"), ascii("client-cert")]
+  const text = written(
+    request("GET / HTTP/1.1", "Host: h", ...claims, "x_forwarded_prefix: a"),
+    planOf(false, null, { kept }),
+  )
+  const lines = ["X-Forwarded-Prefix: a", "Client-Cert: a"]
+  expect(text).toBe(`GET / HTTP/1.1\r\nHost: h\r\n${lines.join("\r\n")}\r\n${own("h")}`)
+})
+
+const ports: readonly [trusted: boolean, lines: readonly string[], port: string][] = [
+  [false, ["Host: h"], "80"],
+  [false, ["Host: h:8080"], "8080"],
+  [false, ["Host: [::1]:81"], "81"],
+  [false, ["Host: [::1]"], "80"],
+  [false, ["Host: 1.2.3.4"], "80"],
+  [false, ["Host: h", "X-Forwarded-Port: 1", "X-Forwarded-Proto: https"], "80"],
+  [true, ["Host: h:8080", "X-Forwarded-Port: 1"], "1"],
+  [true, ["Host: h", "X-Forwarded-Proto: https"], "443"],
+  [true, ["Host: h", "X-Forwarded-Proto: HTTPS, http"], "443"],
+  [true, ["Host: h", "X-Forwarded-Proto: ,https"], "443"],
+  [true, ["Host: h:8443", "X-Forwarded-Proto: https"], "8443"],
+  [true, ["Host: h:1", "X-Forwarded-Host: o:2"], "2"],
+  [true, ["Host: h:1", "X-Forwarded-Host: o, p:2", "X-Forwarded-Proto: https"], "443"],
+  [true, ["Host: h:1", "X_Forwarded_Port: 9"], "1"],
+  [true, ["Host: h:1", "Connection: X-Forwarded-Port", "X-Forwarded-Port: 9"], "1"],
+]
+test.each(ports)(
+  "the port that a client connected to, trusted %p, %j: %s",
+  (trusted, lines, port) => {
+    const text = written(request("GET / HTTP/1.1", ...lines), planOf(trusted))
+    const said = text.split("\r\n").filter((line) => /^x-forwarded-port:/i.test(line))
+    expect(said).toEqual([`X-Forwarded-Port: ${port}`])
+  },
+)
+
+test("Via is added when it is wanted, with the version that came", () => {
+  const plan = planOf(false, null, { via: true })
+  for (const version of ["1.0", "1.1"]) {
+    const text = written(request(`GET / HTTP/${version}`, "Host: h", "Via: 1.0 p"), plan)
+    expect(text).toContain("\r\nVia: 1.0 p\r\n")
+    expect(text).toEndWith(`\r\nVia: ${version} bunlb\r\nBunlb-Hops: 1\r\n\r\n`)
+  }
+})
+
+test("hops are counted up from what came", () => {
+  const text = written(request("GET / HTTP/1.1", "Host: h", "bunlb-hops: 3", "Bunlb_Hops: 5"))
+  expect(text).toEndWith("\r\nBunlb-Hops: 4\r\n\r\n")
+  expect(text.match(/hops/gi)).toHaveLength(1)
+})
+
+test("an id that is kept passes, any other is replaced", () => {
+  const text = request("GET / HTTP/1.1", "Host: h", "x-request-id: theirs")
+  expect(written(text, planOf(false), ofClient, 0)).toContain("\r\nx-request-id: theirs\r\n")
+  expect(written(text, planOf(true), ofClient, 1)).not.toContain("theirs")
 })

@@ -25,7 +25,7 @@ function composed(text: string, dechunked: boolean, says: number, cookie: string
   const { head, bytes } = scan(text)
   const out = Buffer.alloc(4096)
   const line = cookie === null ? null : ascii(cookie)
-  const length = writer.writeResponseHead(bytes, head, dechunked, says, line, out)
+  const length = writer.writeResponseHead(bytes, head, dechunked, says, line, false, out)
   return out.toString("latin1", 0, length)
 }
 

@@ -1,6 +1,7 @@
 /** The traceparent that goes to a backend, for every kind of traceparent that comes (W3C Trace Context). */
 import { describe, expect, test } from "bun:test"
 import { ascii } from "../../src/http/bytes.ts"
+import { TrustedProxies } from "../../src/net/cidr.ts"
 import { ClientIdentity } from "../../src/http/identity.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
 import { RequestIds } from "../../src/http/request-id.ts"
@@ -20,12 +21,14 @@ function told(span: Span | null, ...lines: readonly string[]): string[] {
   const bytes = Buffer.from(["GET / HTTP/1.1", "Host: h", ...lines, "", ""].join("\r\n"), "latin1")
   expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
   span?.begin(bytes, head.fields)
-  const chain = { clientAddress: (forwardedFor: string) => forwardedFor }
-  const identity = new ClientIdentity("10.0.0.1", false, chain, "http", false)
-  const plan = { identity, cookies: null, ids: new RequestIds(), span }
+  const chain = new TrustedProxies([])
+  const terms = { chain, scheme: "http", forwarded: false, port: 80 } as const
+  const identity = new ClientIdentity("10.0.0.1", false, terms)
+  const policy = { requestId: "own", via: false, kept: [] } as const
+  const plan = { identity, policy, cookies: null, ids: new RequestIds(), span }
   const hosts = { hostLine: null, defaultHostLine: ascii("Host: d\r\n") }
   const out = Buffer.alloc(headRoom(limits.headBytes))
-  const text = out.toString("latin1", 0, writeRequestHead(bytes, head, plan, hosts, out))
+  const text = out.toString("latin1", 0, writeRequestHead(bytes, head, plan, hosts, 1, out))
   return text.split("\r\n").filter((line) => /^(trace|x-mine)/i.test(line))
 }
 

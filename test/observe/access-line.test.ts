@@ -71,3 +71,15 @@ test("one line, whatever is in it", () => {
   expect(combinedLine(hostile)).toContain('"GET /\\x22\\x0A\\x5C\\x1B HTTP/1.1"')
   expect(combinedLine(hostile)).toContain('"x\\x22 1\\x0D\\x0A"')
 })
+
+test("no character that a terminal obeys stands in a line as it is", () => {
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet)).toString("latin1")
+  const text = `${bytes}\u2028\u2029\u202e\ud800`
+  const fields = { a: text }
+  const hostile = { ...entry, method: text, target: text, host: text, userAgent: text, fields }
+  for (const line of [jsonLine, combinedLine]) {
+    const written = line({ ...hostile, referer: text, requestId: text }).slice(0, -1)
+    expect(written).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028-\u202e]/)
+  }
+  expect(JSON.parse(jsonLine(hostile))).toMatchObject({ target: text, user_agent: text, fields })
+})

@@ -23,6 +23,19 @@ function lines(
   return written
 }
 
+test("JSON holds no character that a terminal obeys", () => {
+  const written: string[] = []
+  const target = {
+    terminal: false,
+    colour: false,
+    write: (line: string) => void written.push(line),
+  }
+  const text = "a\x1b[2J\x7f\x80\x9b2J\u2028\u202eb"
+  createLog("info", "json", target).info(text)
+  expect(written[0]).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]/)
+  expect(JSON.parse(written[0] ?? "").msg).toBe(text)
+})
+
 test("a level shows itself and what is more important", () => {
   const words = (level: LogLevel) => lines(level, "text").map((line) => line.split(" ")[1])
   expect(words("err")).toEqual(["ERROR"])

@@ -16,6 +16,7 @@ test.each([
   ["/?user[password]=x&user.token=y", "/?user[password]=***&user.token=***"],
   ["/?token=a=b&tokens=c", "/?token=***&tokens=c"],
   ["/?token=&%zz=1", "/?token=***&%zz=1"],
+  ["/?%zz[p%61ssword]=x&%ff.t%6Fken=y", "/?%zz[p%61ssword]=***&%ff.t%6Fken=***"],
   ["/a?b?token=x", "/a?b?token=x"],
   ["http://r/?token=x", "http://r/?token=***"],
 ])("%s is written as %s", (target, written) => {

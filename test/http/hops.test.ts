@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test"
 import { scanRequest } from "../../src/http/request.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
 import { LOOP } from "../../src/http/refusal.ts"
-import { HOP_LIMIT, countHops } from "../../src/http/via.ts"
+import { HOP_LIMIT, countHops } from "../../src/http/hops.ts"
 
 const limits = { headBytes: 16_384, requestLineBytes: 8192, fields: 100 }
 const head = new RequestHead(limits)
@@ -28,6 +28,24 @@ describe("hops are counted", () => {
   for (const [vias, hops] of table) {
     test(`${hops} in ${JSON.stringify(vias)}`, () => expect(scan(...vias).hops).toBe(hops))
   }
+})
+
+test.each([
+  ["Bunlb-Hops: 3", 3],
+  ["bunlb-hops: 08", 8],
+  ["Bunlb-Hops: 2\r\nBunlb-Hops: 5\r\nVia: 1.1 bunlb", 5],
+  ["Bunlb-Hops: 1\r\nVia: 1.1 bunlb, 1.1 bunlb", 2],
+  ["Bunlb-Hops: x", 0],
+  ["Bunlb-Hops:", 0],
+  ["Bunlb-Hops: -1", 0],
+  ["Bunlb_Hops: 5", 0],
+  ["Connection: Bunlb-Hops\r\nBunlb-Hops: 4", 4],
+  ["Bunlb-Hops: 99999999999999999999999", HOP_LIMIT + 1],
+])("%j counts as %d", (lines, hops) => {
+  const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\n${lines}\r\n\r\n`)
+  const result = scanRequest(bytes, 0, bytes.length, limits, head)
+  expect(result).toBe(hops > HOP_LIMIT ? -LOOP : bytes.length)
+  expect(head.hops).toBe(hops)
 })
 
 test("a chain up to the limit passes, one hop more is a loop", () => {

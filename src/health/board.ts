@@ -192,6 +192,7 @@ export class HealthBoard {
     const answered = reach === "response"
     const outcome = entry.requests.probed(false, answered, this.#clock.now())
     this.#act(index, entry, outcome, reason, true)
+    this.#reckon()
     if (outcome === "suspected") this.#listener.suspected(index)
     const opened = entry.probes.fail()
     if (opened) entry.probesOpenAt = this.#clock.now()
@@ -203,9 +204,10 @@ export class HealthBoard {
 
   probeSucceeded(index: number): void {
     const entry = this.#entries[index]
+    const held = entry.requests.isHolding
     const outcome = entry.requests.probed(true, true, this.#clock.now())
     const closed = entry.probes.succeed()
-    if (outcome === "avoids no more") this.#act(index, entry, outcome, "")
+    if (held) this.#settled(index, entry, outcome)
     if (!closed && outcome !== "closed") return
     this.#update(index, entry, `${this.#shown(entry, "probe")} succeeded`)
   }
@@ -213,16 +215,17 @@ export class HealthBoard {
   /** Without probes: an interval has passed. */
   elapsed(index: number): void {
     const entry = this.#entries[index]
-    if (entry.isGood) return
+    const held = entry.requests.isHolding
     const outcome = entry.requests.elapse(this.#clock.now())
     const closed = entry.probes.succeed()
+    if (held) this.#settled(index, entry, outcome)
     if (!closed && outcome !== "closed") return
     this.#update(index, entry, `${this.#shown(entry, "interval")} passed without requests`)
   }
 
   /** Whether `request` should go to another backend, because such requests fail on this one. */
   avoids(index: number, request: SentRequest): boolean {
-    return this.#entries[index].requests.avoids(request)
+    return this.#entries[index].requests.avoids(request, this.#clock.now())
   }
 
   /**
@@ -235,7 +238,7 @@ export class HealthBoard {
     for (let index = from; index < this.#entries.length; index++) {
       const entry = this.#entries[index]
       if (now < entry.requests.trialAt || !mayBeTried(entry, pagesCount)) continue
-      if (!entry.isGood || entry.requests.avoids(request)) return index
+      if (!entry.isGood || entry.requests.avoids(request, now)) return index
     }
     return -1
   }
@@ -303,6 +306,12 @@ export class HealthBoard {
     this.#reckon()
   }
 
+  /** Requests that went elsewhere may come again. */
+  #settled(index: number, entry: Entry, outcome: Outcome): void {
+    if (outcome === "avoids no more") this.#act(index, entry, outcome, "")
+    else this.#reckon()
+  }
+
   /** One of the two records has changed. `reason` is of that change. */
   #update(index: number, entry: Entry, reason: string): void {
     const before = this.healthy.has(index)
@@ -350,7 +359,7 @@ export class HealthBoard {
     let trialAt = Infinity
     let avoiding = false
     for (const entry of this.#entries) {
-      if (entry.requests.isAvoiding) avoiding = true
+      if (entry.requests.isHolding) avoiding = true
       trialAt = Math.min(trialAt, entry.requests.trialAt)
     }
     this.#trialAt = trialAt

@@ -45,6 +45,8 @@ const RETURN_MS = 60_000
 const POSTPONED_MS = 1_000
 /** So long without a trial, probes close a blind breaker and nothing is avoided any more. */
 const OVERDUE_MS = 90_000
+/** So long, at most, requests like one that got no response in time go elsewhere while a probe asks. */
+const HOLD_MS = 10_000
 /** The times above grow by at most this for a backend that relapses. */
 const LONGEST_RELAPSE = 8
 
@@ -64,6 +66,9 @@ export class RequestBreaker {
   #probeAgrees = false
   readonly #suspects = new Suspects()
   readonly #avoided = new Suspects()
+  /** Like `#avoided`, of a single late request, until a probe gets a response. */
+  readonly #held = new Suspects()
+  #heldUntil = 0
   readonly #relapse = new Relapse()
   #answeredAt = -Infinity
   /** All backends were down, and this one has not come back since. */
@@ -98,6 +103,10 @@ export class RequestBreaker {
     } else this.#run++
     if (kind === NOT_CONNECTED) this.#unconnected = true
     else this.#suspects.add(request)
+    if (kind === LATE) {
+      this.#held.copy(this.#suspects)
+      this.#heldUntil = now + HOLD_MS
+    }
     if (this.#run < this.#limits.failures) return kind === NOT_CONNECTED ? "none" : "suspected"
     if (this.#unconnected || this.#probeAgrees || this.#suspects.mixed) return this.open(now)
     if (this.#avoided.match(request)) return "suspected"
@@ -125,6 +134,7 @@ export class RequestBreaker {
 
   /** A probe has ended; `answered` when it got a response, good or bad. */
   probed(ok: boolean, answered: boolean, now: number): Outcome {
+    if (ok || answered || now > this.#heldUntil) this.#held.clear()
     if (this.isOpen) {
       if (ok) return this.#blind && !this.#overdue(now) ? "none" : this.#count(now)
       this.#good = 0
@@ -139,7 +149,9 @@ export class RequestBreaker {
 
   /** Without probes: time has passed in their place. */
   elapse(now: number): Outcome {
-    return this.isOpen ? this.#count(now) : "none"
+    if (this.isOpen) return this.#count(now)
+    if (now > this.#heldUntil) this.#held.clear()
+    return this.#avoided.any && this.#overdue(now) ? this.#stopAvoiding() : "none"
   }
 
   open(now: number): Outcome {
@@ -149,6 +161,7 @@ export class RequestBreaker {
     this.#good = 0
     this.#forget()
     this.#avoided.clear()
+    this.#held.clear()
     this.#relapse.left(now, LONGEST_RELAPSE)
     if (this.#blind || silent) this.#wait(now)
     else this.#trialAt = this.#returning ? now + this.#pause : Infinity
@@ -156,13 +169,19 @@ export class RequestBreaker {
   }
 
   /** Whether `request` has what failed requests had in common, and should go to another backend. */
-  avoids(request: SentRequest): boolean {
-    return this.#avoided.match(request)
+  avoids(request: SentRequest, now: number): boolean {
+    return this.#avoided.match(request) || (now <= this.#heldUntil && this.#held.match(request))
+  }
+
+  /** Some requests are to go elsewhere, for a while at least. */
+  get isHolding(): boolean {
+    return this.#avoided.any || this.#held.any
   }
 
   /** Nothing is to be avoided or tried any more. */
   release(): void {
     this.#avoided.clear()
+    this.#held.clear()
     this.#blind = false
     this.hasReturned()
   }

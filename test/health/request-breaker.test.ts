@@ -29,7 +29,7 @@ function watched() {
     answer: (name: string) => breaker.succeed(request(name), now),
     probe: (ok: boolean, answered = true) => breaker.probed(ok, answered, now),
     pass: (ms: number) => void (now += ms),
-    avoids: (name: string) => breaker.avoids(request(name)),
+    avoids: (name: string) => breaker.avoids(request(name), now),
   }
 }
 
@@ -86,6 +86,28 @@ describe("a request that waits in vain", () => {
     const later = ["1/1", "2/2", "3/3"].map(request)
     for (const each of later) breaker.fail(LATE, each, 3 * SECOND)
     expect(breaker.isOpen).toBe(true)
+  })
+})
+
+describe("after one request that waited in vain", () => {
+  test("such requests go elsewhere until a probe gets a response, good or bad", () => {
+    for (const ok of [true, false]) {
+      const { fail, probe, avoids } = watched()
+      fail("1/1", LATE)
+      expect(["1/1", "1/2", "2/1"].map(avoids)).toEqual([true, false, false])
+      probe(ok, true)
+      expect(avoids("1/1")).toBe(false)
+    }
+  })
+
+  test("or for 10 s, when no probe does", () => {
+    const { fail, probe, avoids, pass } = watched()
+    fail("1/1", LATE)
+    probe(false, false)
+    pass(10 * SECOND)
+    expect(avoids("1/1")).toBe(true)
+    pass(1)
+    expect(avoids("1/1")).toBe(false)
   })
 })
 
@@ -186,11 +208,13 @@ describe("what avoids it", () => {
     expect([avoids("1/1"), breaker.trialAt]).toEqual([false, Infinity])
   })
 
-  test("is back after long when nothing can be tried", () => {
-    const { fails, probe, pass, avoids } = watched()
-    fails("1/1", "1/1", "1/1")
-    pass(91 * SECOND)
-    expect(probe(true)).toBe("avoids no more")
-    expect(avoids("1/1")).toBe(false)
+  test("is back after long when nothing can be tried, with probes and without", () => {
+    for (const probed of [true, false]) {
+      const { breaker, fails, probe, pass, avoids } = watched()
+      fails("1/1", "1/1", "1/1")
+      pass(91 * SECOND)
+      expect(probed ? probe(true) : breaker.elapse(91 * SECOND)).toBe("avoids no more")
+      expect(avoids("1/1")).toBe(false)
+    }
   })
 })

@@ -178,6 +178,12 @@ export interface BalancerOptions {
     /** Requests in flight at a stop. Default: 30s. */
     readonly drain?: Duration
   } | null
+  readonly keepalive?: {
+    /** Silence after which TCP asks whether a client is still there; 0 never asks. Default: 1m. */
+    readonly client?: Duration
+    /** Silence after which TCP asks whether a backend is still there; 0 never asks. Default: 1m. */
+    readonly backend?: Duration
+  } | null
   readonly limits?: {
     /** A request head. Default: 16KiB. */
     readonly head_bytes?: Size

@@ -47,6 +47,7 @@ export type SettingGroup =
   | "Health checks"
   | "Sticky sessions"
   | "Time limits"
+  | "TCP keepalive"
   | "Size limits"
   | "Connection pool"
   | "Retries"
@@ -76,7 +77,16 @@ type Snake<S extends string> = S extends `${infer Head}${infer Tail}`
   : S
 
 type GroupName =
-  "health" | "sticky" | "timeouts" | "limits" | "pool" | "retries" | "accessLog" | "http" | "dns"
+  | "health"
+  | "sticky"
+  | "timeouts"
+  | "keepalive"
+  | "limits"
+  | "pool"
+  | "retries"
+  | "accessLog"
+  | "http"
+  | "dns"
 
 type TopValues = {
   [Name in Exclude<keyof Settings, GroupName> as Snake<Name>]: Settings[Name]
@@ -93,6 +103,7 @@ export type SettingValues = TopValues &
   GroupValues<"health"> &
   GroupValues<"sticky"> &
   GroupValues<"timeouts"> &
+  GroupValues<"keepalive"> &
   GroupValues<"limits"> &
   GroupValues<"pool"> &
   GroupValues<"retries"> &

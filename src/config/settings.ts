@@ -105,6 +105,12 @@ export interface TimeoutSettings {
   readonly drain: Milliseconds
 }
 
+/** Silence on a connection before TCP asks whether the peer is still there; 0 never asks. */
+export interface KeepaliveSettings {
+  readonly client: Milliseconds
+  readonly backend: Milliseconds
+}
+
 export interface LimitSettings {
   readonly headBytes: Bytes
   readonly fields: number
@@ -211,6 +217,7 @@ export interface Settings {
   readonly sticky: StickySettings
   readonly timeouts: TimeoutSettings
   readonly limits: LimitSettings
+  readonly keepalive: KeepaliveSettings
   readonly pool: PoolSettings
   readonly retries: RetrySettings
   readonly accessLog: AccessLogSettings

@@ -26,6 +26,8 @@ export interface ProbeHandle {
   /** It has a connection. */
   readonly connected: boolean
   abort(): void
+  /** The time for the probe has passed; `abort` follows. */
+  late?(): void
 }
 
 /** Who is told the verdicts: the health board. */
@@ -160,6 +162,7 @@ export class Prober {
   #abandon(index: number, running: RunningProbe): void {
     this.#running[index] = null
     const reach = running.handle?.connected === true ? "connection" : "nothing"
+    running.handle?.late?.()
     running.handle?.abort()
     this.#judge(index, false, `no answer within ${duration(this.#timing.timeout)}`, reach)
   }

@@ -11,6 +11,7 @@ import { isHeld } from "./activation.ts"
 import { DirectListener } from "./direct-listener.ts"
 import { plainAddress } from "./ip.ts"
 import { libc } from "./libc.ts"
+import { keepAlive } from "./keepalive.ts"
 import { openQueue, SHARES_ONE } from "./listeners.ts"
 import { hear, ignoreNewcomers } from "./newcomers.ts"
 import { poller } from "./poller.ts"
@@ -31,6 +32,11 @@ export class Acceptor<T extends SocketOwner> {
       if (this.#deaf) hear(socket.fd)
       return accept(socket, address)
     }
+  }
+
+  /** For connections accepted from now on: they inherit it from their listener. */
+  keepAlive(idleMs: number): void {
+    if (!this.#closed) keepAlive(this.#fd, idleMs)
   }
 
   get accepting(): boolean {

@@ -57,6 +57,11 @@ function lacksIpv6(): boolean {
   }
 }
 
+/** The dial has failed because nothing answers at the address, or no way leads there; others may be tried. */
+export function isNoWay({ reason }: DialFailure): boolean {
+  return reason === "unreachable" || reason === reasons["ETIMEDOUT"]
+}
+
 const names: Readonly<Record<number, string>> = {
   [ECONNREFUSED]: "ECONNREFUSED",
   [ETIMEDOUT]: "ETIMEDOUT",

@@ -20,6 +20,7 @@ import {
   socketFailure,
 } from "./dial-failure.ts"
 import { type Dialer, DirectSocket } from "./direct-socket.ts"
+import { keepAlive } from "./keepalive.ts"
 import { libc } from "./libc.ts"
 import { poller } from "./poller.ts"
 import type { SocketOwner, TcpSocket } from "./socket.ts"
@@ -56,9 +57,13 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
   #bun: Socket<Outbound> | null = null
   #connectBy = Infinity
 
-  constructor(tls: TlsClient | null, limits: DialLimits) {
+  readonly #keepAlive: number
+
+  /** `keepAlive`: see `net/keepalive.ts`; 0 for connections that are short. */
+  constructor(tls: TlsClient | null, limits: DialLimits, keepAlive = 0) {
     this.#tls = tls
     this.#limits = limits
+    this.#keepAlive = keepAlive
   }
 
   /** Bytes may flow. */
@@ -84,6 +89,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
     const fd = libc().socket(address.family, type, 0)
     if (fd < 0) return this.#fail(socketFailure(libc().errno()))
+    if (this.#keepAlive > 0) keepAlive(fd, this.#keepAlive)
     if (libc().connect(fd, address.bytes, address.bytes.length) < 0) {
       const errno = libc().errno()
       if (errno !== EINPROGRESS) {
@@ -122,6 +128,12 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     Bun.connect<Outbound>(options as unknown as Bun.TCPSocketConnectOptions<Outbound>).catch(
       (error: unknown) => this.#fail(failureOfCode(codeOf(error))),
     )
+  }
+
+  /** The peer's machine has answered, though TLS may not have. */
+  get isConnected(): boolean {
+    if (this.phase !== DIALING) return this.phase !== CLOSED
+    return this.#tls !== null && this.#bun !== null && hasPeer(this.#bun)
   }
 
   /** Gives up or closes at once, with a reset. Neither `dialFailed` nor `closed` follows. */
@@ -184,6 +196,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
       return
     }
     this.socket = this.#bun = socket
+    if (!DIALS_BY_DESCRIPTOR && this.#keepAlive > 0) keepAlive(socket.fd, this.#keepAlive)
     if (!DIALS_BY_DESCRIPTOR && isOwnPeer(socket)) return this.#fail(failureOfErrno(ECONNREFUSED))
     if (this.#tls !== null) this.#tls.resume(socket as unknown as TLSSocket)
     else if (!DIALS_BY_DESCRIPTOR) this.#open()

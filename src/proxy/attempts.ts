@@ -7,6 +7,7 @@ import type { Candidate } from "../balance/strategy.ts"
 import { NOT_CONNECTED, NO_RESPONSE } from "../health/request-breaker.ts"
 import type { DialTarget } from "../net/address-book.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
+import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
 import type { Upstream } from "./upstream.ts"
@@ -156,8 +157,17 @@ class TriedBackends {
   }
 }
 
+interface DialAnswer {
+  readonly who: Who
+  readonly status: number
+  readonly text: string
+}
+
 /** When nobody could be reached: 502 for a bad certificate, 503 when all are known to be down, else 502 or 504. */
-export function dialStatus(failure: DialFailure, down: boolean): number {
-  if (down && !failure.tls) return 503
-  return failure.timeout ? 504 : 502
+export function dialAnswer(failure: DialFailure, down: boolean): DialAnswer {
+  const { reason, local, timeout, tls } = failure
+  if (local) return { who: "R", status: 503, text: `bunlb is ${reason}` }
+  const status = down && !tls ? 503 : timeout ? 504 : 502
+  const text = `no backend could be reached, last: ${reason}`
+  return { who: timeout ? "s" : "S", status, text }
 }

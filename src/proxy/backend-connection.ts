@@ -39,7 +39,7 @@ export class BackendConnection extends Outbound implements Mover {
   readonly #gateway: Gateway
 
   constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, target: DialTarget) {
-    super(upstream.tls, gateway.settings.timeouts)
+    super(upstream.tls, gateway.settings.timeouts, gateway.settings.keepalive.backend)
     this.#gateway = gateway
     this.upstream = upstream
     this.exchange = exchange

@@ -10,7 +10,7 @@
 import { LATE, NO_RESPONSE, type FailureKind } from "../health/request-breaker.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
-import { Attempts, dialStatus } from "./attempts.ts"
+import { Attempts, dialAnswer } from "./attempts.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import { chooseBackend } from "./choice.ts"
 import type { ClientConnection } from "./client-connection.ts"
@@ -290,22 +290,29 @@ export class Exchange implements relay.RelayTerms {
 
   /** The backend's side has ended, with a reset or in good order. */
   backendEnded(reset: boolean): void {
-    if (!reset && this.response.end() === relay.COMPLETE) {
-      this.#complete()
-    } else if (this.response.started) {
+    if (!reset && this.response.end() === relay.COMPLETE) this.#complete()
+    else if (this.response.started) {
       this.#cutShort("S", reset ? "connection reset within the response" : "response cut short")
     } else {
       this.#dropBackend()
-      this.#recover(reset ? "connection reset before a response" : "closed before a response")
+      const stale = this.#reused && !this.response.answered
+      const reason = reset ? "connection reset before a response" : "closed before a response"
+      this.#recover(reason, stale)
     }
   }
 
-  /** The connection died before a response: sends the request again where that is safe. */
-  #recover(reason: string): void {
+  /** Probes have found that the backend of `connection` has vanished. */
+  backendVanished(connection: BackendConnection): void {
+    if (this.#backend !== connection || this.response.started) return
+    this.#dropBackend()
+    this.#recover("unreachable while its response was awaited", false)
+  }
+
+  /** The connection died before a response; if `stale`, perhaps before the request was sent. */
+  #recover(reason: string, stale: boolean): void {
     const upstream = this.#upstream
     if (upstream === null) return
     const { answered } = this.response
-    const stale = this.#reused && !answered
     const next = this.#tries.afterLoss(upstream, this.#request, answered, stale, reason)
     if (next === null) return this.#fail("S", 502, `backend: ${reason}`)
     this.#leaveUpstream()
@@ -328,10 +335,8 @@ export class Exchange implements relay.RelayTerms {
   }
 
   #failDial(failure: DialFailure): void {
-    if (failure.local) return this.#fail("R", 503, `bunlb is ${failure.reason}`)
-    const status = dialStatus(failure, this.#gateway.roster.panicking)
-    const who = failure.timeout ? "s" : "S"
-    this.#fail(who, status, `no backend could be reached, last: ${failure.reason}`)
+    const { who, status, text } = dialAnswer(failure, this.#gateway.roster.panicking)
+    this.#fail(who, status, text)
   }
 
   /** The backend is late with its head, its body, or with taking the request. */
@@ -367,17 +372,14 @@ export class Exchange implements relay.RelayTerms {
   /** bunlb answers in the backend's place. */
   #fail(who: Who, status: number, text: string): void {
     this.#client.record?.blame(who, text)
-    // HTTP/1.0 would have to be told that the connection stays.
-    const { minor, mayKeepAlive, pinned } = this.#request
-    const keepAlive = minor === 1 && mayKeepAlive && !pinned
+    const keepAlive = this.#request.mayKeepAliveAfterOwn
     this.#gateway.figures.own.answered(status, this.#gateway.clock.now() - this.#began)
     this.#end()
     this.#client.answer(status, text, keepAlive, this.#request.bodiless)
   }
 
   #dropBackend(): void {
-    const { dialing } = this
-    const backend = this.#backend
+    const [dialing, backend] = [this.dialing, this.#backend]
     this.dialing = null
     this.#backend = null
     dialing?.abort()

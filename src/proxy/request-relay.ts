@@ -91,6 +91,11 @@ export class RequestRelay implements SentRequest {
     return this.keepAlive && this.done && !this.#gateway.draining
   }
 
+  /** The same after an answer of bunlb's own. HTTP/1.0 would have to be told that the connection stays. */
+  get mayKeepAliveAfterOwn(): boolean {
+    return this.minor === 1 && this.mayKeepAlive && !this.pinned
+  }
+
   /** The refusal of a malformed body, or 0. */
   get refusal(): number {
     return this.#body.refusal

@@ -5,6 +5,7 @@
  */
 import { SAYS_UPGRADE, writeResponseHead } from "../http/response-writer.ts"
 import { isAmongOffered } from "../http/upgrade.ts"
+import { hasVanished } from "../net/keepalive.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
 import type { BackendConnection } from "./backend-connection.ts"
 import type { ClientConnection } from "./client-connection.ts"
@@ -25,6 +26,9 @@ export function openTunnel(
   return accepted ? new Tunnel(gateway, client, backend) : null
 }
 
+/** How often it is asked whether the peers acknowledge what is sent to them. */
+const LOOK_MS = 5000
+
 export class Tunnel {
   readonly #gateway: Gateway
   readonly #client: ClientConnection
@@ -32,6 +36,8 @@ export class Tunnel {
   #clientEnded = false
   #backendEnded = false
   #open = true
+  /** Nothing has passed for the idle limit at this time. */
+  #idleAt = 0
 
   constructor(gateway: Gateway, client: ClientConnection, backend: BackendConnection) {
     this.#gateway = gateway
@@ -132,16 +138,28 @@ export class Tunnel {
     this.#client.record?.settle()
   }
 
-  /** Nothing was handed on for the idle limit. The kernel may still be delivering what it was given before. */
-  expired(): void {
-    const [client, backend] = [this.#client, this.#backend]
-    const toClient = client.outbox.delivers(client.fd)
-    if (backend.outbox.delivers(backend.socket?.fd ?? -1) || toClient) this.#touch()
-    else client.cut("c", "nothing came in time")
-  }
-
   #touch(): void {
     const { clock, settings } = this.#gateway
-    this.#client.deadlineAt = clock.now() + settings.timeouts.tunnelIdle
+    this.#idleAt = clock.now() + settings.timeouts.tunnelIdle
+    this.#client.deadlineAt = Math.min(this.#idleAt, clock.now() + LOOK_MS)
+  }
+
+  /** Time to look for an end that nobody tells of, or for one that has come: nothing passes any more. */
+  expired(): void {
+    const { clock, settings } = this.#gateway
+    const [client, backend] = [this.#client.fd, this.#backend.socket?.fd ?? -1]
+    if (clock.now() >= this.#idleAt) return this.#expireIdle(client, backend)
+    if (hasVanished(client, 2 * settings.keepalive.client)) {
+      this.#client.cut("C", "the client vanished")
+    } else if (hasVanished(backend, 2 * settings.keepalive.backend)) {
+      this.#client.cut("S", "the backend vanished")
+    } else this.#client.deadlineAt = Math.min(this.#idleAt, clock.now() + LOOK_MS)
+  }
+
+  /** Nothing was handed on for the idle limit. The kernel may still be delivering what it was given before. */
+  #expireIdle(client: number, backend: number): void {
+    const toClient = this.#client.outbox.delivers(client)
+    if (this.#backend.outbox.delivers(backend) || toClient) this.#touch()
+    else this.#client.cut("c", "nothing came in time")
   }
 }

@@ -95,6 +95,14 @@ export class Upstream {
     this.#retirePinned()
   }
 
+  /** It has vanished: nobody waits for the first byte of a response any longer. */
+  giveUp(): void {
+    for (const connection of [...this.connections]) {
+      if (connection.exchange !== null) connection.exchange.backendVanished(connection)
+      else if (connection.pooled || connection.waitsPinned) connection.retire()
+    }
+  }
+
   #retirePinned(): void {
     for (const connection of this.connections) if (connection.waitsPinned) connection.retire()
   }

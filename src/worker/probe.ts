@@ -9,7 +9,7 @@ import { PartialHead } from "../http/partial-head.ts"
 import { ResponseHead, scanResponse } from "../http/response.ts"
 import type { AddressBook, DialTarget } from "../net/address-book.ts"
 import type { Deadlines } from "../net/deadlines.ts"
-import type { DialFailure } from "../net/dial-failure.ts"
+import { type DialFailure, isNoWay } from "../net/dial-failure.ts"
 import { type DialLimits, Outbound } from "../net/outbound.ts"
 import type { TlsClient } from "../net/tls-client.ts"
 import type { Clock } from "../observe/clock.ts"
@@ -33,6 +33,8 @@ export interface ProbeParts {
   readonly timeouts: TimeoutSettings
   readonly deadlines: Deadlines
   readonly clock: Clock
+  /** Whether a probe that has ended had reached the backend's machine. */
+  readonly onEnd: (index: number, reached: boolean) => void
 }
 
 export class Probes implements ProbeTransport {
@@ -43,12 +45,14 @@ export class Probes implements ProbeTransport {
   }
 
   probe(index: number, done: ProbeDone): ProbeHandle {
-    const { clock, timeouts, target: targetOf } = this.#parts
+    const { clock, timeouts, target: targetOf, onEnd } = this.#parts
     const target = targetOf(index)
     const addresses = target.addresses.forProbe(target.settings.host, clock.now())
     const limits = { ...timeouts, connect: this.#connectLimit(addresses.length) }
     let current: ProbeConnection | null = null
     let unasked = false
+    // One address that can be reached is enough.
+    let reached = false
     const attempt = (position: number): void => {
       if (position >= addresses.length) return done(false, "name not resolved", "nothing")
       const isLast = position + 1 === addresses.length
@@ -60,6 +64,8 @@ export class Probes implements ProbeTransport {
         (ok, reason, reach, dialed) => {
           // A name may stand for an address that nobody listens on; one that answers is enough.
           unasked ||= ok === null
+          reached ||= current?.reached !== false
+          if (dialed || isLast) onEnd(index, reached)
           if (dialed) done(ok, reason, reach)
           else if (isLast) done(unasked ? null : ok, reason, reach)
           else attempt(position + 1)
@@ -73,6 +79,7 @@ export class Probes implements ProbeTransport {
         return current?.isOpen === true
       },
       abort: () => current?.abort(),
+      late: () => onEnd(index, reached || current?.reached !== false),
     }
   }
 
@@ -96,6 +103,7 @@ class ProbeConnection extends Outbound {
   #partial: PartialHead | null = null
   #dialing = false
   #began = 0
+  #vanished = false
 
   constructor(
     parts: ProbeParts,
@@ -132,7 +140,13 @@ class ProbeConnection extends Outbound {
     this.socket?.write(bytes, 0, bytes.length)
   }
 
+  /** False when nothing has answered, or there is no way to the address. */
+  get reached(): boolean {
+    return !this.#vanished && (!this.#dialing || this.isConnected)
+  }
+
   protected dialFailed(failure: DialFailure): void {
+    this.#vanished = !failure.tls && (failure.timeout || isNoWay(failure))
     this.#parts.deadlines.remove(this)
     this.#dialing = false
     this.#address.failed(this.#parts.clock.now())

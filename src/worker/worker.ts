@@ -33,6 +33,7 @@ import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
 import { noProbes, readmissions } from "./readmission.ts"
 import type { DrainOutcome, StartWorker, Worker, WorkerOptions } from "./types.ts"
+import { Unreachable } from "./unreachable.ts"
 
 /**
  * A drain asks clients to leave by their next response, for a while; then it serves those who have knocked already,
@@ -61,6 +62,7 @@ class Balancer implements Worker {
   readonly #membership: Membership
   readonly backends: BackendReports
   readonly #crowds = new Crowds()
+  readonly #unreachable: Unreachable
   readonly #clock = new EventClock()
   readonly #slowStart = new SlowStart(this.#clock, Math.random)
   readonly #random: Random
@@ -81,6 +83,7 @@ class Balancer implements Worker {
     this.#options = options
     this.#holding = options.hold === true
     this.#gateway = this.#createGateway(strategy)
+    this.#unreachable = new Unreachable(this.#gateway.upstreams, settings.health.failures)
     this.#access = new AccessLogging(this.#gateway, options.index, options.log)
     this.#resolver = this.#createResolver()
     this.#prober = new Prober(0, settings.health, noProbes, this.#gateway.board)
@@ -162,6 +165,7 @@ class Balancer implements Worker {
     this.#access.configure(settings.accessLog)
     gateway.configure(settings)
     gateway.board.configure(health)
+    this.#acceptor.keepAlive(settings.keepalive.client)
     this.#slowStart.configure(health.slowStart)
     const probed = health.type !== "none"
     const transport = probed ? this.#createProbes(settings) : noProbes
@@ -175,7 +179,9 @@ class Balancer implements Worker {
 
   #createProbes({ health, timeouts, hostHeader }: Settings): Probes {
     const { upstreams, deadlines } = this.#gateway
+    this.#unreachable.configure(health.failures)
     return new Probes({
+      onEnd: (index, reached) => this.#unreachable.note(index, reached),
       target: (index) => {
         const { settings, tls, addresses } = upstreams[index]
         return { settings, tls, addresses, host: hostHeader ?? hostOf(settings) }

@@ -69,6 +69,7 @@ test("the defaults are the documented ones", () => {
       tunnelIdle: 3_600_000,
       drain: 30_000,
     },
+    keepalive: { client: 60_000, backend: 60_000 },
     limits: {
       headBytes: 16_384,
       fields: 100,
@@ -181,6 +182,8 @@ const samples: Readonly<Record<SettingKey, string>> = {
   "timeouts.pool_idle": "7s",
   "timeouts.tunnel_idle": "7s",
   "timeouts.drain": "7s",
+  "keepalive.client": "7s",
+  "keepalive.backend": "7s",
   "limits.head_bytes": "7k",
   "limits.fields": "7",
   "limits.request_line_bytes": "7k",

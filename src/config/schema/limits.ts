@@ -3,6 +3,7 @@ import { duration, integer, size } from "../value-types.ts"
 import { group, HOUR, KIB, limit, MINUTE, SECOND, type SchemaRows } from "./row.ts"
 
 const times = group("Time limits")
+const keepalive = group("TCP keepalive")
 const sizes = group("Size limits")
 const pool = group("Connection pool")
 const retries = group("Retries")
@@ -23,6 +24,17 @@ export const limitsRows = {
   "timeouts.pool_idle": times(limit, 30 * SECOND, "An unused connection to a backend"),
   "timeouts.tunnel_idle": times(limit, HOUR, "A WebSocket or other tunnel without a byte"),
   "timeouts.drain": times(duration(0, 168 * HOUR), 30 * SECOND, "Requests in flight at a stop"),
+
+  "keepalive.client": keepalive(
+    duration(0, HOUR, 1),
+    MINUTE,
+    "Silence after which TCP asks whether a client is still there; 0 never asks",
+  ),
+  "keepalive.backend": keepalive(
+    duration(0, HOUR, 1),
+    MINUTE,
+    "Silence after which TCP asks whether a backend is still there; 0 never asks",
+  ),
 
   "limits.head_bytes": sizes(size(KIB, 256 * KIB), 16 * KIB, "A request head"),
   "limits.fields": sizes(integer(1, 1_000), 100, "Fields in a head"),

@@ -1,0 +1,13 @@
+/** Peers that vanish without a word: the kernel drops every packet to them, and nothing is answered. On Linux alone. */
+import { connectionsOf, ignoreByHops, ignoreNewcomersOf } from "../../src/net/newcomers.ts"
+
+/** This Bun socket hears nothing from now on. */
+export function vanish(socket: unknown): void {
+  ignoreByHops((socket as { readonly fd: number }).fd)
+}
+
+/** The whole server at `port` of this process: its connections, and who would connect. */
+export function vanishAt(port: number): void {
+  for (const fd of connectionsOf(port)) ignoreByHops(fd)
+  ignoreNewcomersOf(port)
+}

@@ -2,6 +2,12 @@
  * The command tree. Everything is loaded when it is needed: a worker process, which is this same
  * program with BUNLB_WORKER in its environment, loads no command line at all.
  */
+import { keepEarlySignals } from "./fleet/early-signals.ts"
+
+const [word = "run"] = process.argv.slice(2)
+const isLongRunning = word.startsWith("-") || ["run", "watch", "worker"].includes(word)
+if (isLongRunning) keepEarlySignals()
+
 const commands = {
   run: async () => (await import("./cli/run.ts")).run,
   check: async () => (await import("./cli/check.ts")).check,

@@ -22,6 +22,7 @@ import { Refused } from "../fleet/refused.ts"
 import type { Outcome } from "../fleet/outcome.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { guard, type Lock } from "./guard.ts"
+import { targetOf } from "./target.ts"
 
 /** What can be asked for. */
 export interface AdminControl {
@@ -64,7 +65,8 @@ export function answerControl(
   control: AdminControl,
   address: AdminAddress,
 ): Promise<Response> | null {
-  const url = new URL(request.url)
+  const url = targetOf(request)
+  if (url === null) return null
   if (url.pathname === "/api/v1/explain") return explained(request, control, url)
   const work = workFor(url.pathname)
   return work === null ? null : perform(request, control, { address, token: control.token }, work)

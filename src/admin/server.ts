@@ -21,6 +21,7 @@ import { describeApi } from "./openapi.ts"
 import { answerControl, type AdminControl } from "./control.ts"
 import { judgeHost } from "./guard.ts"
 import { jsonPieces } from "./json-pieces.ts"
+import { targetOf } from "./target.ts"
 import { bindAdmin, type Bound, type SharedPlace } from "./listener.ts"
 import { Viewers } from "./viewers.ts"
 
@@ -97,8 +98,10 @@ export async function startAdmin(
 
 /** Whether all is well is no secret, and probes ask under every name. */
 function turnAway(request: Request, address: AdminAddress): Response | null {
+  const target = targetOf(request)
+  if (target === null) return refuse(400, "bad_host", "the Host field names no host")
   const refusal = judgeHost(request, address)
-  if (refusal === null || new URL(request.url).pathname.startsWith("/health")) return null
+  if (refusal === null || target.pathname.startsWith("/health")) return null
   return refuse(refusal.status, refusal.code, refusal.message)
 }
 
@@ -107,7 +110,7 @@ function answer(
   source: AdminSource,
   viewers: Viewers,
 ): Response | Promise<Response> {
-  const { pathname } = new URL(request.url)
+  const pathname = targetOf(request)?.pathname ?? ""
   const page = pages.get(pathname)
   if (page === undefined) {
     return refuse(404, "not_found", `nothing here; try ${[...pages.keys()].join(", ")}`)

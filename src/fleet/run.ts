@@ -13,6 +13,7 @@ import { takeTime } from "../net/poller.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
 import type { StartWorker } from "../worker/types.ts"
+import { takeEarlySignals } from "./early-signals.ts"
 import { Fleet } from "./fleet.ts"
 import type { FleetHealthChange } from "./health-view.ts"
 import type { KeepBackends } from "./kept.ts"
@@ -162,6 +163,10 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
     triggers.begin(() => void fleet.reload())
     serving = fleet
     ready()
+    const early = takeEarlySignals()
+    if (early.has("SIGUSR1")) wishes.onReopen()
+    if (early.has("SIGHUP")) void fleet.reload()
+    if (early.has("SIGUSR2")) void fleet.upgrade()
     const wish = await Promise.race([wishes.first, succession.done])
     serving = null
     if (typeof wish === "number") {

@@ -53,22 +53,29 @@ export function libraryNames(platform: string, arch: string): readonly string[] 
   return ["libc.so.6", `libc.musl-${musl}.so.1`, `/lib/ld-musl-${musl}.so.1`]
 }
 
-/** Tries each name with `open` and gives the first that loads. */
+/** Tries each name with `open` and gives the first that loads. Throws `BunlbError` with the reason that matters. */
 export function firstThatLoads<T>(names: readonly string[], open: (name: string) => T): T {
-  let reason = ""
+  const reasons: string[] = []
   for (const name of names) {
     try {
       return open(name)
     } catch (error) {
-      reason = error instanceof Error ? error.message : String(error)
+      const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n")
+      if (/\bJIT\b/.test(reason)) throw new BunlbError("BUNLB_E_RUNTIME", NO_CODE)
+      reasons.push(reason)
     }
   }
-  throw new BunlbError(
-    "BUNLB_E_RUNTIME",
-    `cannot load the C library (tried ${names.join(", ")}): ${reason.split("\n")[0] ?? ""}; ` +
-      "bunlb needs glibc, musl or macOS",
-  )
+  // A library that is there and does not load says more than one that is not there.
+  const told = reasons.find((reason) => !reason.includes("No such file")) ?? reasons[0] ?? ""
+  const message = `cannot load the C library (tried ${names.join(", ")}): ${told}`
+  throw new BunlbError("BUNLB_E_RUNTIME", `${message}; bunlb needs glibc, musl or macOS`)
 }
+
+/** Calls of the C library are compiled when they are bound. Bun says so too when address space is too small for that. */
+const NO_CODE =
+  "the runtime cannot compile code, which it needs for calls of the C library: allow memory that is written " +
+  "and executed (systemd: MemoryDenyWriteExecute=no, SELinux: execmem), give it 8 GB of address space or " +
+  "more (ulimit -v), and leave BUN_JSC_useJIT alone"
 
 const calls = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },

@@ -1,6 +1,7 @@
 /** The admin listener over real sockets. */
-import { expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import { startAdmin } from "../../src/admin/server.ts"
+import { RawClient } from "../support/raw-client.ts"
 import { EventReader } from "./event-reader.ts"
 import type { AdminSource } from "../../src/admin/server.ts"
 import type { Live } from "../../src/fleet/live.ts"
@@ -144,3 +145,42 @@ test("nothing but health is told to who asks for another machine: a name that wa
 interface Fault {
   readonly error: { readonly code: string }
 }
+
+describe("an odd Host field", () => {
+  const statusFor = async (port: number, path: string, host: string | null): Promise<number> => {
+    const client = await RawClient.connect(port)
+    const field = host === null ? "" : `Host: ${host}\r\n`
+    const version = host === null ? "1.0" : "1.1"
+    const { status } = await client.exchange(
+      `GET ${path} HTTP/${version}\r\n${field}Connection: close\r\n\r\n`,
+    )
+    client.reset()
+    return status
+  }
+  const odd = [
+    ..."127.0.0.1:99999|a b|[|[::1|]|::1|[::1]:x|a:b:c|%zz|%00|a/b|a?b|a#b|a@b|@|\\|a\\b".split(
+      "|",
+    ),
+    ..."<x> : xn-- \u00e9 1.2.3.4.5 256.256.256.256 localhost:abc localhost:-1 [zz]".split(" "),
+    ..."a^b a`b {} http://x localhost#".split(" "),
+    ...["a\tb", "a|b"],
+  ]
+
+  test("is 400 for every page", async () => {
+    await using admin = await listen()
+    for (const host of odd) {
+      for (const path of ["/health", "/metrics", "//", "/api/v1/explain?x=1"]) {
+        expect([host, path, await statusFor(admin.port, path, host)]).toEqual([host, path, 400])
+      }
+    }
+  })
+
+  test("none at all, as in HTTP/1.0, is answered where no name matters", async () => {
+    await using admin = await listen()
+    for (const host of [null, "", "  "]) {
+      expect(await statusFor(admin.port, "/health", host)).toBe(200)
+      expect(await statusFor(admin.port, "/metrics", host)).toBe(403)
+      expect(await statusFor(admin.port, "//other/health", host)).toBe(403)
+    }
+  })
+})

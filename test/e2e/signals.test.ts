@@ -3,6 +3,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { allGone } from "../fleet/running-fleet.ts"
 import { isLeftOut, onLinux } from "../support/left-out.ts"
 import { RawClient } from "../support/raw-client.ts"
+import { spawnBunlb } from "../support/processes.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { Load } from "./load.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
@@ -71,3 +72,33 @@ async function endsWithoutLoss(bunlb: RunningBunlb): Promise<void> {
   expect(load.failures).toEqual([])
   expect(await bunlb.process.exited()).toBe(0)
 }
+
+/** From the moment in which it has a handler for SIGHUP; before that a signal ends any program. */
+async function hasHandlers(pid: number): Promise<boolean> {
+  const status = await Bun.file(`/proc/${pid}/status`).text()
+  const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)?.[1] ?? "0"}`)
+  return (caught & 1n) === 1n
+}
+
+onLinux("signals while it starts", "only Linux tells which signals a process handles")(
+  "signals that come while it starts are kept, and obeyed when it serves",
+  async () => {
+    await using backend = await RunningBackend.start("one")
+    const flags = [
+      "-h",
+      "127.0.0.1",
+      "-p",
+      "0",
+      "--admin",
+      "off",
+      "-b",
+      `127.0.0.1:${backend.port}`,
+    ]
+    await using bunlb = spawnBunlb([...flags, "-w", "2"])
+    await until(() => hasHandlers(bunlb.pid), PATIENCE_MS, "its handlers")
+    for (const signal of ["SIGHUP", "SIGUSR1"] as const) bunlb.kill(signal)
+    await bunlb.line(/SIGUSR1: opening the access log again/)
+    await bunlb.line(/reloaded: nothing has changed/)
+    expect(bunlb.lines[0]).toContain("-> 1 backend")
+  },
+)

@@ -1,0 +1,10 @@
+/**
+ * What a request to the admin listener asks for. Bun puts the Host field into the address of a request as it came, so
+ * the address of a request with an odd Host field is none.
+ */
+
+/** Null when the Host field names no host. Without one, as in HTTP/1.0, the path alone counts. */
+export function targetOf({ url, headers }: Request): URL | null {
+  const host = headers.get("host") ?? ""
+  return URL.parse(host === "" && url.startsWith("/") ? `http://localhost${url}` : url)
+}

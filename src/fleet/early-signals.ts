@@ -1,6 +1,6 @@
 /**
  * Signals that come while the program still starts. HUP, USR1 and USR2 end a process that has no handler for them, and
- * a supervisor may send one as soon as it knows the PID. They are kept from the first line of the program on, and obeyed
+ * a supervisor may send one as soon as it knows the PID. They are kept from the first line of the program on and obeyed
  * when it serves. Before that line only the runtime starts, for some 15 ms, and a signal ends it as any program.
  */
 const wishes = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const

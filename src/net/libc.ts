@@ -71,11 +71,11 @@ export function firstThatLoads<T>(names: readonly string[], open: (name: string)
   throw new BunlbError("BUNLB_E_RUNTIME", `${message}; bunlb needs glibc, musl or macOS`)
 }
 
-/** Calls of the C library are compiled when they are bound. Bun says so too when address space is too small for that. */
+/** Calls of the C library are compiled when they are bound. Too little address space is told by Bun in the same way. */
 const NO_CODE =
-  "the runtime cannot compile code, which it needs for calls of the C library: allow memory that is written " +
-  "and executed (systemd: MemoryDenyWriteExecute=no, SELinux: execmem), give it 8 GB of address space or " +
-  "more (ulimit -v), and leave BUN_JSC_useJIT alone"
+  "the runtime cannot compile code, which it needs for calls of the C library: allow memory that " +
+  "is written and executed (systemd: MemoryDenyWriteExecute=no, SELinux: execmem), give it 8 GB " +
+  "of address space or more (ulimit -v), and leave BUN_JSC_useJIT alone"
 
 const calls = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },

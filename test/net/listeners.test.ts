@@ -122,7 +122,7 @@ test("the C library goes by many names, and one that has none is told in one lin
   }
   expect(firstThatLoads(["a", "b", "c"], load)).toBe("b")
   expect(() => firstThatLoads(["a", "c"], load)).toThrow(
-    "cannot load the C library (tried a, c): no c; bunlb needs glibc, musl or macOS",
+    "cannot load the C library (tried a, c): no a; bunlb needs glibc, musl or macOS",
   )
 })
 

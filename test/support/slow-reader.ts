@@ -34,6 +34,13 @@ export class SlowReader {
     return new SlowReader(fd)
   }
 
+  /** Of a socket of Bun's that is paused, and has to stay so. */
+  static over(socket: object | null, receiveBytes?: number): SlowReader {
+    const fd = socket !== null && "fd" in socket ? Number(socket.fd) : -1
+    shrinkReceiving(fd, receiveBytes)
+    return new SlowReader(fd)
+  }
+
   async send(text: string): Promise<void> {
     const sent = (): boolean => {
       try {

@@ -1,13 +1,14 @@
 /**
- * Makes a release in dist/release/: executables for each platform, each also packed by gzip, SHA256SUMS, and the bill
- * of materials.
+ * Makes a release in dist/release/: executables for each platform, each also packed by gzip, the manual page,
+ * completion scripts, SHA256SUMS, and the bill of materials.
  *
  *   bun run release [--verify] [TARGET...]     e.g. linux-x64 darwin-arm64; none is all
  *
  * The runtime of another platform comes from npm. Where one cannot be had, it is named and passed over; the exit code
  * is 0 as long as this machine's own is made. `--verify` builds each a second time, elsewhere, and compares the bytes.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync } from "node:fs"
+import { rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { billOfMaterials } from "./release/bill-of-materials.ts"
@@ -57,6 +58,7 @@ async function release(): Promise<number> {
     }
   }
   await Bun.write(join(folder, "bunlb.cdx.json"), billOfMaterials(source))
+  await writePages(join(folder, `bunlb-${source.version}-${hostTarget()}`))
   await writeSums()
   const absent = missing.length === 0 ? "" : `; without ${missing.join(", ")}`
   console.log(`dist/release: ${readdirSync(folder).length} files${absent}`)
@@ -102,6 +104,22 @@ async function sameAgain(target: Target, runtime: string, first: string): Promis
   if (one !== two) throw new Error(`two builds differ: ${one} and ${two}`)
   rmSync(second)
   return "a second build is byte-equal"
+}
+
+/** What the executable of this machine prints for shells and for man(1), so that packages need not run it. */
+async function writePages(program: string): Promise<void> {
+  if (!existsSync(program)) return
+  const pages = [
+    ["bunlb.1", "man"],
+    ["bunlb.bash", "completion", "bash"],
+    ["_bunlb", "completion", "zsh"],
+    ["bunlb.fish", "completion", "fish"],
+  ]
+  for (const [name = "", ...words] of pages) {
+    const { stdout, exitCode } = Bun.spawnSync([program, ...words])
+    if (exitCode !== 0) throw new Error(`bunlb ${words.join(" ")} failed`)
+    await Bun.write(join(folder, name), stdout)
+  }
 }
 
 async function writeSums(): Promise<void> {

@@ -3,6 +3,7 @@ import { boolean } from "../config/value-types.ts"
 import type { Settings } from "../config/settings.ts"
 import type { Outcome } from "../fleet/outcome.ts"
 import { BunlbError } from "../observe/errors.ts"
+import { jsonOption, printJson } from "./json.ts"
 import { adminOption, askAdmin, tokenOption } from "./admin-client.ts"
 import { readOptions, type Option, type OptionsOf, type Typed } from "./flags.ts"
 import type { Terminal } from "./terminal.ts"
@@ -10,9 +11,14 @@ import type { Terminal } from "./terminal.ts"
 interface ChangeOptions {
   readonly admin: Settings["admin"]
   readonly token: string | null
+  readonly json: boolean
 }
 
-const options: OptionsOf<ChangeOptions> = { admin: adminOption, token: tokenOption }
+const options: OptionsOf<ChangeOptions> = {
+  admin: adminOption,
+  token: tokenOption,
+  json: jsonOption,
+}
 
 const saveOption: Option<boolean> = {
   name: "save",
@@ -58,18 +64,50 @@ export function backendPath(name: string, verb: string): string {
   return `/api/v1/backends/${encodeURIComponent(name)}/${verb}`
 }
 
-/** One change of a backend by hand, shown. */
+/** Whether the answer is for a program. */
+export function wantsJson(typed: Typed): boolean {
+  return readOptions(typed, options).json
+}
+
+/** One change of a backend: the path, and what is said in the body. */
+export interface ByHand {
+  readonly path: string
+  readonly body?: object
+}
+
+/**
+ * Changes of backends by hand, one after the other, shown. What is refused does not keep the others from being made:
+ * all refusals are told together at the end.
+ */
 export async function changeByHand(
   typed: Typed,
   terminal: Terminal,
-  path: string,
-  body: object = {},
+  wanted: readonly ByHand[],
 ): Promise<number> {
   const { save } = readOptions(typed, { save: saveOption })
-  const { changes, saved } = await askForChange(typed, terminal, path, { ...body, save })
-  for (const line of changes) terminal.out(line)
-  terminal.out(saved === undefined ? NOT_KEPT : `saved in ${saved}`)
-  return 0
+  const json = wantsJson(typed)
+  const outcomes: Outcome[] = []
+  const refusals: BunlbError[] = []
+  for (const { path, body = {} } of wanted) {
+    try {
+      const outcome = await askForChange(typed, terminal, path, { ...body, save })
+      outcomes.push(outcome)
+      if (!json) for (const line of outcome.changes) terminal.out(line)
+    } catch (error) {
+      if (!(error instanceof BunlbError)) throw error
+      refusals.push(error)
+    }
+  }
+  const last = outcomes.at(-1)
+  if (json && last !== undefined) {
+    printJson(terminal, { ...last, changes: outcomes.flatMap(({ changes }) => changes) })
+  } else if (last !== undefined) {
+    terminal.out(last.saved === undefined ? NOT_KEPT : `saved in ${last.saved}`)
+  }
+  const [first] = refusals
+  if (first === undefined) return 0
+  // One who cannot be reached is not reached for the others either.
+  throw new BunlbError(first.code, [...new Set(refusals.map(({ message }) => message))].join("\n"))
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> {

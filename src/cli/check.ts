@@ -7,7 +7,7 @@ import { dirname } from "node:path"
 import { formatHostPort } from "../config/address.ts"
 import { formatAdmin } from "../config/admin-address.ts"
 import type { BackendSettings, Settings } from "../config/settings.ts"
-import { effectiveConfiguration } from "../config/effective.ts"
+import { effectiveConfiguration, effectiveValues } from "../config/effective.ts"
 import { noBackend } from "../config/no-backend.ts"
 import { boolean } from "../config/value-types.ts"
 import { warningsAbout } from "../config/warnings.ts"
@@ -16,8 +16,10 @@ import { BunlbError } from "../observe/errors.ts"
 import { fileFault } from "../observe/file-fault.ts"
 import { faultOf, isGiven } from "../worker/log-destination.ts"
 import { command } from "./command.ts"
-import type { Flag } from "./flags.ts"
-import { askedSettings, settingFlags } from "./setting-flags.ts"
+import type { Flag, Typed } from "./flags.ts"
+import { jsonOption, printJson } from "./json.ts"
+import type { Terminal } from "./terminal.ts"
+import { askedSettings, settingFlags, type Asked } from "./setting-flags.ts"
 
 const printFlag: Flag<boolean> = {
   name: "print",
@@ -30,28 +32,50 @@ const printFlag: Flag<boolean> = {
 export const check = command({
   name: "check",
   description: "Check a configuration without starting",
-  usage: "check [-c FILE] [--print] [flags of run]",
-  flags: [...settingFlags, printFlag],
+  usage: "check [-c FILE] [--print] [--json] [flags of run]",
+  flags: [...settingFlags, printFlag, { ...jsonOption, group: "Checking" }],
+  everyday: ["config", "print", "json"],
   examples: ["bunlb check -c bunlb.yaml", "BUNLB_PORT=81 bunlb check -c bunlb.yaml --print"],
   async run(typed, terminal) {
-    const asked = await askedSettings(typed, terminal)
-    const { settings, file } = asked
-    if (settings.backends.length === 0) throw noBackend(file)
-    const lines = settings.backends.map(caFault).filter((fault) => fault !== null)
-    if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
-    refuseLog(settings.accessLog)
-    const warnings = warningsAbout(settings, terminal.machine)
+    if (typed.values.get(jsonOption.name) === true) return await tellJson(typed, terminal)
+    const asked = await judged(typed, terminal)
     const warning = terminal.paintComplaint("yellow", "warning:")
-    for (const { line } of warnings) terminal.complain(`${warning} ${line}`)
+    for (const { line } of warningsAbout(asked.settings, terminal.machine)) {
+      terminal.complain(`${warning} ${line}`)
+    }
     const print = typed.values.get(printFlag.name) === true
     terminal.out(
       print
         ? effectiveConfiguration(asked)
-        : `${terminal.paint("green", "ok:")} ${summary(settings)}`,
+        : `${terminal.paint("green", "ok:")} ${summary(asked.settings)}`,
     )
     return 0
   },
 })
+
+/** Throws `BunlbError` with every fault. */
+async function judged(typed: Typed, terminal: Terminal): Promise<Asked> {
+  const asked = await askedSettings(typed, terminal)
+  const { settings, file } = asked
+  if (settings.backends.length === 0) throw noBackend(file)
+  const lines = settings.backends.map(caFault).filter((fault) => fault !== null)
+  if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
+  refuseLog(settings.accessLog)
+  return asked
+}
+
+async function tellJson(typed: Typed, terminal: Terminal): Promise<number> {
+  try {
+    const asked = await judged(typed, terminal)
+    const warnings = warningsAbout(asked.settings, terminal.machine).map(({ line }) => line)
+    printJson(terminal, { ok: true, errors: [], warnings, settings: effectiveValues(asked) })
+    return 0
+  } catch (error) {
+    if (!(error instanceof BunlbError)) throw error
+    printJson(terminal, { ok: false, errors: error.message.split("\n"), warnings: [] })
+    return error.exitCode
+  }
+}
 
 function caFault({ name, ca }: BackendSettings): string | null {
   if (ca === null) return null

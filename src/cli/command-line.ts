@@ -7,9 +7,8 @@
  */
 import { runCommand, type CommandDef } from "citty"
 import { nearest } from "../config/spelling.ts"
-import { commit, commitDate, version } from "../fleet/version.ts"
 import { BunlbError } from "../observe/errors.ts"
-import type { CommandContext } from "./command.ts"
+import { specOf, type CommandContext, type CommandSpec } from "./command.ts"
 import { isFileName, usageError } from "./flags.ts"
 import type { CommandLine } from "./help.ts"
 import type { Terminal } from "./terminal.ts"
@@ -26,17 +25,14 @@ export async function runCommandLine(
   terminal: Terminal,
 ): Promise<number> {
   try {
-    const [first = ""] = words
-    if (first === "--version" || first === "-v") {
-      for (const line of await versionLines(words.slice(1))) terminal.out(line)
-      return 0
-    }
-    const [name, ...rest] = commandFirst(words)
+    const [name, ...rest] = commandFirst(words, tree)
     const load = Object.hasOwn(tree, name) ? tree[name] : undefined
     if (!load) throw unknownCommand(name, tree)
     const asksForList = name === DEFAULT_COMMAND && rest.some((word) => /^(--help|-h)$/.test(word))
-    const commands = asksForList ? await list(tree) : []
-    const context: CommandContext = { terminal, commands, names: Object.keys(tree) }
+    const all = async (): Promise<readonly CommandSpec[]> =>
+      await Promise.all(Object.values(tree).map(async (each) => specOf(await each())))
+    const commands = asksForList ? listed(await all()) : []
+    const context: CommandContext = { terminal, commands, names: Object.keys(tree), all }
     const { result } = await runCommand(await load(), { rawArgs: rest, data: context })
     return typeof result === "number" ? result : 0
   } catch (error) {
@@ -49,30 +45,19 @@ export async function runCommandLine(
   }
 }
 
-async function versionLines(rest: readonly string[]): Promise<readonly string[]> {
-  const line = `bunlb ${version} (bun ${Bun.version})`
-  const [word] = rest
-  if (word === undefined) return [line]
-  if (word !== "--verbose" || rest.length > 1) {
-    throw usageError(`--version: unexpected ${JSON.stringify(rest.at(-1))}, only --verbose follows`)
-  }
-  const platform = `${process.platform} ${process.arch}`
-  const { canBeDirect } = await import("../net/poller.ts")
-  const sockets = canBeDirect() ? "direct" : "bun"
-  return [
-    line,
-    `commit ${commit}`,
-    `date ${commitDate}`,
-    `platform ${platform}`,
-    `sockets ${sockets}`,
-  ]
-}
-
-/** `bunlb -b x` is `bunlb run -b x`, `bunlb help check` is `bunlb check --help`. */
-function commandFirst(words: readonly string[]): [string, ...string[]] {
+/** `bunlb -b x` is `bunlb run -b x`, `bunlb help check` is `bunlb check --help`, `-V` is `version`. */
+function commandFirst(words: readonly string[], tree: CommandTree): [string, ...string[]] {
   const [first, ...rest] = words
-  if (first === undefined || first.startsWith("-")) return [DEFAULT_COMMAND, ...words]
-  return first === "help" ? [rest[0] ?? DEFAULT_COMMAND, "--help"] : [first, ...rest]
+  if (first === undefined) return [DEFAULT_COMMAND]
+  if (/^(--version|-v|-V)$/.test(first)) return ["version", ...rest]
+  if (first.startsWith("-")) return [DEFAULT_COMMAND, ...words]
+  if (first !== "help") return [first, ...rest]
+  const [about, ...more] = rest
+  if (about === undefined) return [DEFAULT_COMMAND, "--help"]
+  // What is no command is a group of the flags of the default one, or all of them.
+  return Object.hasOwn(tree, about)
+    ? [about, "--help", ...more]
+    : [DEFAULT_COMMAND, "--help", about]
 }
 
 /** Commands of other programs that are none here, and how the wish is fulfilled. */
@@ -81,7 +66,6 @@ const wishes: Readonly<Record<string, string>> = {
   serve: "to start it write: bunlb -b HOST:PORT",
   stop: "send it SIGTERM: it lets requests end, then stops",
   restart: "bunlb reload takes over a changed configuration",
-  version: "did you mean --version?",
   quit: "send it SIGTERM: it lets requests end, then stops",
   kill: "send it SIGTERM: it lets requests end, then stops",
   weight: "write: bunlb set weight BACKEND N",
@@ -106,13 +90,11 @@ function unknownCommand(name: string, tree: CommandTree): BunlbError {
   return usageError(`unknown command ${JSON.stringify(name)}, ${advice}`)
 }
 
-async function list(tree: CommandTree): Promise<readonly CommandLine[]> {
-  const lines = Object.entries(tree).map(async ([name, load]): Promise<CommandLine> => {
-    const { meta } = await load()
-    const known = await (typeof meta === "function" ? meta() : meta)
-    return [name, `${known?.description ?? ""}${name === DEFAULT_COMMAND ? " (default)" : ""}`]
-  })
-  return await Promise.all(lines)
+function listed(all: readonly CommandSpec[]): readonly CommandLine[] {
+  return all.map(({ name, description }) => [
+    name,
+    `${description}${name === DEFAULT_COMMAND ? " (default)" : ""}`,
+  ])
 }
 
 function report(error: unknown, words: readonly string[], terminal: Terminal): number {

@@ -1,10 +1,10 @@
-/** `bunlb drain BACKEND`: no new requests for one backend; `--wait` until nothing of it is left. */
-import type { Milliseconds } from "../config/settings.ts"
+/** `bunlb drain BACKEND...`: no new requests for these backends; `--wait` until nothing of them is left. */
+import type { Milliseconds, Settings } from "../config/settings.ts"
 import { boolean, duration } from "../config/value-types.ts"
 import { LINGERING, type BackendStatus, type FleetStatus } from "../fleet/status.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
-import { backendFlags, backendPath, changeByHand } from "./change.ts"
+import { backendFlags, backendPath, changeByHand, wantsJson } from "./change.ts"
 import { command } from "./command.ts"
 import { readOptions, type OptionsOf } from "./flags.ts"
 
@@ -18,7 +18,7 @@ const options: OptionsOf<DrainOptions> = {
     name: "wait",
     type: boolean,
     group: "Flags",
-    help: "Come back when it has nothing in flight",
+    help: "Come back when nothing is in flight, and tell how much still is",
     default: false,
     defaultText: "false",
   },
@@ -33,36 +33,66 @@ const options: OptionsOf<DrainOptions> = {
 }
 
 const LOOK_MS: Milliseconds = 200
+/** What has not changed is told again after this time, so that a person sees that it still waits. */
 const TELL_MS: Milliseconds = 5_000
 
 export const drain = command({
   name: "drain",
-  description: "Send a backend no new requests; what is in flight ends",
-  usage: "drain BACKEND [--wait] [--grace DURATION] [--save] [--admin ADDRESS]",
-  words: ["BACKEND"],
+  description: "Send backends no new requests; what is in flight ends",
+  usage: "drain BACKEND... [--wait] [--grace DURATION] [--save] [--json] [--admin ADDRESS]",
+  words: ["BACKEND..."],
   flags: [...Object.values(options), ...backendFlags],
-  examples: ["bunlb drain 10.0.0.1:8080 --wait", "bunlb enable 10.0.0.1:8080"],
+  examples: [
+    "bunlb drain 10.0.0.1:8080 --wait",
+    "bunlb drain 10.0.0.1:8080 10.0.0.2:8080",
+    "bunlb enable 10.0.0.1:8080",
+  ],
   async run(typed, terminal) {
     const { wait, grace } = readOptions(typed, options)
     const { admin } = readOptions(typed, { admin: adminOption })
-    const [name = ""] = typed.words
-    await changeByHand(typed, terminal, backendPath(name, "drain"), { grace })
-    let toldAt = performance.now()
-    for (let waiting = wait; waiting;) {
-      const { body } = await askAdmin(admin, "/api/v1/status")
-      const rows = rowsOf(JSON.parse(body) as FleetStatus, name)
-      const active = rows.reduce((sum, row) => sum + row.active, 0)
-      waiting = active > 0 || rows.some(({ reason }) => reason === LINGERING)
-      if (!waiting) terminal.out("drained: nothing is in flight")
-      else if (performance.now() - toldAt > TELL_MS) {
-        toldAt = performance.now()
-        terminal.out(`draining: ${active} in flight`)
-      }
-      if (waiting) await Bun.sleep(LOOK_MS)
-    }
+    const wanted = typed.words.map((name) => ({
+      path: backendPath(name, "drain"),
+      body: { grace },
+    }))
+    await changeByHand(typed, terminal, wanted)
+    if (wait) await waitFor(admin, typed.words, wantsJson(typed) ? () => {} : terminal.out)
     return 0
   },
 })
+
+/** Tells the number in flight when it changes, until nothing is. */
+async function waitFor(
+  admin: Settings["admin"],
+  names: readonly string[],
+  tell: (line: string) => void,
+): Promise<void> {
+  let told = ""
+  let toldAt = Number.NEGATIVE_INFINITY
+  for (;;) {
+    const { body } = await askAdmin(admin, "/api/v1/status")
+    const fleet = JSON.parse(body) as FleetStatus
+    const waiting = names.flatMap((name) => {
+      const rows = rowsOf(fleet, name)
+      const active = rows.reduce((sum, row) => sum + row.active, 0)
+      const lingers = rows.some(({ reason }) => reason === LINGERING)
+      return active > 0 || lingers ? [{ name, active }] : []
+    })
+    if (waiting.length === 0) {
+      tell("drained: nothing is in flight")
+      return
+    }
+    const line =
+      names.length === 1
+        ? `draining: ${waiting[0]?.active ?? 0} in flight`
+        : `draining: ${waiting.map(({ name, active }) => `${name} ${active}`).join(", ")} in flight`
+    if (line !== told || performance.now() - toldAt > TELL_MS) {
+      told = line
+      toldAt = performance.now()
+      tell(line)
+    }
+    await Bun.sleep(LOOK_MS)
+  }
+}
 
 /** One that is discovered has a row for each member, or none. */
 function rowsOf({ backends, discovered = [] }: FleetStatus, name: string): BackendStatus[] {

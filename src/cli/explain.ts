@@ -5,10 +5,12 @@ import { BunlbError } from "../observe/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { command } from "./command.ts"
 import { readOptions, type Option, type OptionsOf } from "./flags.ts"
+import { jsonOption, printJson } from "./json.ts"
 import { table } from "./table.ts"
 
 interface ExplainOptions extends Question {
   readonly admin: Settings["admin"]
+  readonly json: boolean
 }
 
 function about(name: keyof Question, help: string, defaultText: string): Option<string | null> {
@@ -17,6 +19,7 @@ function about(name: keyof Question, help: string, defaultText: string): Option<
 
 const options: OptionsOf<ExplainOptions> = {
   admin: adminOption,
+  json: jsonOption,
   cookie: about("cookie", "Value of the sticky cookie that the request brings", "none"),
   host: about("host", "Host that the request names; bunlb routes by none", "any"),
   path: about("path", "Path that the request asks for; bunlb routes by none", "any"),
@@ -25,10 +28,10 @@ const options: OptionsOf<ExplainOptions> = {
 export const explain = command({
   name: "explain",
   description: "Say which backend a request would get now, and why not the others",
-  usage: "explain [--cookie VALUE] [--host HOST] [--path PATH] [--admin ADDRESS]",
+  usage: "explain [--cookie VALUE] [--host HOST] [--path PATH] [--json] [--admin ADDRESS]",
   flags: Object.values(options),
   async run(typed, terminal) {
-    const { admin, ...question } = readOptions(typed, options)
+    const { admin, json, ...question } = readOptions(typed, options)
     const asked = Object.entries(question).flatMap(([name, value]) =>
       value === null ? [] : [`${name}=${encodeURIComponent(value)}`],
     )
@@ -38,7 +41,12 @@ export const explain = command({
       const message = `the admin address answered ${status} and no explanation: is it bunlb's?`
       throw new BunlbError("BUNLB_E_ADMIN_UNREACHABLE", message)
     }
-    const { strategy, note, verdicts } = JSON.parse(body) as Explanation
+    const explanation = JSON.parse(body) as Explanation
+    if (json) {
+      printJson(terminal, explanation)
+      return 0
+    }
+    const { strategy, note, verdicts } = explanation
     const rows = verdicts.map(({ backend, share, why }) => [backend, percent(share), why])
     terminal.out(`strategy ${strategy}`)
     if (note !== undefined) terminal.out(note)

@@ -31,6 +31,8 @@ export interface Typed {
   /** The words that are no flags. */
   readonly words: readonly string[]
   readonly help: boolean
+  /** The word behind `--help`: `all`, or a group of flags. */
+  readonly topic: string | null
 }
 
 export function usageError(message: string): BunlbError {
@@ -41,7 +43,7 @@ export function usageError(message: string): BunlbError {
 export function readFlags(
   words: readonly string[],
   flags: readonly Flag[],
-  /** What the words that are no flags stand for: `BACKEND`. All of them are needed. */
+  /** What the words that are no flags stand for: `BACKEND`. All are needed but `[FILE]`. */
   names: readonly string[] = [],
   /** `drain BACKEND [--wait]`, for who has left one out. */
   usage = "--help",
@@ -57,6 +59,7 @@ class Reader implements Typed {
   readonly values = new Map<string, string[] | boolean>()
   readonly words: string[] = []
   help = false
+  topic: string | null = null
   readonly #words: readonly string[]
   readonly #flags: readonly Flag[]
   readonly #names: readonly string[]
@@ -81,17 +84,27 @@ class Reader implements Typed {
   readAll(): void {
     while (this.#next < this.#words.length) {
       const word = this.#words[this.#next++] ?? ""
-      if (word === "--help") this.help = true
+      if (word === "--help") this.#readHelp()
       else if (word === "--") this.#refuseStray(this.#words[this.#next])
       else if (word.startsWith("--")) this.#readLong(word)
       else if (word.startsWith("-") && word !== "-") this.#readShort(word)
-      else if (this.words.length < this.#names.length) this.words.push(word)
+      else if (this.words.length < this.#names.length || this.#takesMany()) this.words.push(word)
       else this.#refuseStray(word)
     }
     const missing = this.#names[this.words.length]
-    if (missing !== undefined && !this.help) {
-      throw usageError(`${missing} is missing: bunlb ${this.#usage}`)
+    if (missing !== undefined && !this.help && !missing.startsWith("[")) {
+      throw usageError(`${missing.replace("...", "")} is missing: bunlb ${this.#usage}`)
     }
+  }
+
+  #readHelp(): void {
+    this.help = true
+    if (this.#valueFollows()) this.topic = this.#words[this.#next++] ?? null
+  }
+
+  /** The last one stands for one or more. */
+  #takesMany(): boolean {
+    return this.#names.at(-1)?.endsWith("...") === true
   }
 
   #refuseStray(word: string | undefined): void {

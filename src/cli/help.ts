@@ -22,15 +22,7 @@ export function helpPage(
   paint: Paint,
 ): string {
   const heading = (text: string): string => paint("bold", `${text}:`)
-  const lines = [`${help.description}.`, "", `${heading("Usage")} bunlb ${help.usage}`]
-  if (commands.length > 0) {
-    const width = Math.max(...commands.map(([name]) => name.length)) + 3
-    lines.push(
-      "",
-      heading("Commands"),
-      ...commands.map(([name, text]) => `  ${name.padEnd(width)}${text}`),
-    )
-  }
+  const lines = opening(help, commands, heading)
   for (const group of new Set(help.flags.map((flag) => flag.group))) {
     lines.push("", heading(group))
     for (const flag of help.flags) if (flag.group === group) lines.push(...flagLines(flag))
@@ -38,8 +30,73 @@ export function helpPage(
   if (help.examples.length > 0) {
     lines.push("", heading("Examples"), ...help.examples.map((example) => `  ${example}`))
   }
-  if (commands.length > 0) lines.push("", "Also: bunlb COMMAND --help, bunlb --version")
+  if (commands.length > 0) lines.push("", ALSO)
   return lines.join("\n")
+}
+
+/** The page that fits on a screen: the flags of every day, and where the others are. */
+export function shortHelp(
+  help: CommandHelp,
+  everyday: readonly string[],
+  commands: readonly CommandLine[],
+  paint: Paint,
+): string {
+  const heading = (text: string): string => paint("bold", `${text}:`)
+  const lines = [...opening(help, commands, heading), "", heading("Flags of every day")]
+  for (const name of everyday) {
+    const flag = help.flags.find((each) => each.name === name)
+    if (flag !== undefined) lines.push(...flagLines(flag))
+  }
+  const topics = [...new Set(help.flags.map((flag) => flag.group))].map(topicOf)
+  lines.push("", heading("All others"), "  bunlb help all, or one group of them: bunlb help GROUP")
+  lines.push(...wrapped(topics.join(", "), "  "))
+  if (help.examples.length > 0) {
+    lines.push("", heading("Examples"), ...help.examples.map((example) => `  ${example}`))
+  }
+  if (commands.length > 0) lines.push("", ALSO)
+  return lines.join("\n")
+}
+
+/** How a group is asked for: `health-checks`. */
+export function topicOf(group: string): string {
+  return group.toLowerCase().replaceAll(" ", "-")
+}
+
+/** The group of flags that is asked for by this word, or null. */
+export function groupNamed(flags: readonly Flag[], topic: string): string | null {
+  const groups = [...new Set(flags.map((flag) => flag.group))]
+  const word = topicOf(topic)
+  return groups.find((group) => topicOf(group) === word) ?? alike(groups, word)
+}
+
+/** `health` is enough for `health-checks`. */
+function alike(groups: readonly string[], word: string): string | null {
+  const some = groups.filter((group) => topicOf(group).startsWith(word))
+  return some.length === 1 ? (some[0] ?? null) : null
+}
+
+const ALSO = "Also: bunlb COMMAND --help, bunlb --version"
+
+function opening(
+  help: CommandHelp,
+  commands: readonly CommandLine[],
+  heading: (text: string) => string,
+): string[] {
+  const lines = [`${help.description}.`, "", `${heading("Usage")} bunlb ${help.usage}`]
+  if (commands.length === 0) return lines
+  const width = Math.max(...commands.map(([name]) => name.length)) + 3
+  const rows = commands.map(([name, text]) => `  ${name.padEnd(width)}${text}`)
+  return [...lines, "", heading("Commands"), ...rows]
+}
+
+function wrapped(text: string, indent: string): string[] {
+  const lines = [indent]
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1) ?? ""
+    if (line.length + word.length + 1 > WIDTH) lines.push(indent + word)
+    else lines[lines.length - 1] = line === indent ? line + word : `${line} ${word}`
+  }
+  return lines
 }
 
 function flagLines({ name, short, type, help, defaultText }: Flag): string[] {

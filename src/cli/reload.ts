@@ -1,8 +1,9 @@
 /** `bunlb reload`: has a running bunlb read its configuration again, or say what that would change. */
 import { boolean } from "../config/value-types.ts"
-import { askForChange, changeFlags } from "./change.ts"
+import { askForChange, changeFlags, wantsJson } from "./change.ts"
 import { command } from "./command.ts"
 import type { Option } from "./flags.ts"
+import { printJson } from "./json.ts"
 
 const dryRun: Option<boolean> = {
   name: "dry-run",
@@ -16,11 +17,15 @@ const dryRun: Option<boolean> = {
 export const reload = command({
   name: "reload",
   description: "Have a running bunlb read its configuration again; nothing in flight is dropped",
-  usage: "reload [--dry-run] [--admin ADDRESS]",
+  usage: "reload [--dry-run] [--json] [--admin ADDRESS]",
   flags: [...changeFlags, dryRun],
   async run(typed, terminal) {
     const dry = typed.values.get(dryRun.name) === true
     const outcome = await askForChange(typed, terminal, "/api/v1/reload", { dry_run: dry })
+    if (wantsJson(typed)) {
+      printJson(terminal, outcome)
+      return 0
+    }
     const { changes, restart, byHand } = outcome
     for (const line of changes) terminal.out(line)
     const warning = terminal.paintComplaint("yellow", "warning:")

@@ -7,13 +7,14 @@ import { createLog } from "../observe/console-log.ts"
 import { command } from "./command.ts"
 import { keeper } from "./keep.ts"
 import { LogStream } from "./log-stream.ts"
-import { askedSettings, settingFlags } from "./setting-flags.ts"
+import { askedSettings, everyday, settingFlags } from "./setting-flags.ts"
 
 export const run = command({
   name: "run",
   description: "Balance HTTP over backends",
   usage: "[run] -b HOST:PORT [-b HOST:PORT ...] [flags]",
   flags: settingFlags,
+  everyday,
   examples: [
     "bunlb -b 10.0.0.1:8080 -b 10.0.0.2:8080",
     "bunlb -p 80 -s sticky -b https://a.example.com -b https://b.example.com,backup",

@@ -26,6 +26,12 @@ const fromSchema = settingRows.map(({ flag, setting, defaultText }): Flag => {
 
 export const settingFlags: readonly Flag[] = [...fromSchema, configFlag]
 
+/** Flags of every day, in the order of the help. */
+export const everyday = [
+  ...["backend", "port", "host", "strategy", "config", "workers"],
+  ...["admin", "health-path", "access-log-format", "log-level"],
+]
+
 export interface Asked extends Resolved {
   /** The file as it was named, or null. */
   readonly file: string | null

@@ -11,6 +11,7 @@ import { adminOption, askAdmin } from "./admin-client.ts"
 import { command } from "./command.ts"
 import { readOptions, usageError, type OptionsOf } from "./flags.ts"
 import { painter, type Paint, type Style } from "../observe/colour.ts"
+import { jsonOption } from "./json.ts"
 import { age } from "./numbers.ts"
 import { table, type TableColours } from "./table.ts"
 import { watchStatus } from "./watch.ts"
@@ -23,14 +24,7 @@ interface StatusOptions {
 
 const options: OptionsOf<StatusOptions> = {
   admin: adminOption,
-  json: {
-    name: "json",
-    type: boolean,
-    group: "Flags",
-    help: "The answer of /api/v1/status as it is",
-    default: false,
-    defaultText: "false",
-  },
+  json: { ...jsonOption, help: "The answer of /api/v1/status as it is" },
   watch: {
     name: "watch",
     type: boolean,

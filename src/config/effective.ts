@@ -28,6 +28,21 @@ export function effectiveConfiguration(
   return lines.join("\n")
 }
 
+/** Each value as a file would write it, secrets masked, with where it was said. */
+export function effectiveValues({ values, origins }: Resolved) {
+  return Object.fromEntries(
+    settingRows.map((row) => {
+      const value = values.get(row.key)
+      const shown = row.key === "backends" ? listed(value) : written(row, value)
+      return [row.key, { value: shown, from: origins.get(row.key) ?? "" }]
+    }),
+  )
+}
+
+function listed(value: unknown): readonly string[] {
+  return (value as readonly BackendSettings[]).map((each) => backend.format(each))
+}
+
 function backendLines(backends: readonly BackendSettings[], origin: string): readonly string[] {
   if (backends.length === 0) return [`backends: []${origin}`]
   return [
@@ -49,6 +64,6 @@ function written({ setting }: SettingRow, value: unknown): string {
 }
 
 /** Plain where every reader of YAML takes it as it is meant. */
-function scalar(text: string): string {
+export function scalar(text: string): string {
   return /^[a-z0-9][a-z0-9_.-]*$/i.test(text) ? text : JSON.stringify(text)
 }

@@ -1,5 +1,7 @@
 /** Help: every flag with its default, within its width, for each way of asking. */
 import { expect, test } from "bun:test"
+import { commands } from "../../src/cli/commands.ts"
+import { topicOf } from "../../src/cli/help.ts"
 import { settingRows } from "../../src/config/schema.ts"
 import { bunlb } from "./fake-terminal.ts"
 
@@ -19,7 +21,8 @@ test("asked for in any way it is the same page", async () => {
 })
 
 test("it shows the commands, and every flag with its default", async () => {
-  const { out } = await bunlb(["--help"])
+  const { out } = await bunlb(["--help", "all"])
+  expect((await bunlb(["help", "all"])).out).toBe(out)
   for (const name of ["run", "check", "demo", "backend", "health", "status"]) {
     expect(out).toMatch(new RegExp(`^  ${name} `, "m"))
   }
@@ -33,7 +36,7 @@ test("it shows the commands, and every flag with its default", async () => {
 })
 
 test("no line is wider than 96 columns or ends in a space", async () => {
-  for (const command of ["run", "check", "demo", "backend", "health", "status"]) {
+  for (const command of Object.keys(commands)) {
     const { out, code } = await bunlb(["help", command])
     expect(code).toBe(0)
     expect(out).toContain(`Usage: bunlb ${command === "run" ? "[run]" : command}`)
@@ -46,25 +49,59 @@ test("a command's own page lists no other commands", async () => {
   expect(out).toBe(
     `Ask a running bunlb whether it serves: exit code 0 or 1.
 
-Usage: bunlb health [--admin ADDRESS]
+Usage: bunlb health [--json] [--admin ADDRESS]
 
 Flags:
-      --admin HOST:PORT|unix:/PATH  Admin listener, or set BUNLB_ADMIN (default: 127.0.0.1:9900)`,
+      --admin HOST:PORT|unix:/PATH  Admin listener, or set BUNLB_ADMIN (default: 127.0.0.1:9900)
+      --json                        The answer as JSON`,
   )
+})
+
+test("without a topic it fits on a screen: every command, ten flags, and where the others are", async () => {
+  const { out } = await bunlb(["--help"])
+  for (const name of Object.keys(commands)) expect(out).toMatch(new RegExp(`^  ${name} `, "m"))
+  expect(out.match(/^ +(-\w, )?--/gm)).toBeArrayOfSize(10)
+  expect(out.split("\n").length).toBeLessThan(65)
+  expect(out).toContain("bunlb help all, or one group of them: bunlb help GROUP")
+  const topics = [...new Set(settingRows.map(({ setting }) => topicOf(setting.group)))]
+  expect(out.replace(/\s+/g, " ")).toContain(topics.join(", "))
+})
+
+test("a group of flags has a page of its own, by its name or its first word", async () => {
+  const page = await bunlb(["help", "time-limits"])
+  const rows = settingRows.filter(({ setting }) => setting.group === "Time limits")
+  expect(page.out.match(/^ +--/gm)).toBeArrayOfSize(rows.length)
+  for (const words of [
+    ["help", "time"],
+    ["--help", "Time-Limits"],
+    ["run", "--help", "time-limits"],
+  ]) {
+    expect(await bunlb(words)).toEqual(page)
+  }
+  expect((await bunlb(["check", "--help", "checking"])).out).toContain("--print")
+  const lost = await bunlb(["help", "zzz"])
+  expect([lost.code, lost.complaints]).toEqual([
+    2,
+    'bunlb: no help on "zzz", see: bunlb run --help',
+  ])
 })
 
 test("the version names bunlb and Bun", async () => {
   const line = /^bunlb \d+\.\d+\.\d+ \(bun \d+\.\d+\.\d+\)$/
-  expect((await bunlb(["--version"])).out).toMatch(line)
-  expect((await bunlb(["-v"])).out).toMatch(line)
+  for (const words of [["--version"], ["-v"], ["-V"], ["version"]]) {
+    expect(await bunlb(words)).toEqual({
+      code: 0,
+      out: expect.stringMatching(line),
+      complaints: "",
+    })
+  }
   const verbose = (await bunlb(["--version", "--verbose"])).out.split("\n")
   expect(verbose[0]).toMatch(line)
   const platform = `platform ${process.platform} ${process.arch}`
   const sockets = `sockets ${process.platform === "linux" ? "direct" : "bun"}`
   expect(verbose.slice(1)).toEqual(["commit source", "date unknown", platform, sockets])
+  const json = JSON.parse((await bunlb(["version", "--json"])).out)
+  expect(json).toMatchObject({ commit: "source", bun: Bun.version })
   const { code, complaints } = await bunlb(["--version", "--loud"])
-  expect([code, complaints]).toEqual([
-    2,
-    'bunlb: --version: unexpected "--loud", only --verbose follows',
-  ])
+  expect([code, complaints]).toEqual([2, "bunlb: unknown flag --loud, see --help"])
 })

@@ -187,9 +187,9 @@ describe("files of the pages", () => {
 
 /** Asked of this process where that can be, for a start takes its time. */
 async function readHelp(word: string): Promise<string> {
-  const { code, out } = await checked([word, "--help"])
+  const { code, out } = await checked([word, "--help", "all"])
   if (code === 0) return out
-  await using bunlb = spawnBunlb([word, "--help"])
+  await using bunlb = spawnBunlb([word, "--help", "all"])
   await bunlb.exited()
   return bunlb.lines.join("\n")
 }

@@ -5,7 +5,8 @@
  *
  * An address that failed lately is suspect and comes last. When that time is over, one dial tries it again, and until
  * that dial has ended all others still try it last: with an address that swallows every dial, one request waits and
- * the others do not. An address where a dial has been waiting for a while is suspect too.
+ * the others do not. Where there are probes, they try it before any request does. An address where a dial has been
+ * waiting for a while is suspect too.
  *
  * Cost: nothing is allocated for a backend with one address; a short array per dial for one with several.
  */
@@ -13,6 +14,8 @@ import type { Address, Resolver } from "./resolver.ts"
 
 /** An address that failed is tried last for this long, or until it answers. */
 export const SUSPECT_MS = 20_000
+/** A probe tries an address again this long after it failed, so that no request has to. */
+export const PROBE_AGAIN_MS = 10_000
 /** A dial that has waited this long makes its address suspect. */
 export const SLOW_MS = 300
 
@@ -58,6 +61,12 @@ export class DialTarget {
     if (this.#failedAt === -Infinity) return false
     return this.#pending > 0 || now - this.#failedAt < SUSPECT_MS
   }
+
+  /** It failed, and a probe is to find out whether it still does. */
+  isToBeProbed(now: number): boolean {
+    if (this.#failedAt === -Infinity || this.#pending > 0) return false
+    return now - this.#failedAt >= PROBE_AGAIN_MS
+  }
 }
 
 export class AddressBook {
@@ -82,10 +91,14 @@ export class AddressBook {
     return inOrder(targets, this.#turn, now)
   }
 
-  /** As `forRequest`, for a probe: it takes nobody's turn. */
+  /** For a probe, which takes nobody's turn: first one that failed some time ago, and then as for a request. */
   forProbe(host: string, now: number): readonly DialTarget[] {
     const targets = this.#refreshed(host)
-    return targets.length < 2 ? targets : inOrder(targets, this.#turn % targets.length, now)
+    if (targets.length < 2) return targets
+    const order = inOrder(targets, this.#turn % targets.length, now)
+    const again = order.findIndex((target) => target.isToBeProbed(now))
+    if (again > 0) order.unshift(...order.splice(again, 1))
+    return order
   }
 
   /** Addresses that stay keep what is known of them. */

@@ -22,6 +22,8 @@ export class Attempts {
   #position = 0
   /** The latest dial that failed for another reason than a lack of local ports. */
   #fault: DialFailure | null = null
+  /** What is wrong with TLS at an address of this backend: it tells more than that another one is refused. */
+  #tlsFault: DialFailure | null = null
   /** The backend that the client's cookie names, where this request was lost. */
   #lostAt: Upstream | null = null
 
@@ -47,6 +49,7 @@ export class Attempts {
   firstTarget(upstream: Upstream): DialTarget | null {
     this.#targets = upstream.targets(this.#gateway.clock.now())
     this.#position = 0
+    this.#tlsFault = null
     return this.#targets.length > 0 ? this.#targets[0] : null
   }
 
@@ -54,13 +57,15 @@ export class Attempts {
   nextTarget(failure: DialFailure): DialTarget | null {
     if (failure.timeout) this.#timeouts++
     if (!failure.noPort) this.#fault = failure
-    if (!this.#hasTime || failure.tls || ++this.#position >= this.#targets.length) return null
+    if (failure.tls) this.#tlsFault = failure
+    if (!this.#hasTime || ++this.#position >= this.#targets.length) return null
     return this.#targets[this.#position]
   }
 
   /** What the client is told after the last `failure`: a lack of local ports only when nothing else went wrong. */
   cause(failure: DialFailure): DialFailure {
-    return failure.noPort ? (this.#fault ?? failure) : failure
+    const other = failure.noPort ? this.#fault : null
+    return this.#tlsFault ?? other ?? failure
   }
 
   /** The backend to try after `upstream` could not be reached, or null when there is none. */
@@ -71,7 +76,8 @@ export class Attempts {
   ): Upstream | null {
     const { board, figures, upstreams } = this.#gateway
     const { index } = upstream.candidate
-    if (!failure.local) board.failed(index, NOT_CONNECTED, failure.reason, request)
+    const { local, reason } = this.#tlsFault ?? failure
+    if (!local) board.failed(index, NOT_CONNECTED, reason, request)
     const other = this.#hasTime ? this.#other(index, request.token) : null
     if (other === null) return null
     figures.failovers++

@@ -53,6 +53,7 @@ export class Probes implements ProbeTransport {
     let unasked = false
     // One address that can be reached is enough.
     let reached = false
+    let tlsFault = ""
     const attempt = (position: number): void => {
       if (position >= addresses.length) return done(false, "name not resolved", "nothing")
       const isLast = position + 1 === addresses.length
@@ -61,14 +62,16 @@ export class Probes implements ProbeTransport {
         limits,
         target,
         addresses[position],
-        (ok, reason, reach, dialed) => {
+        (ok, reason, reach, end) => {
           // A name may stand for an address that nobody listens on; one that answers is enough.
           unasked ||= ok === null
           reached ||= current?.reached !== false
-          if (dialed || isLast) onEnd(index, reached)
-          if (dialed) done(ok, reason, reach)
-          else if (isLast) done(unasked ? null : ok, reason, reach)
-          else attempt(position + 1)
+          if (end === "tls") tlsFault = reason
+          if (end === "answered" || isLast) onEnd(index, reached)
+          if (end === "answered") done(ok, reason, reach)
+          else if (!isLast) attempt(position + 1)
+          // What is wrong with TLS at one address tells more than that another one is refused.
+          else done(unasked ? null : ok, tlsFault || reason, reach)
         },
       )
       current.begin()
@@ -91,8 +94,10 @@ export class Probes implements ProbeTransport {
   }
 }
 
-/** `dialed`: the next address would make no difference. */
-type Done = (ok: boolean | null, reason: string, reach: Reach, dialed: boolean) => void
+/** Whether there was a connection, or what it failed by. */
+type End = "answered" | "tls" | "dial"
+
+type Done = (ok: boolean | null, reason: string, reach: Reach, end: End) => void
 
 class ProbeConnection extends Outbound {
   isOpen = false
@@ -150,7 +155,12 @@ class ProbeConnection extends Outbound {
     this.#parts.deadlines.remove(this)
     this.#dialing = false
     this.#address.failed(this.#parts.clock.now())
-    this.#done(failure.local ? null : false, failure.reason, "nothing", failure.tls)
+    this.#done(
+      failure.local ? null : false,
+      failure.reason,
+      "nothing",
+      failure.tls ? "tls" : "dial",
+    )
   }
 
   received(bytes: Buffer): void {
@@ -184,7 +194,7 @@ class ProbeConnection extends Outbound {
   protected lost(reset: boolean): void {
     this.#parts.deadlines.remove(this)
     const reason = reset ? "connection reset" : "closed before a response"
-    this.#done(false, reason, "connection", true)
+    this.#done(false, reason, "connection", "answered")
   }
 
   protected late(): void {}
@@ -195,7 +205,7 @@ class ProbeConnection extends Outbound {
 
   #judge(ok: boolean, reason: string, reach: Reach): void {
     this.retire()
-    this.#done(ok, reason, reach, true)
+    this.#done(ok, reason, reach, "answered")
   }
 
   override abort(): void {

@@ -1,6 +1,6 @@
 /** The order in which dials try the addresses of a backend, over a resolver that the test fills. */
 import { describe, expect, test } from "bun:test"
-import { AddressBook, SLOW_MS, SUSPECT_MS } from "../../src/net/address-book.ts"
+import { AddressBook, PROBE_AGAIN_MS, SLOW_MS, SUSPECT_MS } from "../../src/net/address-book.ts"
 import type { Resolver } from "../../src/net/resolver.ts"
 
 /** A book whose name stands for `ips`, and which begins with the first of them. */
@@ -77,6 +77,19 @@ describe("an address that failed", () => {
     named("a").reached(1000 + SUSPECT_MS + 4)
     expect([order(1000 + SUSPECT_MS + 4), order(1000 + SUSPECT_MS + 4)]).toEqual(["bca", "cab"])
     expect(order(1000 + SUSPECT_MS + 4)).toBe("abc")
+  })
+
+  test("is tried again by a probe before any request does, and one at a time", () => {
+    const { order, probe, fail, named } = bookOf("a", "b", "c")
+    expect(order(0)).toBe("abc")
+    fail("b", 0)
+    fail("c", 0)
+    expect(probe(PROBE_AGAIN_MS - 1)).toBe("abc")
+    expect(probe(PROBE_AGAIN_MS)).toBe("bac")
+    named("b").began(PROBE_AGAIN_MS)
+    expect(probe(PROBE_AGAIN_MS)).toBe("cab")
+    named("b").failed(PROBE_AGAIN_MS + 1)
+    expect(order(SUSPECT_MS + 1)).toBe("cab")
   })
 
   test("that answers is like the others at once", () => {

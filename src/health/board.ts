@@ -132,7 +132,8 @@ export class HealthBoard {
     const entry = this.#entries[index]
     if (against === "requests") entry.requests.open(this.#clock.now())
     else entry.probes.open()
-    entry.reach = against === "page" ? "response" : "nothing"
+    // How far probes came is not told: only probes bring it back.
+    entry.reach = against === "page" ? "response" : "connection"
     entry.probesReason = entry.requestsReason = reason
     entry.since = since
     this.#mark(index, entry)

@@ -1,0 +1,55 @@
+/** A worker that follows another one is told which backends are unhealthy, and which record is against each. */
+import { expect, onTestFinished, test } from "bun:test"
+import type { Ailing, HealthChange } from "../../src/observe/snapshot.ts"
+import type { Against } from "../../src/health/board.ts"
+import { startWorker } from "../../src/worker/worker.ts"
+import { TestBalancer } from "../support/balancer.ts"
+import { RawClient } from "../support/raw-client.ts"
+import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
+
+/** How many of `count` requests each of the backends answers for a worker that knows `known` of them. */
+async function answers(known: readonly (Against | null | undefined)[], count: number) {
+  const backends = await Promise.all(
+    known.map((_, at) => ScriptedBackend.start(answering(() => String(at)))),
+  )
+  onTestFinished(() => backends.forEach((backend) => backend.stop()))
+  const ports = backends.map(({ port }) => port)
+  const { settings } = await TestBalancer.start(ports, { health: { interval: 3_600_000 } })
+  const ailing = known.flatMap((against, at): Ailing[] => {
+    const name = settings.backends[at]?.name ?? ""
+    const facts = { backend: name, since: 1, reason: "as before" }
+    if (against === null) return []
+    return [against === undefined ? facts : { ...facts, against }]
+  })
+  const changes: HealthChange[] = []
+  const log = { error() {}, warn() {}, info() {}, debug() {}, debugging: false }
+  const worker = await startWorker({
+    ...{ settings, index: 0, listenFd: null, log, ailing },
+    onHealthChange: (change) => changes.push(change),
+  })
+  onTestFinished(() => worker.stop())
+  const client = await RawClient.connect(worker.port)
+  const counts = known.map(() => 0)
+  for (let i = 0; i < count; i++) {
+    const { body } = await client.exchange("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    counts[Number(body.toString())]!++ // an index of `known`
+  }
+  await client.close()
+  return { counts, changes }
+}
+
+test("backends that only probes are against share evenly, as they did", async () => {
+  const { counts, changes } = await answers(["page", "probes", "requests", "page"], 12)
+  expect(counts).toEqual([4, 4, 0, 4])
+  expect(changes.map(({ against, reason }) => [against, reason])).toEqual([
+    ["page", "as before"],
+    ["probes", "as before"],
+    ["requests", "as before"],
+    ["page", "as before"],
+  ])
+})
+
+test("a healthy one gets everything, and what an older version does not say counts as requests", async () => {
+  expect((await answers([undefined, null, "page"], 6)).counts).toEqual([0, 6, 0])
+  expect((await answers([undefined, "page"], 6)).counts).toEqual([0, 6])
+})

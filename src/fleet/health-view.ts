@@ -3,7 +3,7 @@
  * judges for itself; the fleet says "unhealthy" when the first one does, and "healthy again" when the last one
  * agrees, so that the story in the log is never more cheerful than what a request may meet.
  */
-import type { Against } from "../health/board.ts"
+import type { Against } from "../health/backend-health.ts"
 import type { Ailing, HealthChange } from "../observe/snapshot.ts"
 
 /** How /health begins then. Another bunlb with the same backends could do no better. */
@@ -69,6 +69,12 @@ export class HealthView {
     return [...this.#outages].map(([backend, { since, reason, against }]) => {
       return { backend, since, reason, against }
     })
+  }
+
+  /** False while there is nothing to ask `wrongPage` for. */
+  get hasWrongPage(): boolean {
+    for (const { against } of this.#outages.values()) return against === "page"
+    return false
   }
 
   /**

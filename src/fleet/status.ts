@@ -3,7 +3,7 @@
  * fields are added, never changed.
  */
 import { isPrivateAdmin } from "../config/admin-address.ts"
-import type { Against } from "../health/board.ts"
+import type { Against } from "../health/backend-health.ts"
 import type { Duty, Mode, Settings, SocketKind } from "../config/settings.ts"
 import { canBeDirect } from "../net/poller.ts"
 import type { BackendFacts } from "../observe/backend-series.ts"

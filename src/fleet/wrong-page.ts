@@ -26,6 +26,8 @@ export class WrongPageWatch {
 
 /** Why the probes of all backends fail, when that alone is against each of them; else null. */
 export function wrongPage(health: HealthView, { backends }: Settings): string | null {
+  // All must have it, so the first one tells in most cases.
+  if (!health.hasWrongPage) return null
   const watched = backends.filter(({ duty }) => duty === undefined)
   return health.wrongPage(watched.map(({ name }) => name))
 }

@@ -12,21 +12,16 @@
  * Cost: an answer in the steady state is a few array reads and compares. Failures may take their time.
  */
 import type { Clock } from "../observe/clock.ts"
-import type { HealthSettings } from "../config/settings.ts"
 import { HealthBitmap } from "./bitmap.ts"
-import { CircuitBreaker } from "./breaker.ts"
-import { Relapse } from "./relapse.ts"
-import { RequestBreaker, type FailureKind, type Outcome } from "./request-breaker.ts"
+import {
+  BackendHealth,
+  mayBeTried,
+  type Against,
+  type Reach,
+  type Thresholds,
+} from "./backend-health.ts"
+import type { FailureKind, Outcome } from "./request-breaker.ts"
 import type { SentRequest } from "./suspects.ts"
-
-/** How far a probe came that failed. `response`: the backend's answer is not what `health.expect` says. */
-export type Reach = "nothing" | "connection" | "response"
-
-/**
- * Which record is against a backend. `page`: its probes get a response, but not the expected one. `probes`: they get no
- * response. `requests`: requests failed, whatever probes say.
- */
-export type Against = "page" | "probes" | "requests"
 
 /** Who is told of changes. Reasons are as a person reads them: `3 probes failed, last: status 503`. */
 export interface BoardListener {
@@ -41,45 +36,8 @@ export interface BoardListener {
 /** Reasons kept apart for each backend; more of them are counted as `other`. They become labels of metrics. */
 const REASON_LIMIT = 32
 
-type Thresholds = Pick<HealthSettings, "failures" | "successes" | "backoff">
-
-/** All that is known of one backend. */
-class Entry {
-  readonly probes: CircuitBreaker
-  readonly requests: RequestBreaker
-  readonly relapse = new Relapse()
-  readonly failures: Map<string, number>
-  /** How far the last probe came that failed. */
-  reach: Reach = "nothing"
-  /** When probes took it out last. */
-  probesOpenAt = -Infinity
-  /** Changes each time that requests take it out or bring it back. */
-  ticket: number
-  since: number
-  /** Why the backend is in, and why each of its records is bad. */
-  goodReason = ""
-  probesReason = ""
-  avoidedReason = ""
-  requestsReason = ""
-
-  constructor(thresholds: Thresholds, since: number, before: Entry | undefined, ticket: number) {
-    this.probes = new CircuitBreaker(thresholds.failures, thresholds.successes)
-    this.requests = new RequestBreaker(thresholds)
-    this.failures = before?.failures ?? new Map<string, number>()
-    this.since = since
-    this.ticket = ticket
-  }
-
-  get isGood(): boolean {
-    return !this.probes.isOpen && !this.requests.isOpen
-  }
-
-  get reason(): string {
-    if (this.requests.isOpen) return this.requestsReason
-    if (this.probes.isOpen) return this.probesReason
-    return this.requests.isAvoiding ? this.avoidedReason : this.goodReason
-  }
-}
+/** Between two times that it is told what avoids a backend. */
+const QUIET_MS = 60_000
 
 export class HealthBoard {
   readonly healthy: HealthBitmap
@@ -91,7 +49,7 @@ export class HealthBoard {
   readonly #clock: Clock
   readonly #wallClock: Clock
   readonly #listener: BoardListener
-  readonly #entries: Entry[] = []
+  readonly #entries: BackendHealth[] = []
   #trialAt = Infinity
 
   /**
@@ -123,7 +81,7 @@ export class HealthBoard {
     this.serving.set(index)
     const ticket = (this.#entries[index]?.ticket ?? 0) + 1
     const now = this.#wallClock.now()
-    this.#entries[index] = new Entry(this.#settings, now, this.#entries[heirOf], ticket)
+    this.#entries[index] = new BackendHealth(this.#settings, now, this.#entries[heirOf], ticket)
     this.#reckon()
   }
 
@@ -236,11 +194,16 @@ export class HealthBoard {
   nextTrial(request: SentRequest, from: number, pagesCount: boolean): number {
     const now = this.#clock.now()
     if (now < this.#trialAt) return -1
+    let postponed = false
     for (let index = from; index < this.#entries.length; index++) {
       const entry = this.#entries[index]
-      if (now < entry.requests.trialAt || !mayBeTried(entry, pagesCount)) continue
-      if (!entry.isGood || entry.requests.avoids(request, now)) return index
+      if (now < entry.requests.trialAt) continue
+      if (!mayBeTried(entry, pagesCount)) {
+        entry.requests.postpone(now)
+        postponed = true
+      } else if (!entry.isGood || entry.requests.avoids(request, now)) return index
     }
+    if (postponed) this.#reckon()
     return -1
   }
 
@@ -289,7 +252,13 @@ export class HealthBoard {
   }
 
   /** What an outcome of the record of requests means for the backend. */
-  #act(index: number, entry: Entry, outcome: Outcome, reason: string, supported = false): void {
+  #act(
+    index: number,
+    entry: BackendHealth,
+    outcome: Outcome,
+    reason: string,
+    supported = false,
+  ): void {
     if (outcome === "none" && this.healthy.has(index)) return
     const what = supported ? "requests and probes" : plural(this.#settings.failures, "request")
     const failed = `${what} failed, last: ${reason}`
@@ -300,21 +269,34 @@ export class HealthBoard {
     if (outcome === "avoids") {
       const { cause } = entry.requests
       entry.avoidedReason = `requests of ${cause} go elsewhere: ${failed}`
-      this.#listener.avoidance(index, true, cause, failed)
-    } else if (outcome === "avoids no more") {
-      this.#listener.avoidance(index, false, "", "")
-    }
+      this.#tellAvoidance(index, entry, true, cause, failed)
+    } else if (outcome === "avoids no more") this.#tellAvoidance(index, entry, false, "", "")
     this.#reckon()
   }
 
+  /** Once a minute at most: where several pages fail, what is avoided changes often. */
+  #tellAvoidance(
+    index: number,
+    entry: BackendHealth,
+    avoids: boolean,
+    cause: string,
+    reason: string,
+  ): void {
+    const now = this.#clock.now()
+    if (avoids ? now < entry.avoidanceToldAt + QUIET_MS : !entry.avoidanceTold) return
+    entry.avoidanceTold = avoids
+    if (avoids) entry.avoidanceToldAt = now
+    this.#listener.avoidance(index, avoids, cause, reason)
+  }
+
   /** Requests that went elsewhere may come again. */
-  #settled(index: number, entry: Entry, outcome: Outcome): void {
+  #settled(index: number, entry: BackendHealth, outcome: Outcome): void {
     if (outcome === "avoids no more") this.#act(index, entry, outcome, "")
     else this.#reckon()
   }
 
   /** One of the two records has changed. `reason` is of that change. */
-  #update(index: number, entry: Entry, reason: string): void {
+  #update(index: number, entry: BackendHealth, reason: string): void {
     const before = this.healthy.has(index)
     if (entry.requests.isOpen === this.serving.has(index)) entry.ticket++
     if (entry.isGood) {
@@ -336,7 +318,7 @@ export class HealthBoard {
     this.#reckon()
   }
 
-  #mark(index: number, entry: Entry): void {
+  #mark(index: number, entry: BackendHealth): void {
     if (entry.isGood) this.healthy.set(index)
     else this.healthy.clear(index)
     if (entry.requests.isOpen) this.serving.clear(index)
@@ -344,7 +326,7 @@ export class HealthBoard {
   }
 
   /** What the backend has to show: more than others, if it has relapsed. */
-  #demand(entry: Entry): void {
+  #demand(entry: BackendHealth): void {
     const { failures, successes } = this.#settings
     const needed = successes * entry.relapse.factor
     entry.probes.configure(failures, needed)
@@ -352,7 +334,7 @@ export class HealthBoard {
   }
 
   /** `2 probes`: what it had to show. */
-  #shown(entry: Entry, noun: string): string {
+  #shown(entry: BackendHealth, noun: string): string {
     return plural(this.#settings.successes * entry.relapse.factor, noun)
   }
 
@@ -366,14 +348,6 @@ export class HealthBoard {
     this.#trialAt = trialAt
     this.calm = !avoiding && trialAt === Infinity
   }
-}
-
-/**
- * While there are better ones, no request is spent on a backend that takes the connections of probes and fails them:
- * an answer to a request would change nothing. One that cannot even be connected to costs a dial.
- */
-function mayBeTried({ probes, reach }: Entry, pagesCount: boolean): boolean {
-  return !probes.isOpen || reach === "nothing" || !pagesCount
 }
 
 function plural(count: number, noun: string): string {

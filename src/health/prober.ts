@@ -9,7 +9,7 @@
  * the ticks.
  */
 import type { HealthSettings, Milliseconds } from "../config/settings.ts"
-import type { Reach } from "./board.ts"
+import type { Reach } from "./backend-health.ts"
 
 export interface ProbeTransport {
   /**

@@ -123,7 +123,10 @@ export class RequestBreaker {
       this.#pause = RETURN_PAUSE_MS
       this.#trialAt = now
     }
-    if (this.isOpen) return this.#count(now)
+    if (this.isOpen) {
+      if (this.#trialAt < Infinity) this.#trialAt = now
+      return this.#count(now)
+    }
     if (this.#run > 0) this.#forget()
     if (!this.#avoided.any || !this.#avoided.match(request)) return "none"
     this.#trialAt = now
@@ -240,11 +243,11 @@ export class RequestBreaker {
 
   /** It can get no trial for now. */
   postpone(now: number): void {
-    this.#trialAt = now + POSTPONED_MS
+    if (now > this.#returnBy) this.hasReturned()
+    if (this.#trialAt < Infinity) this.#trialAt = now + POSTPONED_MS
   }
 
   #count(now: number): Outcome {
-    this.#trialAt = this.#trialAt === Infinity ? Infinity : now
     if (++this.#good < this.#limits.successes) return "none"
     this.isOpen = false
     this.#blind = false

@@ -6,7 +6,7 @@
  * are the fixed ones below, those from 100 to 999 are status codes, and those from 1000 on are reasons of failures, by
  * their number in the worker's list.
  */
-import type { Against } from "../health/board.ts"
+import type { Against } from "../health/backend-health.ts"
 import { DURATION_BOUNDS } from "./histogram.ts"
 
 /** Gauges come first: what a worker held is taken back when it is gone. */

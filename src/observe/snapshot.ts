@@ -3,7 +3,7 @@
  * workers up and shows the sum, never one worker's view.
  */
 
-import type { Against } from "../health/board.ts"
+import type { Against } from "../health/backend-health.ts"
 
 /**
  * Family name -> label set -> value. The label set is written as Prometheus has it without the braces

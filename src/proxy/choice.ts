@@ -29,9 +29,9 @@ export function chooseBackend(gateway: Gateway, request: RequestRelay): Candidat
   return picked
 }
 
-/** A trial must be repeatable, so that its failure is not seen, and must not move a client with a cookie. */
+/** A trial must be repeatable, so that another backend can answer it, and must not move a client with a cookie. */
 function trialFor({ board, roster }: Gateway, request: RequestRelay): Candidate | null {
-  if (!request.idempotent) return null
+  if (!request.idempotent || !request.done || request.binds) return null
   // Without a healthy backend even those whose page is wrong are in use.
   const pagesCount = !roster.panicking
   for (

@@ -3,7 +3,7 @@
  * the status code for `http`. The prober keeps the time limit.
  */
 import type { BackendSettings, HealthSettings, TimeoutSettings } from "../config/settings.ts"
-import type { Reach } from "../health/board.ts"
+import type { Reach } from "../health/backend-health.ts"
 import type { ProbeDone, ProbeHandle, ProbeTransport } from "../health/prober.ts"
 import { PartialHead } from "../http/partial-head.ts"
 import { ResponseHead, scanResponse } from "../http/response.ts"

@@ -135,7 +135,7 @@ class Balancer implements Worker {
       board: new HealthBoard(0, settings.health, this.#clock, wallClock, {
         changed: (index, healthy, reason) => this.#healthChanged(index, healthy, reason),
         avoidance: (index, avoids, cause, reason) => this.#avoids(index, avoids, cause, reason),
-        suspected: (index) => this.#prober.hurry(index, processClock.now()),
+        suspected: (index) => this.#suspected(index),
       }),
       deadlines: new Deadlines(),
     })
@@ -155,6 +155,7 @@ class Balancer implements Worker {
 
   async apply(settings: Settings): Promise<void> {
     await this.#membership.apply(settings, () => this.#adopt(settings))
+    if (this.#gateway.roster.allUnhealthy) this.#gateway.board.expectReturn()
   }
 
   /** All that is not a backend's own. */
@@ -219,6 +220,7 @@ class Balancer implements Worker {
       roster.setHealthy(candidate.index, false, against !== "requests")
       onHealthChange({ worker, backend, healthy: false, reason, against, at: since })
     }
+    if (roster.allUnhealthy) board.expectReturn()
   }
 
   #tick(): void {
@@ -267,6 +269,12 @@ class Balancer implements Worker {
     roster.setHealthy(index, healthy, board.serving.has(index))
     if (!healthy && roster.allUnhealthy) board.expectReturn()
     if (!upstream.gone) this.#tell(upstream, healthy, reason)
+  }
+
+  /** Without probes there is nobody to ask. */
+  #suspected(index: number): void {
+    if (this.#gateway.settings.health.type === "none") return
+    this.#prober.hurry(index, processClock.now())
   }
 
   #avoids(index: number, avoids: boolean, cause: string, reason: string): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import type { Reach } from "../../src/health/board.ts"
+import type { Reach } from "../../src/health/backend-health.ts"
 import { Prober, type ProbeHandle, type ProbeTransport } from "../../src/health/prober.ts"
 import { rng } from "../support/until.ts"
 

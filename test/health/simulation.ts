@@ -114,7 +114,14 @@ export class Simulation {
   /** As the exchange does it: dials go on until one backend takes the request, a cut one is repeated if it may. */
   #send(): void {
     const facts = (this.#world.request ?? mixed)(this.#count++)
-    const request = { ...facts, token: NO_TOKEN, ticket: 0, sentAt: this.time }
+    const request = {
+      ...facts,
+      done: true,
+      binds: false,
+      token: NO_TOKEN,
+      ticket: 0,
+      sentAt: this.time,
+    }
     const tried = new HealthBitmap(this.#world.backends)
     const { board, roster } = this
     let candidate = chooseBackend(

@@ -1,13 +1,16 @@
 /** A worker that follows another one is told which backends are unhealthy, and which record is against each. */
 import { expect, onTestFinished, test } from "bun:test"
 import type { Ailing, HealthChange } from "../../src/observe/snapshot.ts"
-import type { Against } from "../../src/health/board.ts"
+import type { Against } from "../../src/health/backend-health.ts"
 import { startWorker } from "../../src/worker/worker.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
 
-/** How many of `count` requests each of the backends answers for a worker that knows `known` of them. */
+/**
+ * How many of `count` requests each backend answers for a worker that knows `known` of them. Those that requests
+ * are against are gone, so that no trial brings them back.
+ */
 async function answers(known: readonly (Against | null | undefined)[], count: number) {
   const backends = await Promise.all(
     known.map((_, at) => ScriptedBackend.start(answering(() => String(at)))),
@@ -20,6 +23,9 @@ async function answers(known: readonly (Against | null | undefined)[], count: nu
     const facts = { backend: name, since: 1, reason: "as before" }
     if (against === null) return []
     return [against === undefined ? facts : { ...facts, against }]
+  })
+  known.forEach((against, at) => {
+    if (against === "requests" || against === undefined) backends[at]?.stop()
   })
   const changes: HealthChange[] = []
   const log = { error() {}, warn() {}, info() {}, debug() {}, debugging: false }
@@ -50,6 +56,7 @@ test("backends that only probes are against share evenly, as they did", async ()
 })
 
 test("a healthy one gets everything, and what an older version does not say counts as requests", async () => {
-  expect((await answers([undefined, null, "page"], 6)).counts).toEqual([0, 6, 0])
-  expect((await answers([undefined, "page"], 6)).counts).toEqual([0, 6])
+  const { counts, changes } = await answers([undefined, null, "page"], 6)
+  expect(counts).toEqual([0, 6, 0])
+  expect(changes.map(({ against }) => against)).toEqual(["requests", "page"])
 })

@@ -22,6 +22,7 @@ import {
 import { type Dialer, DirectSocket } from "./direct-socket.ts"
 import { keepAlive } from "./keepalive.ts"
 import { libc } from "./libc.ts"
+import { isOver } from "./peek.ts"
 import { poller } from "./poller.ts"
 import type { SocketOwner, TcpSocket } from "./socket.ts"
 import { isConnectedToItself, reset } from "./self-connect.ts"
@@ -92,7 +93,8 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
     if (this.#keepAlive > 0) keepAlive(fd, this.#keepAlive)
     if (libc().connect(fd, address.bytes, address.bytes.length) < 0) {
       const errno = libc().errno()
-      if (errno !== EINPROGRESS) {
+      // The number alone is no proof that nothing is in progress.
+      if (errno !== EINPROGRESS && isOver(fd)) {
         libc().close(fd)
         return this.#fail(immediateFailure(errno, ip))
       }

@@ -6,11 +6,11 @@ export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`
 }
 
-/** `overdue`: some workers did not answer in time and were ended, with connections that nobody counted. */
+/** `unfinished`: workers that were stopped, killed or crashed within their drain; what they cut nobody counted. */
 export function logDrain(
   log: Log,
   outcomes: readonly DrainOutcome[],
-  overdue: boolean,
+  unfinished: number,
   limitMs: number,
 ): void {
   const cut = outcomes.reduce((sum, outcome) => sum + outcome.cut, 0)
@@ -21,7 +21,9 @@ export function logDrain(
       ? `${plural(sending, "response")} not received whole after ${limitMs / 1000} s, ` +
         "the kernel goes on sending"
       : null,
-    overdue ? "workers that did not end in time were stopped with what they served" : null,
+    unfinished > 0
+      ? `${plural(unfinished, "worker")} ended before the drain was over, with all that was open there`
+      : null,
   ].filter((part) => part !== null)
   if (parts.length > 0) log.warn(`drained; ${parts.join("; ")}`)
   else log.info("drained; nothing was cut")

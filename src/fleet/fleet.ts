@@ -197,9 +197,7 @@ export class Fleet {
       const left = Math.max(0, Math.round((endsAt - this.#clock.now()) / 1000))
       log.info(`draining: ${plural(this.#clients(), "connection")} left, at most ${left} s to go`)
     }, PROGRESS_MS)
-    let overdue = false
     const limit = setTimeout(() => {
-      overdue = true
       log.warn("draining: the limit is over, the rest is cut")
       void this.stop()
     }, limitMs + limits.lastWordsMs)
@@ -210,7 +208,8 @@ export class Fleet {
     clearInterval(progress)
     clearTimeout(limit)
     this.#close()
-    logDrain(log, [...slots, ...leaving], overdue, limitMs)
+    const drained = [...slots, ...leaving]
+    logDrain(log, drained, drained.filter(({ unfinished }) => unfinished).length, limitMs)
   }
 
   /** Workers that start meanwhile open the access log anyway. */

@@ -9,6 +9,7 @@ import { formatAdmin } from "../config/admin-address.ts"
 import type { Settings } from "../config/settings.ts"
 import { isHeld } from "../net/activation.ts"
 import { authorityStates } from "../net/authorities.ts"
+import { reapOrphans } from "../net/orphans.ts"
 import { takeTime } from "../net/poller.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../observe/log.ts"
@@ -134,6 +135,7 @@ export async function startFleet(
 export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks): Promise<number> {
   const wishes = listenForSignals()
   takeTime()
+  const stopReaping = reapOrphans()
   const triggers = new ReloadTriggers(hooks?.file ?? null, settings.watch, authorityStates)
   const manager = ServiceManager.find(process.env)
   const succession = new Succession(log, { ...fleetLimits, ...hooks?.limits }, manager)
@@ -186,6 +188,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
   } finally {
     manager?.close()
     triggers.stop()
+    stopReaping()
     wishes.ignore()
   }
 }

@@ -79,6 +79,7 @@ export class Slot {
   #settings: Settings
   #told = false
   #cut = 0
+  #drain: "none" | "asked" | "done" = "none"
   #sending = 0
   #hold: boolean
   #shared = false
@@ -133,6 +134,11 @@ export class Slot {
   /** Connections whose last bytes the drain left to the kernel. */
   get sending(): number {
     return this.#sending
+  }
+
+  /** The worker was told to drain and ended before it could say what became of its connections. */
+  get unfinished(): boolean {
+    return this.#state === "gone" && this.#drain === "asked"
   }
 
   /** Connections that the drain cut at its limit. */
@@ -223,6 +229,7 @@ export class Slot {
     if (this.#state === "gone" || this.#state === "draining") return this.#gone.promise
     if (this.#state !== "serving") return this.stop()
     this.#state = "draining"
+    this.#drain = "asked"
     this.#link?.send({ type: "drain", limitMs, succeeded })
     return this.#gone.promise
   }
@@ -311,6 +318,7 @@ export class Slot {
         break
       case "drained":
         this.#take(message.report)
+        this.#drain = "done"
         this.#cut += message.cut
         this.#sending += message.sending
         this.#dismissed = true

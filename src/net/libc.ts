@@ -35,6 +35,7 @@ export interface Libc {
   ): number
   /** Of the two limits the soft one comes first. */
   getrlimit(resource: number, limits: BigUint64Array): number
+  waitpid(pid: number, status: Int32Array, options: number): number
   errno(): number
 }
 
@@ -93,6 +94,7 @@ const calls = {
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
 } as const
 
 function load(): Libc {
@@ -115,6 +117,7 @@ function load(): Libc {
       symbols.setsockopt(fd, level, name, value, value.byteLength),
     getsockopt: symbols.getsockopt,
     getrlimit: symbols.getrlimit,
+    waitpid: symbols.waitpid,
     // A read of memory, not a second call: nothing of the runtime comes between.
     errno: () => (typeof errnoAt === "number" ? read.i32(errnoAt, 0) : 0),
   }

@@ -43,6 +43,9 @@ describe.each(["mp", "sp"])("mode %s", (mode) => {
       bunlb.process.kill("SIGINT")
       expect(await bunlb.process.exited()).toBe(1)
       expect(await client.closed()).toEqual({ by: "reset" })
+      const text = bunlb.process.lines.join("\n")
+      expect(text).not.toContain("nothing was cut")
+      expect(text).toContain("drained; 1 worker ended before the drain was over")
     }
   })
 })

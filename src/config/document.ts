@@ -14,9 +14,10 @@ comes later replaces what came before, lists as a whole. Unknown keys and flags 
 
 - \`bunlb check -c FILE\` reports every fault with its place, and what is legal but unwise.
 - \`bunlb check -c FILE --print\` shows every setting with its value and where that was said, as a
-  file that would say the same.
+  file that would say the same; secrets are masked.
 - A file in the current folder is never read unasked: \`-c bunlb.yaml\` names it. (bunlb started in a
   folder of somebody else would else take over that one's settings.)
+- \`bunlb init\` writes a file with every setting, its text and its default, to begin with.
 - \`bunlb schema\` prints the JSON Schema of the file, with which an editor completes and checks it:
   \`# yaml-language-server: $schema=bunlb.schema.json\` as the first line of a YAML file.
 
@@ -78,11 +79,15 @@ a Service named bunlb (\`BUNLB_PORT=tcp://...\`).
 
 \`HOST:PORT\`, \`http://HOST[:PORT]\` or \`https://HOST[:PORT]\`, IPv6 in brackets, at most
 ${MAX_BACKENDS.toLocaleString("en")}. Port 443 means TLS unless \`http://\` says otherwise. Options follow after commas; as an
-object, they are keys beside \`host\` and \`port\`.
+object, they are keys beside \`host\` and \`port\`. YAML splits an entry without quotes at its commas
+where the list is in brackets: \`backends: ["10.0.0.1:8080,weight=3"]\`.
 
 ${table([
   ["Option", "Meaning"],
-  ["`weight=N`", "Share of requests with strategy `weighted`, 1 to 1000 (1)"],
+  [
+    "`weight=N`",
+    "Share of requests with strategy `weighted`, of new clients with `sticky`, 1 to 1000 (1)",
+  ],
   ["`backup`", "Serves only while no other backend can"],
   ["`tls`", "Speak TLS on a port other than 443"],
   [
@@ -101,7 +106,8 @@ ${table([
 
 - A duration has a unit: \`500ms\`, \`5s\`, \`1m\`, \`1h\`. Only \`0\` needs none.
 - A size is in bytes or has a unit: \`16KiB\` and \`16k\` are 16,384 bytes, \`1MiB\` is 1,048,576.
-- A switch is \`true\` or \`false\` in a file, \`--pin\` or \`--no-pin\` as a flag.
+- A switch is \`true\` or \`false\` in a file, \`--pin\` or \`--no-pin\` as a flag. A flag whose values are \`on\` and
+  \`off\` takes one of them: \`--tracing on\`.
 - A list is a list in a file; as a flag it is repeated; in the environment blanks separate its entries.
   Commas separate entries too (\`--health-expect 200,204\`), except those of \`backends\`, where options
   follow a comma.

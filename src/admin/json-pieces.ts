@@ -2,10 +2,8 @@
  * JSON of something large, made in pieces between which the event loop turns: a status of a thousand backends takes
  * milliseconds, in which the loop would do nothing else. The pieces together are what `JSON.stringify` gives.
  */
-import { processClock } from "../observe/clock.ts"
+import { Slices } from "../fleet/slices.ts"
 
-/** For one piece. */
-const BUDGET_MS = 0.5
 /** Elements of an array that are written without a look at the clock. */
 const STRIDE = 16
 /** How deep the arrays lie that may be long. */
@@ -15,15 +13,14 @@ const encoder = new TextEncoder()
 
 export async function jsonPieces(value: object): Promise<Uint8Array<ArrayBuffer>[]> {
   const pieces: Uint8Array<ArrayBuffer>[] = []
+  const slices = new Slices(true)
   let text = ""
-  let until = processClock.now() + BUDGET_MS
   for (const part of parts(value, DEPTH)) {
     text += part
-    if (processClock.now() < until) continue
+    if (!slices.isOver) continue
     pieces.push(encoder.encode(text))
     text = ""
-    await new Promise((resolve) => setImmediate(resolve))
-    until = processClock.now() + BUDGET_MS
+    await slices.rest()
   }
   pieces.push(encoder.encode(text))
   return pieces

@@ -12,7 +12,7 @@ import type { Slices } from "./slices.ts"
 import { countHealthy, isUsable, stateOf, viewsOf } from "./status.ts"
 import { version } from "./version.ts"
 
-export interface ProcessName {
+interface ProcessName {
   /** `master` or `worker0`. */
   readonly name: string
   readonly pid: number | null
@@ -25,20 +25,18 @@ export interface FleetFacts {
   readonly reports: readonly WorkerReport[]
   /** Workers that accept connections. */
   readonly serving: number
-  readonly processes: readonly ProcessName[]
   readonly discovered: readonly Discovered[]
 }
 
-/** All but the figures of backends. */
+/** All but the figures of backends and of processes. */
 export function fleetSamples(facts: FleetFacts): Samples {
-  const { ledger, reports, serving, processes } = facts
+  const { ledger, reports, serving } = facts
   const samples = ledger.samples()
   for (const report of reports) addLive(samples, report)
   samples["bunlb_workers"] = { "": serving }
   samples["bunlb_worker_restarts_total"] = ledger.restarts()
   samples["bunlb_config_reloads_total"] = ledger.reloads()
   samples["bunlb_build_info"] = { [`${label("version", version)},${label("bun", Bun.version)}`]: 1 }
-  for (const each of processes) addProcess(samples, each)
   for (const each of facts.discovered) addDiscovered(samples, each)
   return samples
 }
@@ -82,6 +80,18 @@ function addDiscovered(samples: Samples, { name, members, stale, lookups }: Disc
     set("lookups_total", `${own},${label("result", result)}`, count)
   }
   for (const member of members) set("member_info", `${own},${label("backend", member)}`, 1)
+}
+
+/** The kernel counts a process's descriptors one by one: that of each takes up to a millisecond. */
+export async function addProcesses(
+  samples: Samples,
+  processes: readonly ProcessName[],
+  slices: Slices,
+): Promise<void> {
+  for (const each of processes) {
+    addProcess(samples, each)
+    if (slices.isOver) await slices.rest()
+  }
 }
 
 function addProcess(samples: Samples, { name, pid, pastCpuSeconds }: ProcessName): void {

@@ -10,7 +10,7 @@ import { BackendTable } from "./backend-table.ts"
 import { reportsOf, type Crew } from "./crew.ts"
 import type { Discovered } from "./discovery.ts"
 import { exposeFleet } from "./exposition.ts"
-import { backendMoments, fleetSamples } from "./figures.ts"
+import { addProcesses, backendMoments, fleetSamples } from "./figures.ts"
 import { Ledger } from "./ledger.ts"
 import { Recorder, type Live, type Past } from "./live.ts"
 import { Slices } from "./slices.ts"
@@ -86,10 +86,11 @@ export class Overview {
       ledger: this.ledger,
       reports: reportsOf([...slots, ...leaving]),
       serving: crew.serving.length,
-      processes: [{ name: "master", pid: process.pid, pastCpuSeconds: 0 }, ...workers],
       discovered,
     })
     const slices = slicesFor(settings)
+    const master = { name: "master", pid: process.pid, pastCpuSeconds: 0 }
+    await addProcesses(samples, [master, ...workers], slices)
     const backends = await backendMoments(samples, settings, this.#table, idsOf(slots), slices)
     return await exposeFleet(samples, backends, slices)
   }

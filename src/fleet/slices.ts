@@ -5,7 +5,7 @@
 import { processClock } from "../observe/clock.ts"
 
 /** Well below what a health check of the admin listener waits for. */
-const MASTER_MS = 3
+const MASTER_MS = 1
 const SERVING_MS = 0.5
 
 export class Slices {

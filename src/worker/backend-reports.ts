@@ -3,20 +3,25 @@
  * fraction of a millisecond at a time, because it runs in the loop that serves. A pass over all backends is `begin`
  * and then `next` until that is null; the caller lets the loop turn in between.
  *
- * Cost: some 0.3 us for a backend of which nothing has changed, about 1 us for one with traffic.
+ * Cost: about 1 us for a backend of which nothing has changed, up to 3 us for one with traffic, nearly all of it for
+ * memory that is no longer in the cache.
  */
-import type { HealthBoard } from "../health/board.ts"
 import type { Prober } from "../health/prober.ts"
 import type { Address, Resolver } from "../net/resolver.ts"
 import {
   CELL,
   COLUMNS,
+  DIALING,
+  DIALS,
+  FAILED_DIALS,
   FAILURES,
   FIRST_REASON,
   GAUGES,
   IDLE,
   PROBES_FAILED,
   PROBES_OK,
+  REQUESTS,
+  REUSES,
   STATUSES,
   TO_HEALTHY,
   TO_UNHEALTHY,
@@ -30,9 +35,9 @@ import type { Upstream } from "../proxy/upstream.ts"
 import type { Membership } from "./membership.ts"
 
 /** For one piece of a pass. */
-const BUDGET_MS = 0.3
+const BUDGET_MS = 0.2
 /** The clock is read once for so many backends. */
-const STRIDE = 8
+const STRIDE = 4
 /** A piece ends when it holds so many cells, or so many facts. */
 const ENOUGH_CELLS = 1_024
 const ENOUGH_FACTS = 64
@@ -172,8 +177,10 @@ export class BackendReports {
     this.#tellFacts(upstream, told)
     const { board } = this.#parts.gateway
     const { index } = upstream.candidate
+    const failures = board.failures(index)
+    if (failures.size === 0 && this.#isQuiet(upstream, told)) return
     const current = this.#current
-    this.#fill(current, upstream, board)
+    this.#fill(current, upstream, failures)
     const { row, values } = told
     this.#inFlight += current[ACTIVE] + current[TUNNELS] - values[ACTIVE] - values[TUNNELS]
     for (let column = 0; column < COLUMNS; column++) {
@@ -184,22 +191,48 @@ export class BackendReports {
       // A counter that has fallen began anew.
       this.#put(row, column, column >= GAUGES && value < before ? value : value - before)
     }
-    for (const code of upstream.figures.codes) {
-      const count = upstream.figures.count(code)
+    const { figures } = upstream
+    for (let i = 0; i < figures.codes.length; i++) {
+      const code = figures.codes[i]
+      const count = figures.count(code)
       const before = told.codes.get(code) ?? 0
       if (count === before) continue
       told.codes.set(code, count)
       this.#put(row, code, count < before ? count : count - before)
     }
-    for (const [reason, count] of board.failures(index)) {
-      const before = told.reasons.get(reason) ?? 0
+    if (failures.size > 0) this.#tellFailures(told, failures)
+  }
+
+  #tellFailures({ row, reasons }: Told, failures: ReadonlyMap<string, number>): void {
+    for (const [reason, count] of failures) {
+      const before = reasons.get(reason) ?? 0
       if (count === before) continue
-      told.reasons.set(reason, count)
+      reasons.set(reason, count)
       this.#put(row, this.#reasonColumn(reason), count < before ? count : count - before)
     }
   }
 
-  #fill(row: Float64Array, upstream: Upstream, board: HealthBoard): void {
+  /** Nothing has happened at a backend that has never failed: buckets and codes need no look. */
+  #isQuiet({ figures, pool, candidate, transitions }: Upstream, { values }: Told): boolean {
+    const { prober } = this.#parts
+    return (
+      figures.requests === values[REQUESTS] &&
+      figures.active === values[ACTIVE] &&
+      figures.tunnels === values[TUNNELS] &&
+      figures.dialing === values[DIALING] &&
+      figures.dials === values[DIALS] &&
+      figures.failedDials === values[FAILED_DIALS] &&
+      figures.reuses === values[REUSES] &&
+      pool.size === values[IDLE] &&
+      prober.ok[candidate.index] === values[PROBES_OK] &&
+      prober.failed[candidate.index] === values[PROBES_FAILED] &&
+      transitions.healthy === values[TO_HEALTHY] &&
+      transitions.unhealthy === values[TO_UNHEALTHY] &&
+      values[FAILURES] === 0
+    )
+  }
+
+  #fill(row: Float64Array, upstream: Upstream, failures: ReadonlyMap<string, number>): void {
     const { prober } = this.#parts
     const { index } = upstream.candidate
     upstream.figures.copyTo(row)
@@ -208,9 +241,7 @@ export class BackendReports {
     row[PROBES_FAILED] = prober.failed[index]
     row[TO_HEALTHY] = upstream.transitions.healthy
     row[TO_UNHEALTHY] = upstream.transitions.unhealthy
-    let failures = 0
-    for (const count of board.failures(index).values()) failures += count
-    row[FAILURES] = failures
+    row[FAILURES] = sum(failures)
   }
 
   #put(row: number, column: number, increase: number): void {
@@ -262,4 +293,12 @@ export class BackendReports {
     }
     this.#facts.push(told.facts)
   }
+}
+
+/** Most backends have no failures, and nothing is made for them. */
+function sum(counts: ReadonlyMap<string, number>): number {
+  if (counts.size === 0) return 0
+  let total = 0
+  for (const count of counts.values()) total += count
+  return total
 }

@@ -10,11 +10,14 @@ const row = (i: number) => ({
 })
 
 test.each([
-  [{}],
-  [{ a: undefined, b: null, c: [], d: {}, e: "x", f: [undefined, 1] }],
-  [{ status: { backends: [row(0)], empty: [] }, at: 1, more: { deep: { deeper: [1, [2, {}]] } } }],
-  [{ status: { backends: Array.from({ length: 33 }, (_, i) => row(i)) } }],
-])("%p", async (value) => {
+  ["nothing", {}],
+  ["odd values", { a: undefined, b: null, c: [], d: {}, e: "x", f: [undefined, 1] }],
+  [
+    "deep arrays",
+    { status: { backends: [row(0)], empty: [] }, at: 1, more: { deep: { deeper: [1, [2, {}]] } } },
+  ],
+  ["a long array", { status: { backends: Array.from({ length: 33 }, (_, i) => row(i)) } }],
+])("%s", async (_name, value) => {
   const text = await new Blob(await jsonPieces(value)).text()
   expect(text).toBe(JSON.stringify(value))
 })

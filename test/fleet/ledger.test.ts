@@ -52,7 +52,7 @@ test("what is not a family, or is the fleet's own, is not taken from a worker", 
 
 test("no counter of the fleet falls over any number of deaths", () => {
   const ledger = new Ledger()
-  const facts = { ledger, serving: 1, processes: [], discovered: [] }
+  const facts = { ledger, serving: 1, discovered: [] }
   let before = 0
   for (let life = 1; life <= 20; life++) {
     const last = report(0, busy(life * 7, 1))

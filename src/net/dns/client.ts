@@ -19,7 +19,7 @@ export interface AskRules {
   readonly rotate: boolean
 }
 
-const MOST_AT_ONCE = 128
+const MOST_AT_ONCE = 64
 /** All tries of one question together take no longer. */
 const WHOLE_LIMIT_MS = 12_000
 /** A server that was silent comes last for so long. */

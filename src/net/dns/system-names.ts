@@ -11,6 +11,8 @@ import type { ResolvConf, SystemFiles } from "./system-files.ts"
 /** No further search domain is tried after so long. */
 const SEARCH_MS = 10_000
 const MOST_NAMES = 4_096
+/** Questions to the C library at once. */
+const MOST_BLOCKED = 2
 
 const loopback: readonly LookupAnswer[] = [
   { address: "127.0.0.1", family: 4, ttl: 0 },
@@ -51,7 +53,7 @@ export class SystemNames {
     try {
       return await this.#search(name, this.#files.resolvConf)
     } catch (error) {
-      if (!this.#files.hasOtherSources) throw error
+      if (!this.#mayLibraryKnow(name, error)) throw error
       return await this.#askLibrary(name).catch(() => {
         throw error
       })
@@ -88,7 +90,15 @@ export class SystemNames {
     this.#found.set(name, whole)
   }
 
-  /** It may block a thread for long, so that each name is asked once at a time. */
+  /** It would ask the same name server, so that one that is silent must not be asked by the library again. */
+  #mayLibraryKnow(name: string, error: unknown): boolean {
+    if (!this.#files.hasOtherSources) return false
+    const isLocal = !name.includes(".") || /\.local\.?$/i.test(name)
+    const isEmpty = error instanceof DnsFault && isNothing(error)
+    return (isLocal || isEmpty) && (this.#asking.size < MOST_BLOCKED || this.#asking.has(name))
+  }
+
+  /** Blocks a thread of those that also write files, perhaps for long. */
   #askLibrary(name: string): Promise<readonly LookupAnswer[]> {
     const asking = this.#asking.get(name)
     if (asking !== undefined) return asking

@@ -39,6 +39,8 @@ export class RequestHead {
   chunked = false
   keepAlive = true
   expectContinue = false
+  /** Its lines ended with LF alone, so those of a chunked body may as well. */
+  bareLf = false
   /** Bunlbs that it has passed before. */
   hops = 0
   /** Position of the Expect line that goes on as it came; -1 when one has to be written. */

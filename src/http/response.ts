@@ -50,6 +50,8 @@ export class ResponseHead {
   statusStart = 0
   /** No reason phrase, and not even the space before it, which must be there (RFC 9112 section 4). */
   bare = false
+  /** Its lines ended with LF alone, so those of a chunked body may as well. */
+  bareLf = false
   framing = NO_BODY
   contentLength = -1
   /** Position of a Content-Length that has to be written anew, else -1. */

@@ -13,7 +13,6 @@ import { CR } from "../http/bytes.ts"
 import { PartialHead } from "../http/partial-head.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength } from "../http/refusal.ts"
 import type { HeadPlan } from "../http/request-writer.ts"
-import { scanRequest } from "../http/request.ts"
 import type { Deadlined } from "../net/deadlines.ts"
 import { HIGH_WATER, Outbox } from "../net/outbox.ts"
 import type { SocketOwner, TcpSocket } from "../net/socket.ts"
@@ -95,35 +94,36 @@ export class ClientConnection implements Deadlined, SocketOwner {
   }
 
   /** Serves the requests in `bytes`, one after the other, for as long as each ends within its own turn. */
-  #read(bytes: Buffer): void {
-    const { settings, request } = this.#gateway
-    const to = bytes.length
+  #read(received: Buffer): void {
+    const gateway = this.#gateway
+    let bytes = received
     let from = 0
     this.#reading = true
-    while (from < to && this.#phase <= HEAD && this.outbox.size <= HIGH_WATER) {
-      const end = scanRequest(bytes, from, to, settings.limits, request)
+    while (from < bytes.length && this.#phase <= HEAD && this.outbox.size <= HIGH_WATER) {
+      const end = gateway.readRequest(bytes, from)
       if (end === 0) {
-        this.#waitForHead(bytes, from, to)
-        from = to
+        this.#waitForHead(bytes, from, bytes.length)
+        from = bytes.length
         break
       }
       this.#partial = null
       if (end < 0) {
-        this.refuse(-end, to - from)
-        from = to
+        this.refuse(-end, bytes.length - from)
+        from = bytes.length
         break
       }
+      bytes = gateway.heads.rewritten ?? bytes
       this.#phase = EXCHANGE
       // A client that does not read what it was answered before is watched on.
       if (this.outbox.size > 0) watchReading(this)
       else this.deadlineAt = Infinity
-      from = this.exchange.begin(bytes, from, end, to)
+      from = this.exchange.begin(bytes, from, end, bytes.length)
       if (this.#phase === EXCHANGE && !this.exchange.requestDone && !this.#intake.paused) {
         this.within(this.timeouts.clientBody)
       }
     }
     this.#reading = false
-    if (from < to && this.#phase <= EXCHANGE) this.#intake.hold(bytes, from, to)
+    if (from < bytes.length && this.#phase <= EXCHANGE) this.#intake.hold(bytes, from, bytes.length)
   }
 
   #waitForHead(bytes: Buffer, from: number, to: number): void {

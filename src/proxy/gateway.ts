@@ -10,6 +10,7 @@ import { NO_TOKEN } from "../balance/strategy.ts"
 import { parseToken } from "../balance/token.ts"
 import type { LimitSettings, Settings, StickySettings } from "../config/settings.ts"
 import type { HealthBoard } from "../health/board.ts"
+import { HeadReader } from "../http/bare-lf.ts"
 import { ascii } from "../http/bytes.ts"
 import { COOKIE } from "../http/fields.ts"
 import { ClientIdentity } from "../http/identity.ts"
@@ -86,6 +87,7 @@ export class Gateway {
   scratch: Buffer
   /** Null where sockets are not direct. */
   readonly splicer: Splicer | null
+  readonly heads = new HeadReader()
   /** The facts of the head scanned last. */
   request: RequestHead
   response: ResponseHead
@@ -147,6 +149,12 @@ export class Gateway {
       if (richest === null || upstream.pool.size > richest.pool.size) richest = upstream
     }
     if (open >= this.backendLimit) richest?.pool.retireOldest()
+  }
+
+  /** Scans a client's head at `from` into `request`, as `scanRequest`; it then lies where `heads` says. */
+  readRequest(bytes: Buffer, from: number): number {
+    const { limits, http } = this.settings
+    return this.heads.request(bytes, from, limits, http.bareLf === "accept", this.request)
   }
 
   /** Returns the number of this connection among those of the process. */

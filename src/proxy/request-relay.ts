@@ -4,7 +4,7 @@
  */
 import type { SentRequest } from "../health/suspects.ts"
 import { Body } from "../http/body.ts"
-import { STRICT } from "../http/chunked.ts"
+import { BARE_LF, STRICT } from "../http/chunked.ts"
 import { nominatedNames } from "../http/field-section.ts"
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../http/framing.ts"
 import { noNames } from "../http/trailers.ts"
@@ -134,7 +134,7 @@ export class RequestRelay implements SentRequest {
     const framing = head.chunked ? BY_CHUNKS : head.contentLength > 0 ? BY_LENGTH : NO_BODY
     const body = this.#body
     const nominated = head.chunked && head.nominates ? nominatedNames(bytes, head.fields) : noNames
-    body.start(framing, head.contentLength, true, STRICT, nominated)
+    body.start(framing, head.contentLength, true, head.bareLf ? BARE_LF : STRICT, nominated)
     if (body.done) return end
     const used = body.feed(bytes, end, to)
     this.#bodyEnd = body.outEnd

@@ -4,7 +4,7 @@
  * before its head is proven sound.
  */
 import { Body } from "../http/body.ts"
-import { BLANKS } from "../http/chunked.ts"
+import { BARE_LF, BLANKS } from "../http/chunked.ts"
 import { nominatedNames } from "../http/field-section.ts"
 import { BY_CHUNKS, BY_CLOSE } from "../http/framing.ts"
 import { PartialHead } from "../http/partial-head.ts"
@@ -17,7 +17,7 @@ import {
   withUpgrade,
   writeResponseHead,
 } from "../http/response-writer.ts"
-import { responseFaults, scanResponse } from "../http/response.ts"
+import { responseFaults } from "../http/response.ts"
 import { noNames } from "../http/trailers.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
 import { WORTH_MOVING } from "../net/splicer.ts"
@@ -144,20 +144,24 @@ export class ResponseRelay {
     return this.#body.endsByClose ? COMPLETE : BROKEN
   }
 
-  #receiveHead(bytes: Buffer, terms: RelayTerms): number {
+  #receiveHead(received: Buffer, terms: RelayTerms): number {
     const gateway = this.#gateway
-    const limit = gateway.settings.limits.responseHeadBytes
+    const { limits, http } = gateway.settings
+    const limit = limits.responseHeadBytes
+    const bare = http.bareLf === "accept"
     const head = gateway.response
-    const to = bytes.length
+    const { heads } = gateway
+    let bytes = received
     let from = 0
-    while (from < to) {
-      const end = scanResponse(bytes, from, to, limit, this.#request.bodiless, head)
+    while (from < bytes.length) {
+      const end = heads.response(bytes, from, limit, this.#request.bodiless, bare, head)
       if (end === 0) {
         if (this.#partial === null || from > 0) {
-          this.#partial = new PartialHead(bytes, from, to, limit)
+          this.#partial = new PartialHead(bytes, from, bytes.length, limit)
         }
         return MORE
       }
+      bytes = heads.rewritten ?? bytes
       if (end < 0) return this.#bad(responseFaults[-end])
       if (head.status >= 200) return this.#start(bytes, from, end, terms)
       if (head.status === 101) {
@@ -195,9 +199,10 @@ export class ResponseRelay {
     const head = gateway.response
     const dechunk = this.#request.minor === 0 && head.framing === BY_CHUNKS
     gateway.trace?.response(this.#client.id, bytes, from, end)
+    const rules = head.bareLf ? BLANKS | BARE_LF : BLANKS
     const nominated =
       head.framing === BY_CHUNKS && head.nominates ? nominatedNames(bytes, head.fields) : noNames
-    this.#body.start(head.framing, head.contentLength, !dechunk, BLANKS, nominated)
+    this.#body.start(head.framing, head.contentLength, !dechunk, rules, nominated)
     const used = this.#body.feed(bytes, end, bytes.length)
     if (this.#body.refusal !== 0) return this.#bad("malformed chunked body")
     this.#partial = null

@@ -6,7 +6,8 @@ import type { BackendSettings, HealthSettings, TimeoutSettings } from "../config
 import type { Reach } from "../health/backend-health.ts"
 import type { ProbeDone, ProbeHandle, ProbeTransport } from "../health/prober.ts"
 import { PartialHead } from "../http/partial-head.ts"
-import { ResponseHead, scanResponse } from "../http/response.ts"
+import { HeadReader } from "../http/bare-lf.ts"
+import { ResponseHead } from "../http/response.ts"
 import type { AddressBook, DialTarget } from "../net/address-book.ts"
 import type { Deadlines } from "../net/deadlines.ts"
 import { type DialFailure, isNoWay } from "../net/dial-failure.ts"
@@ -31,6 +32,8 @@ export interface ProbeParts {
   readonly target: (index: number) => ProbeTarget
   readonly health: HealthSettings
   readonly timeouts: TimeoutSettings
+  /** Lines of the answer may end with LF alone. */
+  readonly acceptsBareLf: boolean
   readonly deadlines: Deadlines
   readonly clock: Clock
   /** Whether a probe that has ended had reached the backend's machine. */
@@ -167,12 +170,15 @@ class ProbeConnection extends Outbound {
     if (this.#partial === null) this.#partial = new PartialHead(bytes, 0, bytes.length, HEAD_BYTES)
     else if (!this.#partial.add(bytes)) return
     const head = new ResponseHead(FIELDS)
-    const all = this.#partial.bytes
+    const heads = new HeadReader()
+    const { acceptsBareLf } = this.#parts
+    let all = this.#partial.bytes
     let from = 0
-    let end = scanResponse(all, 0, all.length, HEAD_BYTES, true, head)
+    let end = heads.response(all, 0, HEAD_BYTES, true, acceptsBareLf, head)
     while (end > 0 && head.status < 200) {
+      all = heads.rewritten ?? all
       from = end
-      end = scanResponse(all, from, all.length, HEAD_BYTES, true, head)
+      end = heads.response(all, from, HEAD_BYTES, true, acceptsBareLf, head)
     }
     if (end < 0) this.#judge(false, "malformed response", "connection")
     else if (end > 0) this.#judgeStatus(head.status)

@@ -178,7 +178,7 @@ class Balancer implements Worker {
     this.#clientGone()
   }
 
-  #createProbes({ health, timeouts, hostHeader }: Settings): Probes {
+  #createProbes({ health, timeouts, hostHeader, http }: Settings): Probes {
     const { upstreams, deadlines } = this.#gateway
     this.#unreachable.configure(health.failures)
     return new Probes({
@@ -189,6 +189,7 @@ class Balancer implements Worker {
       },
       health,
       timeouts,
+      acceptsBareLf: http.bareLf === "accept",
       deadlines,
       clock: processClock,
     })

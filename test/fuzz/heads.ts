@@ -4,7 +4,7 @@
  */
 import { BLANKS, STRICT } from "../../src/http/chunked.ts"
 import type { Rng } from "../support/until.ts"
-import { chunkedBody, request, response } from "./grammar.ts"
+import { chunkedBody, rarely, request, response } from "./grammar.ts"
 import { mutated } from "./mutation.ts"
 import {
   limits,
@@ -17,12 +17,19 @@ import {
   type Plant,
 } from "./ours.ts"
 import { readChunked } from "./reference-body.ts"
+import { withWholeLineEnds } from "./reference-fields.ts"
 import { forwardedRequest, forwardedResponse } from "./reference-forwarding.ts"
 import { readRequest, type Reading } from "./reference-request.ts"
 import { readResponse } from "./reference-response.ts"
 
 export type MessageKind =
-  "request" | "response" | "response to HEAD" | "chunked" | "chunked response"
+  | "request"
+  | "response"
+  | "response to HEAD"
+  | "chunked"
+  | "chunked response"
+  | "request by LF"
+  | "response by LF"
 
 export interface MessageCase {
   readonly kind: MessageKind
@@ -47,9 +54,13 @@ export function makeMessage(chance: Rng): MessageCase {
     "response to HEAD",
     "chunked",
     "chunked response",
+    "request by LF",
+    "response by LF",
   ])
   const make = (): string => {
     if (kind === "request") return request(chance)
+    if (kind === "request by LF") return withBareLf(request(chance), chance)
+    if (kind === "response by LF") return withBareLf(response(chance), chance)
     return kind.startsWith("chunked") ? chunkedBody(chance) : response(chance)
   }
   return { kind, text: mutated(make(), chance, make()) }
@@ -57,24 +68,42 @@ export function makeMessage(chance: Rng): MessageCase {
 
 /** How src and the reference disagree on the message, or null. */
 export function disagreement({ kind, text }: MessageCase, plant: Plant): string | null {
-  if (kind === "request") return compareRequests(text, plant)
+  if (kind === "request") return compareRequests(text, false, plant)
+  if (kind === "request by LF") return compareRequests(text, true, plant)
+  if (kind === "response by LF") return compareResponses(text, false, true, plant)
   if (kind === "chunked") return compareBodies(text, "request", plant)
   if (kind === "chunked response") return compareBodies(text, "response", plant)
-  return compareResponses(text, kind === "response to HEAD", plant)
+  return compareResponses(text, kind === "response to HEAD", false, plant)
 }
 
-function compareRequests(text: string, plant: Plant): string | null {
-  const ours = readOurRequest(text, plant, peers)
-  const reference = readRequest(text, limits)
+/** Most often all line ends of the head, sometimes only some of them. */
+function withBareLf(text: string, chance: Rng): string {
+  const end = text.indexOf("\r\n\r\n", 1) + 4
+  const head = text.slice(0, end)
+  const some = rarely(chance, 4)
+  return (
+    head.replace(/\r\n/g, (both) => (some && rarely(chance, 3) ? both : "\n")) + text.slice(end)
+  )
+}
+
+function compareRequests(text: string, bareLf: boolean, plant: Plant): string | null {
+  const ours = readOurRequest(text, plant, peers, bareLf)
+  const reference = readRequest(bareLf ? withWholeLineEnds(text) : text, limits)
   if (reference.verdict !== "accepted") return compareVerdicts(ours, reference)
   const { facts } = reference
   const forwarded = peers.map((peer) => forwardedRequest(facts, peer, ownHost))
   return difference(ours, { ...reference, facts: { ...facts, forwarded } })
 }
 
-function compareResponses(text: string, toHead: boolean, plant: Plant): string | null {
-  const ours = readOurResponse(text, toHead, plant)
-  const reference = readResponse(text, toHead, responseLimits)
+function compareResponses(
+  text: string,
+  toHead: boolean,
+  bareLf: boolean,
+  plant: Plant,
+): string | null {
+  const ours = readOurResponse(text, toHead, plant, bareLf)
+  const whole = bareLf ? withWholeLineEnds(text) : text
+  const reference = readResponse(whole, toHead, responseLimits)
   if (reference.verdict !== "accepted") return compareVerdicts(ours, reference)
   const { facts } = reference
   const forwarded = [false, true].flatMap((dechunked) =>

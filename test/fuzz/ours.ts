@@ -13,10 +13,10 @@ import { refusals } from "../../src/http/refusal.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
 import { RequestIds, hasSoundId } from "../../src/http/request-id.ts"
 import { headRoom, writeRequestHead } from "../../src/http/request-writer.ts"
-import { scanRequest } from "../../src/http/request.ts"
+import { HeadReader } from "../../src/http/bare-lf.ts"
 import { putOffer } from "../../src/http/upgrade.ts"
 import { cutResponseHead, writeResponseHead } from "../../src/http/response-writer.ts"
-import { ResponseHead, responseFaults, scanResponse } from "../../src/http/response.ts"
+import { ResponseHead, responseFaults } from "../../src/http/response.ts"
 import type { Peer } from "./reference-forwarding.ts"
 import type { Field } from "./reference-fields.ts"
 import type { ChunkedFacts } from "./reference-body.ts"
@@ -55,15 +55,22 @@ function fieldsOf(bytes: Buffer, section: Section): Field[] {
   ])
 }
 
+const heads = new HeadReader()
 /** One head object for all texts: nothing of one may be left for the next. */
 const request = new RequestHead(limits)
 const response = new ResponseHead(responseLimits.fields)
 
 export type RequestReading = Reading<RequestFacts & { readonly forwarded: readonly string[] }>
 
-export function readOurRequest(text: string, plant: Plant, peers: readonly Peer[]): RequestReading {
-  const { bytes, to } = around(text, plant)
-  const end = scanRequest(bytes, FROM, to, limits, request)
+export function readOurRequest(
+  text: string,
+  plant: Plant,
+  peers: readonly Peer[],
+  bareLf = false,
+): RequestReading {
+  const { bytes: received, to } = around(text, plant)
+  const end = heads.request(received.subarray(0, to), FROM, limits, bareLf, request)
+  const bytes = heads.rewritten ?? received
   if (end === 0) return { verdict: "unfinished" }
   if (end < 0) {
     return { verdict: "refused", reasons: [refusals[-end]?.reason ?? "none"], late: 0 }
@@ -145,9 +152,16 @@ const framings: Readonly<Record<number, Framing>> = {
 /** By the number of what this hop says. */
 export const saysConnection = [null, "close", "keep-alive", "Upgrade"]
 
-export function readOurResponse(text: string, toHead: boolean, plant: Plant): ResponseReading {
-  const { bytes, to } = around(text, plant)
-  const end = scanResponse(bytes, FROM, to, responseLimits.headBytes, toHead, response)
+export function readOurResponse(
+  text: string,
+  toHead: boolean,
+  plant: Plant,
+  bareLf = false,
+): ResponseReading {
+  const { bytes: received, to } = around(text, plant)
+  const { headBytes } = responseLimits
+  const end = heads.response(received.subarray(0, to), FROM, headBytes, toHead, bareLf, response)
+  const bytes = heads.rewritten ?? received
   if (end === 0) return { verdict: "unfinished" }
   if (end < 0) return { verdict: "refused", reasons: [responseFaults[-end] ?? "none"], late: 0 }
   const { fields, statusStart } = response

@@ -120,3 +120,13 @@ export function lengthOf(value: string | undefined): number | null {
   if (value === undefined) return null
   return /^[0-9]{1,15}$/.test(value) ? Number.parseInt(value, 10) : Number.NaN
 }
+
+/**
+ * A message as it is read where lines may end with LF alone: a head whose lines all do gets CRLF. Its empty line may
+ * not have come yet.
+ */
+export function withWholeLineEnds(text: string): string {
+  const [head = text] = /^\n*(?:[^\n]+\n)+\n/.exec(text) ?? []
+  if (head.includes("\r") || !head.includes("\n")) return text
+  return head.replaceAll("\n", "\r\n") + text.slice(head.length)
+}

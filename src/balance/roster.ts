@@ -93,10 +93,16 @@ export class Roster {
   /** `candidate`, or a warm one in its place while it has yet to warm up. */
   #sparing(candidate: Candidate, token: number, slowStart: SlowStart): Candidate {
     if (candidate.token === token || !slowStart.passesOver(candidate.index)) return candidate
-    const warm = this.#serving.filter(({ index }) => slowStart.isWarm(index))
-    if (warm.length === 0) return candidate
+    const serving = this.#serving
+    let warm = 0
+    for (let i = 0; i < serving.length; i++) if (slowStart.isWarm(serving[i].index)) warm++
+    if (warm === 0) return candidate
     this.#turn = (this.#turn + 1) >>> 0
-    return warm[this.#turn % warm.length]
+    let left = this.#turn % warm
+    for (let i = 0; i < serving.length; i++) {
+      if (slowStart.isWarm(serving[i].index) && left-- === 0) return serving[i]
+    }
+    return candidate
   }
 
   /**

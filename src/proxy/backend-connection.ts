@@ -49,6 +49,7 @@ export class BackendConnection extends Outbound implements Mover {
 
   begin(port: number): void {
     this.upstream.connections.add(this)
+    this.#gateway.openToBackends++
     this.upstream.figures.dialing++
     this.#gateway.deadlines.add(this)
     this.target.began(this.born)
@@ -269,7 +270,7 @@ export class BackendConnection extends Outbound implements Mover {
     const client = this.#pinnedTo
     this.unpin()
     this.upstream.pool.remove(this)
-    this.upstream.connections.delete(this)
+    if (this.upstream.connections.delete(this)) this.#gateway.openToBackends--
     this.#gateway.deadlines.remove(this)
     this.exchange = null
     this.tunnel = null

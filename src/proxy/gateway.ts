@@ -105,6 +105,8 @@ export class Gateway {
   policy: FieldPolicy
   /** Every response now asks its client to come back on another connection. */
   draining = false
+  /** Connections to all backends together, kept by them. */
+  openToBackends = 0
   /** Connections to all backends together that the descriptors allow. Set by the worker. */
   backendLimit = Infinity
   /** Called when a client connection has closed. */
@@ -142,13 +144,12 @@ export class Gateway {
 
   /** Before a dial: closes an idle connection, to whichever backend has most of them, when there is no room left. */
   makeRoom(): void {
-    let open = 0
+    if (this.openToBackends < this.backendLimit) return
     let richest: Upstream | null = null
     for (const upstream of this.upstreams) {
-      open += upstream.connections.size
       if (richest === null || upstream.pool.size > richest.pool.size) richest = upstream
     }
-    if (open >= this.backendLimit) richest?.pool.retireOldest()
+    richest?.pool.retireOldest()
   }
 
   /** Scans a client's head at `from` into `request`, as `scanRequest`; it then lies where `heads` says. */

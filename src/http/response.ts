@@ -19,11 +19,13 @@ import {
   AUTHENTICATE,
   CONNECTION,
   CONTENT_LENGTH,
+  HOP_BY_HOP,
   NOMINATED,
   TRANSFER_ENCODING,
   UPGRADE,
 } from "./fields.ts"
 import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "./framing.ts"
+import { readIdleSeconds } from "./keep-alive.ts"
 import { FIELD_COUNT } from "./refusal.ts"
 import { namesConnectionScheme } from "./request.ts"
 
@@ -62,6 +64,8 @@ export class ResponseHead {
   keepAlive = true
   /** The backend ties its connection to this client (NTLM, Negotiate). */
   bindsConnection = false
+  /** For how many seconds the backend says that it keeps an idle connection, else -1. */
+  idleSeconds = -1
   /** Position of the Upgrade field, else -1. */
   upgrade = -1
   readonly fields: FieldSection
@@ -138,6 +142,7 @@ function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
   head.nominates = (options & NOMINATES) !== 0
   head.bindsConnection = false
   head.upgrade = -1
+  head.idleSeconds = -1
   let chunked = false
   for (let i = 0; i < fields.knownCount; i++) {
     const position = fields.known[i]
@@ -157,6 +162,9 @@ function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
         if (chunked || head.minor === 0) return AMBIGUOUS
         if (readTransferCoding(bytes, fields, position) !== CHUNKED) return AMBIGUOUS
         chunked = true
+        break
+      case HOP_BY_HOP:
+        if (head.idleSeconds < 0) head.idleSeconds = readIdleSeconds(bytes, fields, position)
         break
       case AUTHENTICATE:
         if (namesConnectionScheme(bytes, fields, position)) head.bindsConnection = true

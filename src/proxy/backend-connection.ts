@@ -31,6 +31,7 @@ export class BackendConnection extends Outbound implements Mover {
   above: BackendConnection | null = null
   below: BackendConnection | null = null
   pooled = false
+  #idleSince = 0
   /** The one client that it serves, because it is authenticated for that client (NTLM, Negotiate). */
   #pinnedTo: ClientConnection | null = null
   /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
@@ -133,6 +134,7 @@ export class BackendConnection extends Outbound implements Mover {
     this.resume()
     this.#awaitHead()
     this.exchange = null
+    this.#idleSince = now
     this.deadlineAt = now + this.#gateway.settings.timeouts.poolIdle
     this.upstream.pool.put(this)
   }
@@ -177,6 +179,16 @@ export class BackendConnection extends Outbound implements Mover {
     return this.socket !== null && !isQuiet(this.socket)
   }
 
+  /** Whether the backend is known to close connections that have been idle for as long as this one. */
+  mayBeClosing(now: number): boolean {
+    return this.upstream.idleLimit.isNear(now - this.#idleSince)
+  }
+
+  #noteIdleEnd(): void {
+    if (!this.pooled) return
+    this.upstream.idleLimit.endedAt(this.#gateway.clock.now() - this.#idleSince)
+  }
+
   protected opened(): void {
     this.#gateway.clock.tick()
     this.#dialed()
@@ -218,12 +230,16 @@ export class BackendConnection extends Outbound implements Mover {
     this.#gateway.clock.tick()
     if (this.exchange !== null) this.exchange.backendEnded(this.#broken)
     else if (this.tunnel !== null) this.tunnel.backendEnded()
-    else this.retire()
+    else {
+      this.#noteIdleEnd()
+      this.retire()
+    }
   }
 
   protected lost(reset: boolean): void {
     this.#gateway.clock.tick()
     const { exchange, tunnel } = this
+    this.#noteIdleEnd()
     this.#leave()
     if (exchange !== null) exchange.backendEnded(reset || this.#broken)
     else tunnel?.backendClosed(reset || this.#broken)

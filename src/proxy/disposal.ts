@@ -19,6 +19,7 @@ export function disposeOf(
   const reusable = response.reusable && done && backend.outbox.size === 0
   const bound = pinned || request.binds || response.binds
   const pins = bound && reusable && response.keepAlive && backend.upstream.keeps
+  if (response.idleSeconds >= 0) backend.upstream.idleLimit.announce(response.idleSeconds)
   if (pins) backend.pinTo(client)
   else if (reusable && !bound) backend.release(now)
   else if (done) backend.retire()

@@ -126,7 +126,7 @@ export class Exchange implements relay.RelayTerms {
   /** `fresh`: not on a pooled connection. */
   #attempt(upstream: Upstream, fresh: boolean): void {
     this.#enter(upstream)
-    const pooled = fresh ? null : upstream.takePooled(this.#began)
+    const pooled = fresh ? null : upstream.takePooled(this.#began, !this.#request.idempotent)
     this.#reused = pooled !== null
     if (pooled !== null) {
       upstream.figures.reuses++

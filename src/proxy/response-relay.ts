@@ -68,6 +68,8 @@ export class ResponseRelay {
   reusable = false
   /** The response authenticates the connection and not the request (RFC 4559). */
   binds = false
+  /** For how many seconds the backend says that it keeps an idle connection, else -1. */
+  idleSeconds = -1
   /** The client's connection goes on after this response. */
   keepAlive = false
   /** The client can tell where it ends before the connection does: by a length or by chunks. */
@@ -95,6 +97,7 @@ export class ResponseRelay {
     this.status = 0
     this.reusable = false
     this.binds = false
+    this.idleSeconds = -1
     this.keepAlive = false
     this.delimited = false
     this.switching = null
@@ -210,6 +213,7 @@ export class ResponseRelay {
     this.status = head.status
     this.brief = this.#body.done && used - from <= BRIEF
     this.binds = head.bindsConnection
+    this.idleSeconds = head.idleSeconds
     this.reusable = head.keepAlive && head.framing !== BY_CLOSE && used === bytes.length
     // A pinned connection that ends takes its client's with it.
     const lasts = this.reusable || !this.#request.pinned

@@ -11,6 +11,7 @@ import type { TlsClient } from "../net/tls-client.ts"
 import { BackendFigures } from "../observe/figures.ts"
 import { BackendConnection } from "./backend-connection.ts"
 import type { Exchange } from "./exchange.ts"
+import { IdleLimit } from "./idle-limit.ts"
 import type { Gateway } from "./gateway.ts"
 import { Pool } from "./pool.ts"
 
@@ -23,6 +24,7 @@ export class Upstream {
   keeps = true
   readonly tls: TlsClient | null
   readonly pool: Pool
+  readonly idleLimit = new IdleLimit()
   readonly figures: BackendFigures
   /** Changes of health, by the state entered. */
   readonly transitions: { healthy: number; unhealthy: number }
@@ -107,10 +109,13 @@ export class Upstream {
     for (const connection of this.connections) if (connection.waitsPinned) connection.retire()
   }
 
-  /** An idle connection that the kernel knows nothing bad of, or null. */
-  takePooled(now: number): BackendConnection | null {
+  /**
+   * An idle connection that the kernel knows nothing bad of, or null. `once`: for a request that may not be sent twice,
+   * so not one that the backend may be closing right now.
+   */
+  takePooled(now: number, once: boolean): BackendConnection | null {
     let pooled = this.pool.take(now)
-    while (pooled !== null && pooled.isStale()) {
+    while (pooled !== null && (pooled.isStale() || (once && pooled.mayBeClosing(now)))) {
       pooled.retire()
       pooled = this.pool.take(now)
     }

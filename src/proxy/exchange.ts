@@ -86,14 +86,13 @@ export class Exchange implements relay.RelayTerms {
       this.refuse(this.#request.refusal)
       return to
     }
-    const { pinned } = this.#client
-    if (pinned !== null) this.#usePinned(pinned)
-    else this.#pick()
+    this.#pick()
     if (this.active) this.#request.retain()
     return used
   }
 
   #pick(): void {
+    if (this.#client.pinned !== null) return this.#usePinned(this.#client.pinned)
     const { roster, figures, upstreams } = this.#gateway
     const candidate = chooseBackend(this.#gateway, this.#request)
     if (candidate === null) return this.#fail("N", 503, "no backend is available")
@@ -281,6 +280,7 @@ export class Exchange implements relay.RelayTerms {
     const { figures, clock } = this.#gateway
     figures.truncated++
     this.#upstream?.figures.answered(this.response.status, clock.now() - this.#began)
+    if (who === "S") this.#blame(NO_RESPONSE, reason)
     this.#dropBackend()
     this.#end()
     this.#client.record?.blame(who, reason)

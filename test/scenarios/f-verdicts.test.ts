@@ -11,8 +11,8 @@ const health = { type: "http", path: "/healthz", interval: 100, timeout: 1000 } 
 /** Answers its name; what its health page says, and what becomes of other requests, is the test's. */
 interface App {
   status: number
-  /** Requests for other pages are cut. */
-  cuts: boolean
+  /** Requests for other pages are cut, before a response or within it. */
+  cuts: boolean | "within"
 }
 
 function app(name: string, state: App): ConnectionHandler {
@@ -20,7 +20,10 @@ function app(name: string, state: App): ConnectionHandler {
     for (;;) {
       const { target } = await connection.receiveRequest()
       if (target === "/healthz") await connection.send(answer(state.status, ""))
-      else if (state.cuts || target === "/crash") return connection.reset()
+      else if (state.cuts === "within") {
+        await connection.send("HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nhalf")
+        return connection.reset()
+      } else if (state.cuts || target === "/crash") return connection.reset()
       else if (target === "/wrong")
         await connection.send("HTTP/1.1 200 X\r\nContent-Length: x\r\n\r\n")
       else await connection.send(answer(200, name))
@@ -138,26 +141,36 @@ test("36: the only backend with a good page dies, and the other one answers in t
   expect(answers).toEqual(Array<number>(12).fill(200))
 })
 
-test("36: the page is well and every request is cut: it is out, and probes do not bring it back", async () => {
-  using pool = await apps(2)
-  pool.state(0).cuts = true
-  const balancer = await start(pool.ports)
-  const failed: number[] = []
-  for (let i = 0; i < 24; i++) {
-    // A probe comes between two failures.
-    const probes = balancer.figure("bunlb_probes_total", String(pool.ports[0]))
-    const { status } = await ask(balancer.port, `/${i}`, "POST", `127.0.0.${1 + (i % 5)}`)
-    if (status !== 200) failed.push(i)
-    if (i > 12) continue
-    await until(
-      () => balancer.figure("bunlb_probes_total", String(pool.ports[0])) > probes,
-      PATIENCE_MS,
-      "a probe",
-    )
-  }
-  expect(failed.length).toBe(3)
-  expect(balancer.changes.map(({ against }) => against)).toEqual(["requests"])
-})
+test.each([
+  ["cut", true],
+  ["cut within its response", "within"],
+] as const)(
+  "36: the page is well and every request is %s: out, and not back by probes",
+  async (_what, cuts) => {
+    using pool = await apps(2)
+    pool.state(0).cuts = cuts
+    const balancer = await start(pool.ports)
+    const failed: number[] = []
+    for (let i = 0; i < 24; i++) {
+      // A probe comes between two failures.
+      const probes = balancer.figure("bunlb_probes_total", String(pool.ports[0]))
+      const asked = ask(balancer.port, `/${i}`, "POST", `127.0.0.${1 + (i % 5)}`)
+      const status = await asked.then(
+        (answered) => answered.status,
+        () => 0,
+      )
+      if (status !== 200) failed.push(i)
+      if (i > 12) continue
+      await until(
+        () => balancer.figure("bunlb_probes_total", String(pool.ports[0])) > probes,
+        PATIENCE_MS,
+        "a probe",
+      )
+    }
+    expect(failed.length).toBe(3)
+    expect(balancer.changes.map(({ against }) => against)).toEqual(["requests"])
+  },
+)
 
 describe("36: requests of one client, or for one page,", () => {
   const bad = ["/crash", "/wrong"] as const

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs"
 import { START_FOLDER_ENV, startFolder } from "../config/start-folder.ts"
+import { withReserve } from "../net/descriptor-reserve.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { HEIR_ENV } from "./predecessor.ts"
 import { Refused } from "./refused.ts"
@@ -72,18 +73,20 @@ export class Heir {
   #spawn({ command, fds, environment, will }: HeirOptions): Bun.Subprocess {
     const folder = startFolder()
     try {
-      return Bun.spawn([...command], {
-        // An older version reads relative names from its working directory.
-        cwd: existsSync(folder) ? folder : "/",
-        env: {
-          ...{ ...process.env, ...environment, [START_FOLDER_ENV]: folder },
-          [HEIR_ENV]: String(process.pid),
-        },
-        stdio: ["inherit", "inherit", "inherit", ...fds],
-        serialization: "advanced",
-        ipc: (message: FromHeir) => this.#heard(message, will),
-        onExit: (child, code, signal) => this.#ended(code, String(child.signalCode ?? signal)),
-      })
+      const start = () =>
+        Bun.spawn([...command], {
+          // An older version reads relative names from its working directory.
+          cwd: existsSync(folder) ? folder : "/",
+          env: {
+            ...{ ...process.env, ...environment, [START_FOLDER_ENV]: folder },
+            [HEIR_ENV]: String(process.pid),
+          },
+          stdio: ["inherit", "inherit", "inherit", ...fds],
+          serialization: "advanced",
+          ipc: (message: FromHeir) => this.#heard(message, will),
+          onExit: (child, code, signal) => this.#ended(code, String(child.signalCode ?? signal)),
+        })
+      return withReserve(start)
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
       throw refused(`cannot start ${command[0]}: ${stories[code] ?? code}`)

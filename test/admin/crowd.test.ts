@@ -12,7 +12,7 @@ onLinux("a limit on admin connections", "nobody tells whose a descriptor is")(
   async () => {
     const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("fine") })
     const port = server.port ?? 0
-    const unlimit = limitConnections(port, MOST, 20, 1)
+    const unlimit = limitConnections(port, MOST, { calmMs: 20, busyMs: 20, shareOfTime: 1 })
     onTestFinished(async () => {
       unlimit()
       await server.stop(true)

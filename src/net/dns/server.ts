@@ -52,6 +52,8 @@ class Pending {
   constructor(decode: Decode, limitMs: number) {
     this.#decode = decode
     this.#timer = setTimeout(() => this.fail("ETIMEOUT"), limitMs)
+    // A question under way keeps no process alive: whoever waits for the answer does.
+    this.#timer.unref()
     // It may fail before anybody waits for it.
     this.#outcome.promise.catch(() => {})
   }
@@ -113,6 +115,7 @@ async function overUdp(
     const opened: unknown = await Bun.udpSocket(options)
     const socket = opened as Bun.udp.ConnectedSocket<"buffer">
     pending.closeBy(() => socket.close())
+    socket.unref()
     if (!pending.settled) socket.send(query)
   } catch (error) {
     pending.fail(codeOf(error))
@@ -136,6 +139,7 @@ async function overTcp(
     socket: {
       open: (socket) => {
         pending.closeBy(() => socket.terminate())
+        socket.unref()
         if (!pending.settled) socket.write(framed)
       },
       data: (_socket, bytes) => {

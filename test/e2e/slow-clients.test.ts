@@ -118,7 +118,7 @@ describe.each([
   })
 })
 
-test("a reload to fewer workers waits for them", async () => {
+test("41: a reload to fewer workers waits for them", async () => {
   using backend = await big()
   const file = config("fewer.yaml", backend, "workers: 3")
   await using bunlb = await RunningBunlb.fromFile(file)

@@ -5,7 +5,7 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
 
-const files = ["messages", "pool", "retry", "tunnel"]
+const files = ["messages", "pool", "retry", "tunnel", "../scenarios/g-delivery"]
 
 test("the data path passes its tests through Bun's sockets too", async () => {
   const root = join(import.meta.dir, "../..")
@@ -19,4 +19,4 @@ test("the data path passes its tests through Bun's sockets too", async () => {
   expect(report.split("\n").filter((line) => line.startsWith("(fail)"))).toEqual([])
   expect(report).toMatch(/^ \d\d+ pass$/m)
   expect(await run.exited).toBe(0)
-}, 120_000)
+}, 240_000)

@@ -2,12 +2,14 @@
 import { describe, expect } from "bun:test"
 import { createHash } from "node:crypto"
 import { comesToRest } from "../faults/quiet.ts"
+import { openListeners } from "../../src/net/listeners.ts"
 import { AccessLogFile } from "../support/access-log.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, type ConnectionHandler } from "../support/scripted-backend.ts"
 import { SlowReader } from "../support/slow-reader.ts"
+import { shrinkSending } from "../support/socket-buffers.ts"
 import { until } from "../support/until.ts"
 
 const test = onLinux("delivery to slow readers", "the reader's socket is made of calls of Linux")
@@ -54,7 +56,7 @@ function bodyOf(received: Buffer): { bytes: number; same: boolean } {
   return { bytes: got.length, same: hash(got) === hash(body.subarray(0, got.length)) }
 }
 
-describe("a response after which the connection closes arrives whole", () => {
+describe("41: a response after which the connection closes arrives whole", () => {
   test.each(kinds)(
     "%s: the client pauses for longer than bunlb lingers",
     async (_kind, request) => {
@@ -99,6 +101,21 @@ describe("a response after which the connection closes arrives whole", () => {
     reader.close()
     await comesToRest(balancer)
   })
+})
+
+test("a client that resets before it has everything is logged and counted as gone", async () => {
+  using log = new AccessLogFile()
+  using backend = await ScriptedBackend.start(serving)
+  const balancer = await TestBalancer.start([backend.port], to(log))
+  const reader = await SlowReader.connect(balancer.port)
+  await reader.send(kinds[0][1])
+  await reader.receive(1000)
+  await Bun.sleep(300)
+  // With bytes unread a close is a reset.
+  reader.close()
+  await comesToRest(balancer)
+  expect((await log.lines(1))[0]).toMatchObject({ status: 200, end: "CD" })
+  expect(balancer.figure("bunlb_client_aborts_total")).toBe(1)
 })
 
 describe("a client that acknowledges nothing for client_read", () => {
@@ -154,26 +171,33 @@ function cutting(how: "end" | "reset", framing: "length" | "chunks"): Connection
   }
 }
 
-describe("of a response that its backend cuts, what came arrives", () => {
+describe("42: of a response that its backend cuts, what came arrives", () => {
   test.each([
-    ["end", "length"],
-    ["end", "chunks"],
-    ["reset", "length"],
-    ["reset", "chunks"],
-  ] as const)("%s, %s: and then FIN", async (how, framing) => {
+    ["end", "length", "in the kernel"],
+    ["end", "chunks", "in the kernel"],
+    ["reset", "length", "in the kernel"],
+    ["reset", "chunks", "in the kernel"],
+    ["end", "length", "in bunlb, and some unread"],
+    ["end", "chunks", "in bunlb, and some unread"],
+    ["reset", "length", "in bunlb, and some unread"],
+    ["reset", "chunks", "in bunlb, and some unread"],
+  ] as const)("%s, %s, waiting %s: and then FIN", async (how, framing, where) => {
     using log = new AccessLogFile()
     using backend = await ScriptedBackend.start(cutting(how, framing))
-    const balancer = await TestBalancer.start([backend.port], to(log))
+    const { port, fds } = openListeners("127.0.0.1", 0, 1)
+    // So that most of it waits in bunlb, which stops reading the backend then.
+    if (where !== "in the kernel") shrinkSending(fds[0] ?? -1)
+    const balancer = await TestBalancer.start([backend.port], { ...to(log), port }, fds[0])
     const reader = await SlowReader.connect(balancer.port)
     await reader.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     await reader.receive(1000)
-    await until(() => balancer.figure("bunlb_truncated_responses_total") === 1, 5000, "the cut")
     await Bun.sleep(2500)
     const received = await reader.receiveRest()
     const prefix = framing === "chunks" ? `${(LENGTH + 100).toString(16)}\r\n`.length : 0
     const at = received.indexOf("\r\n\r\n") + 4 + prefix
     expect(received.subarray(at).equals(body)).toBe(true)
     expect(reader.ending).toBe("end")
+    expect(balancer.figure("bunlb_truncated_responses_total")).toBe(1)
     expect((await log.lines(1))[0]).toMatchObject({ status: 200, end: "SD" })
     reader.close()
     await comesToRest(balancer)
@@ -217,7 +241,7 @@ describe("of a response that its backend cuts, what came arrives", () => {
   })
 })
 
-describe("a drain", () => {
+describe("41: a drain", () => {
   test("waits for clients that are still being sent the end of their answer", async () => {
     using backend = await ScriptedBackend.start(serving)
     const balancer = await TestBalancer.start([backend.port])

@@ -10,8 +10,8 @@
  * A request that has failed on all eligible ones goes on to the next group. A draining backend is never picked, except,
  * while it lingers, by requests whose cookie names it.
  *
- * Cost: a pick is the strategy's. Eligibility is worked out on a change of a flag, and the strategy
- * is told only if the list has really changed.
+ * Cost: a pick is the strategy's. Eligibility is worked out by the first pick after a change of flags, so that hundreds
+ * of backends that fail at once cost as much as one; the strategy is told only if the list has really changed.
  */
 import { HealthBitmap } from "../health/bitmap.ts"
 import { type Random, positionBy } from "./random.ts"
@@ -52,6 +52,8 @@ export class Roster {
   readonly #draining: HealthBitmap
   readonly #eligible: HealthBitmap
   #mayLinger: ReadonlySet<number> = new Set()
+  /** A flag has changed since eligibility was worked out. */
+  #stale = false
   #panicking = false
   #serving: readonly Candidate[] = []
   #lingering: readonly Candidate[] = []
@@ -85,6 +87,7 @@ export class Roster {
 
   /** The backend for the next request, or null when nobody may serve. */
   pick(token: number): Candidate | null {
+    if (this.#stale) this.#recompute()
     const candidate = this.#strategy.pick(token)
     if (this.#slowStart === null || !this.#slowStart.active || candidate === null) return candidate
     return this.#sparing(candidate, token, this.#slowStart)
@@ -111,6 +114,7 @@ export class Roster {
    * path; the untried ones take turns. Null also when none is healthy and enough have been tried.
    */
   pickOther(token: number, tried: Tried): Candidate | null {
+    if (this.#stale) this.#recompute()
     if (this.#panicking && tried.count() >= TRIES_IN_PANIC) return null
     const untried = this.#serving.filter(({ index }) => !tried.has(index))
     const untriedNames = [...untried, ...this.#lingering.filter(({ index }) => !tried.has(index))]
@@ -152,14 +156,14 @@ export class Roster {
     put(this.#serviceable, index, serviceable)
     if (changed && healthy) this.#slowStart?.begin(index)
     else if (changed) this.#slowStart?.end(index)
-    this.#recompute()
+    this.#stale = true
   }
 
   setDraining(index: number, draining: boolean): void {
     if (draining === this.#draining.has(index)) return
     if (draining) this.#draining.set(index)
     else this.#draining.clear(index)
-    this.#recompute()
+    this.#stale = true
   }
 
   isHealthy(index: number): boolean {
@@ -172,6 +176,7 @@ export class Roster {
 
   /** A backend that may be sent a trial request, or null: it drains, or it is a backup that is not needed. */
   standing(index: number): Candidate | null {
+    if (this.#stale) this.#recompute()
     const candidate = this.#candidates.find((each) => each.index === index)
     if (candidate === undefined || this.#draining.has(index)) return null
     return candidate.backup && !this.#eligible.has(index) ? null : candidate
@@ -186,14 +191,17 @@ export class Roster {
 
   /** True while no backend is healthy and unhealthy ones are tried; each pick is then a panic pick. */
   get panicking(): boolean {
+    if (this.#stale) this.#recompute()
     return this.#panicking
   }
 
   isEligible(index: number): boolean {
+    if (this.#stale) this.#recompute()
     return this.#eligible.has(index)
   }
 
   get anyEligible(): boolean {
+    if (this.#stale) this.#recompute()
     return this.#serving.length > 0
   }
 
@@ -203,6 +211,7 @@ export class Roster {
   }
 
   #recompute(): void {
+    this.#stale = false
     const serving = this.#choose()
     const lingering = this.#candidates.filter(
       ({ index }) => this.#mayLinger.has(index) && this.#healthy.has(index),

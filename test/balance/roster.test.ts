@@ -93,10 +93,35 @@ describe("eligible are", () => {
     roster.setHealthy(0, true)
     roster.setHealthy(2, false)
     roster.setDraining(2, true)
+    roster.pick(NO_TOKEN)
     expect(updates).toBe(1)
     roster.setDraining(0, true)
     roster.setHealthy(0, false)
+    roster.pick(NO_TOKEN)
     expect(updates).toBe(2)
+  })
+
+  test("worked out once for all that fail before the next pick", () => {
+    let updates = 0
+    const strategy = { update: () => void updates++, pick: () => null }
+    const looks: readonly ((roster: Roster) => unknown)[] = [
+      (roster) => roster.pick(NO_TOKEN),
+      (roster) => roster.pickOther(NO_TOKEN, new HealthBitmap(1_000)),
+      (roster) => roster.standing(999),
+      (roster) => roster.panicking,
+      (roster) => roster.isEligible(999),
+      (roster) => roster.anyEligible,
+    ]
+    for (const look of looks) {
+      const roster = new Roster(backends(1_000, 0), strategy, "try")
+      updates = 0
+      for (let index = 0; index < 900; index++) roster.setHealthy(index, false)
+      expect(updates).toBe(0)
+      look(roster)
+      expect(updates).toBe(1)
+      look(roster)
+      expect(updates).toBe(1)
+    }
   })
 })
 

@@ -16,6 +16,7 @@ import type { Live, Past } from "./live.ts"
 import type { JournalKind } from "./journal.ts"
 import type { LogMethod } from "./protocol.ts"
 import { restartStory, type Death } from "./death.ts"
+import { Slices } from "./slices.ts"
 import type { Slot } from "./slot.ts"
 import { Refused } from "./refused.ts"
 import { Steering, type SteeringParts } from "./steering.ts"
@@ -168,10 +169,21 @@ export class Fleet {
    */
   async apply(settings: Settings): Promise<string[]> {
     this.#options = { ...this.#options, settings }
-    const faults = await Promise.all(this.#crew.slots.map((slot) => slot.apply(settings)))
+    const faults = await this.#applyAll(settings)
     this.#health.keep(new Set(settings.backends.map(({ name }) => name)))
     this.#overview.keep(settings)
     return faults.flatMap((fault, index) => (fault === null ? [] : [`worker ${index}: ${fault}`]))
+  }
+
+  /** Settings of a thousand backends take a while to write, and there may be many workers to write them to. */
+  async #applyAll(settings: Settings): Promise<(string | null)[]> {
+    const slices = new Slices(settings.mode === "sp")
+    const answers: Promise<string | null>[] = []
+    for (const slot of this.#crew.slots) {
+      answers.push(slot.apply(settings))
+      if (slices.isOver) await slices.rest()
+    }
+    return await Promise.all(answers)
   }
 
   /** For the journal of what happened. */

@@ -69,7 +69,7 @@ export type FromWorker =
   | { readonly type: "pong"; readonly answers: number }
   /** `fault` says why the old settings are still in force, or is null. */
   | { readonly type: "applied"; readonly answers: number; readonly fault: string | null }
-  | { readonly type: "health"; readonly change: HealthChange }
+  | { readonly type: "health"; readonly changes: readonly HealthChange[] }
   | { readonly type: "log"; readonly level: LogMethod; readonly line: string }
   /** What the limit of the drain came too early for, as `DrainOutcome` says. */
   | {

@@ -311,7 +311,7 @@ export class Slot {
         this.#questions.answer(message.answers, message.fault)
         break
       case "health":
-        events.health(this, message.change)
+        for (const change of message.changes) events.health(this, change)
         break
       case "log":
         events.log(this, message.level, message.line)

@@ -11,6 +11,7 @@ import { BunlbError } from "../observe/errors.ts"
 import type { Log } from "../observe/log.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
 import type { StartWorker, Worker } from "../worker/types.ts"
+import { HealthNews } from "./health-news.ts"
 import type { FromWorker, Init, LogMethod, ToWorker } from "./protocol.ts"
 
 export interface ServiceOptions {
@@ -76,7 +77,8 @@ export class WorkerService {
   async #start({ settings, heartbeatMs, hold, ailing }: Init): Promise<void> {
     const { index, listenFd, start, send } = this.#options
     const log = (this.#log = forwardingLog(settings, send))
-    const onHealthChange = (change: HealthChange): void => send({ type: "health", change })
+    const news = new HealthNews((changes) => send({ type: "health", changes }))
+    const onHealthChange = (change: HealthChange): void => news.add(change)
     try {
       this.#worker = await start({
         ...{ settings, index, listenFd, log, onHealthChange, hold, ailing },
@@ -92,6 +94,7 @@ export class WorkerService {
       }
       return
     }
+    news.flush()
     send({ type: "ready", port: this.#worker.port })
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)
   }

@@ -50,7 +50,8 @@ export const explain = command({
     const rows = verdicts.map(({ backend, share, why }) => [backend, percent(share), why])
     terminal.out(`strategy ${strategy}`)
     if (note !== undefined) terminal.out(note)
-    terminal.out(table(["BACKEND", "REQUESTS", "WHY"], rows))
+    const colours = { paint: terminal.paint, style: () => null }
+    terminal.out(table(["BACKEND", "REQUESTS", "WHY"], rows, [], colours))
     return 0
   },
 })

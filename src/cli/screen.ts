@@ -70,17 +70,20 @@ function openTerminal(ports: ScreenPorts): Screen {
 }
 
 /** A title is as wide as the screen; the rest as it is. */
-function frameLine({ text, tone }: Line, columns: number, { colours }: ScreenPorts): string {
+function frameLine({ text, tone }: Line, columns: number, ports: ScreenPorts): string {
   const clipped = printable(text).slice(0, columns)
-  const padded = tone === "head" ? clipped.padEnd(columns) : clipped
-  return !colours || tones[tone] === "" ? padded : `${tones[tone]}${padded}\x1b[0m`
+  return toned(tone === "head" ? clipped.padEnd(columns) : clipped, tone, ports)
+}
+
+function toned(text: string, tone: Tone, { colours }: ScreenPorts): string {
+  return !colours || tones[tone] === "" ? text : `${tones[tone]}${text}\x1b[0m`
 }
 
 function openPaper(ports: ScreenPorts): Screen {
   const { promise, resolve } = Promise.withResolvers<void>()
   void ports.signalled.then(resolve)
   const draw = (lines: readonly Line[]): void => {
-    const page = lines.map(({ text }) => printable(text)).join("\n")
+    const page = lines.map(({ text, tone }) => toned(printable(text), tone, ports)).join("\n")
     if (!ports.write(`${page}\n\n`)) resolve()
   }
   return { draw, closed: promise, close: () => {} }

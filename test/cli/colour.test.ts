@@ -42,6 +42,7 @@ const outputs = (admin: string): readonly (readonly [string, readonly string[], 
   ["check", ["check", "-b", "10.0.0.1:80"], /warning: .*\r?\n?ok: 1 backend/],
   ["status", ["status", "--admin", admin], /BACKEND +STATE.*\r?\n.* up /],
   ["health", ["health", "--admin", admin], /healthy/],
+  ["explain", ["explain", "--admin", admin], /BACKEND +REQUESTS/],
   ["help", ["--help"], /Usage: /],
 ]
 

@@ -193,6 +193,14 @@ test("through a pipe, until SIGINT", async () => {
   await admin.stop()
 })
 
+test("a page that is not for a terminal is coloured where colour is forced", () => {
+  for (const colours of [true, false]) {
+    const paper = held({ terminal: false, colours })
+    paper.screen.draw([{ text: "bad", tone: "bad" }, plain("one")])
+    expect(paper.written).toEqual([colours ? "\x1b[31mbad\x1b[0m\none\n\n" : "bad\none\n\n"])
+  }
+})
+
 test("nobody there is an error at once, and --json is something else", async () => {
   const nobody = await bunlb(["status", "--watch", "--admin", "127.0.0.1:1"])
   expect([nobody.code, nobody.complaints]).toEqual([1, expect.stringContaining("does not answer")])

@@ -63,7 +63,8 @@ export function nameService(
     services: async (name) => {
       const records = await client.ask(name, "SRV", rules())
       return records.map(({ data, port, priority, weight, ttl }) => {
-        return { name: data, port, priority, weight, ttl }
+        // Targets are whole names: no search domain may complete them.
+        return { name: data === "" ? data : `${data}.`, port, priority, weight, ttl }
       })
     },
   }

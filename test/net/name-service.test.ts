@@ -146,7 +146,7 @@ describe.each(ways)("by %s", (way) => {
       { type: "SRV", data: "1 2 80 p1.test", ttl: 7 },
     ])
     expect(await serviceBy(way, server).services("_http._tcp.web.test")).toEqual([
-      { name: "p1.test", port: 80, priority: 1, weight: 2, ttl: 7 },
+      { name: "p1.test.", port: 80, priority: 1, weight: 2, ttl: 7 },
     ])
   })
 })
@@ -199,6 +199,18 @@ linux("names are completed by search domains, as ndots says", async () => {
   zone["web.two.test"] = "SERVFAIL"
   zone["web"] = a("10.6.6.6")
   expect(await textOf(names.addresses("web"))).toBe("failed ESERVFAIL")
+})
+
+linux("the target of a service is a whole name, which no search domain completes", async () => {
+  const server = await ScriptedNames.start(({ type }) =>
+    type === "SRV" ? [{ type: "SRV", data: "1 2 80 p1.test" }] : a("10.0.0.1"),
+  )
+  const { write, paths } = systemFiles(server)
+  write("resolv.conf", "nameserver 127.0.0.1\nsearch one.test\noptions ndots:5\n")
+  const names = nameService({ servers: [], family: "ipv4" }, paths)
+  const [service] = await names.services("_http._tcp.test")
+  expect(await textOf(names.addresses(service?.name ?? ""))).toBe("10.0.0.1")
+  expect(server.questions.map(({ name }) => name)).toEqual(["_http._tcp.test", "p1.test"])
 })
 
 linux("the hosts file comes before DNS, and its changes count", async () => {

@@ -69,11 +69,31 @@ export class DialTarget {
   }
 }
 
+/**
+ * The target to dial next in a walk that has come to `position`, or null at its end: the first of the rest that is not
+ * suspect by now, which then has that position.
+ */
+export function nextInWalk(
+  targets: DialTarget[],
+  position: number,
+  now: number,
+): DialTarget | null {
+  if (position >= targets.length) return null
+  for (let i = position; i < targets.length; i++) {
+    const target = targets[i]
+    if (target.isSuspect(now)) continue
+    targets.copyWithin(position + 1, position, i)
+    targets[position] = target
+    return target
+  }
+  return targets[position]
+}
+
 export class AddressBook {
   readonly #resolver: Resolver
   /** As the resolver gave them last. */
   #known: readonly Address[] = []
-  #targets: readonly DialTarget[] = []
+  #targets: DialTarget[] = []
   /** Position of the address that the next request begins with. */
   #turn: number
 
@@ -84,7 +104,7 @@ export class AddressBook {
   }
 
   /** The addresses of `host` for one request, in the order to try them; all take turns at being the first. */
-  forRequest(host: string, now: number): readonly DialTarget[] {
+  forRequest(host: string, now: number): DialTarget[] {
     const targets = this.#refreshed(host)
     if (targets.length < 2) return targets
     this.#turn = (this.#turn + 1) % targets.length
@@ -92,7 +112,7 @@ export class AddressBook {
   }
 
   /** For a probe, which takes nobody's turn: first one that failed some time ago, and then as for a request. */
-  forProbe(host: string, now: number): readonly DialTarget[] {
+  forProbe(host: string, now: number): DialTarget[] {
     const targets = this.#refreshed(host)
     if (targets.length < 2) return targets
     const order = inOrder(targets, this.#turn % targets.length, now)
@@ -102,7 +122,7 @@ export class AddressBook {
   }
 
   /** Addresses that stay keep what is known of them. */
-  #refreshed(host: string): readonly DialTarget[] {
+  #refreshed(host: string): DialTarget[] {
     const addresses = this.#resolver.addresses(host)
     if (addresses !== this.#known) {
       const before = new Map(this.#targets.map((target) => [target.ip, target]))

@@ -5,7 +5,7 @@
  */
 import type { Candidate } from "../balance/strategy.ts"
 import { NOT_CONNECTED, NO_RESPONSE } from "../health/request-breaker.ts"
-import type { DialTarget } from "../net/address-book.ts"
+import { type DialTarget, nextInWalk } from "../net/address-book.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
@@ -18,7 +18,7 @@ export class Attempts {
   #resends = 0
   #timeouts = 0
   /** The addresses of the backend in the order in which this attempt dials them, and its position there. */
-  #targets: readonly DialTarget[] = []
+  #targets: DialTarget[] = []
   #position = 0
   /** The latest dial that failed for another reason than a lack of local ports. */
   #fault: DialFailure | null = null
@@ -58,8 +58,8 @@ export class Attempts {
     if (failure.timeout) this.#timeouts++
     if (!failure.noPort) this.#fault = failure
     if (failure.tls) this.#tlsFault = failure
-    if (!this.#hasTime || ++this.#position >= this.#targets.length) return null
-    return this.#targets[this.#position]
+    if (!this.#hasTime) return null
+    return nextInWalk(this.#targets, ++this.#position, this.#gateway.clock.now())
   }
 
   /** What the client is told after the last `failure`: a lack of local ports only when nothing else went wrong. */

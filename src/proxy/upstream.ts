@@ -123,7 +123,7 @@ export class Upstream {
   }
 
   /** The addresses that a request may dial, in this order; none when the name has never resolved. */
-  targets(now: number): readonly DialTarget[] {
+  targets(now: number): DialTarget[] {
     return this.addresses.forRequest(this.settings.host, now)
   }
 

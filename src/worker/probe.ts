@@ -8,7 +8,7 @@ import type { ProbeDone, ProbeHandle, ProbeTransport } from "../health/prober.ts
 import { PartialHead } from "../http/partial-head.ts"
 import { HeadReader } from "../http/bare-lf.ts"
 import { ResponseHead } from "../http/response.ts"
-import type { AddressBook, DialTarget } from "../net/address-book.ts"
+import { type AddressBook, type DialTarget, nextInWalk } from "../net/address-book.ts"
 import type { Deadlines } from "../net/deadlines.ts"
 import { type DialFailure, isNoWay } from "../net/dial-failure.ts"
 import { type DialLimits, Outbound } from "../net/outbound.ts"
@@ -58,13 +58,16 @@ export class Probes implements ProbeTransport {
     let reached = false
     let tlsFault = ""
     const attempt = (position: number): void => {
-      if (position >= addresses.length) return done(false, "name not resolved", "nothing")
+      // The first is as it was chosen, which may be one that failed some time ago.
+      const address =
+        position === 0 ? (addresses[0] ?? null) : nextInWalk(addresses, position, clock.now())
+      if (address === null) return done(false, "name not resolved", "nothing")
       const isLast = position + 1 === addresses.length
       current = new ProbeConnection(
         this.#parts,
         limits,
         target,
-        addresses[position],
+        address,
         (ok, reason, reach, end) => {
           // A name may stand for an address that nobody listens on; one that answers is enough.
           unasked ||= ok === null

@@ -1,6 +1,12 @@
 /** The order in which dials try the addresses of a backend, over a resolver that the test fills. */
 import { describe, expect, test } from "bun:test"
-import { AddressBook, PROBE_AGAIN_MS, SLOW_MS, SUSPECT_MS } from "../../src/net/address-book.ts"
+import {
+  AddressBook,
+  PROBE_AGAIN_MS,
+  SLOW_MS,
+  SUSPECT_MS,
+  nextInWalk,
+} from "../../src/net/address-book.ts"
 import type { Resolver } from "../../src/net/resolver.ts"
 
 /** A book whose name stands for `ips`, and which begins with the first of them. */
@@ -128,6 +134,15 @@ describe("an address that swallows every dial", () => {
     expect([order(SLOW_MS), order(SLOW_MS)]).toEqual(["ba", "ba"])
     named("a").reached(SLOW_MS + 1)
     expect([order(SLOW_MS + 1), order(SLOW_MS + 1)]).toEqual(["ba", "ab"])
+  })
+
+  test("is avoided by walks that had begun before it was known", () => {
+    const { request, named } = bookOf("a", "b", "c", "d")
+    const walk = request(0)
+    for (const ip of ["a", "b", "c"]) named(ip).began(0)
+    const next = (position: number): string | undefined => nextInWalk(walk, position, SLOW_MS)?.ip
+    expect([next(1), next(2), next(3), next(4)]).toEqual(["d", "b", "c", undefined])
+    expect(walk.map(({ ip }) => ip).join("")).toBe("adbc")
   })
 
   test("stays suspect when the client gives up before the dial has ended", () => {

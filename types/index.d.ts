@@ -126,10 +126,7 @@ export interface BalancerOptions {
     readonly failures?: number
     /** Successes in a row that bring it back. Default: 2. */
     readonly successes?: number
-    /**
-     * Times as many successes, doubling, for one that fails again within a minute; 1: never more.
-     * Default: 1.
-     */
+    /** Upper limit of the success multiplier for flapping backends; 1: off. Default: 1. */
     readonly backoff?: number
     /**
      * Time in which the share of a backend that has come back grows; 0: all at once. Default: 0.

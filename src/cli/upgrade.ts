@@ -5,7 +5,7 @@ import { printJson } from "./json.ts"
 
 export const upgrade = command({
   name: "upgrade",
-  description: "Have the executable now on disk take over; nothing in flight is dropped",
+  description: "Hot-swap to the executable on disk; nothing in flight is dropped",
   usage: "upgrade [--json] [--admin ADDRESS]",
   flags: changeFlags,
   async run(typed, terminal) {

@@ -43,7 +43,7 @@ export const healthRows = {
   "health.backoff": health(
     integer(1, 64),
     1,
-    "Times as many successes, doubling, for one that fails again within a minute; 1: never more",
+    "Upper limit of the success multiplier for flapping backends; 1: off",
   ),
   "health.slow_start": health(
     duration(0, HOUR),

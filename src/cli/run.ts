@@ -3,6 +3,7 @@ import { noBackend } from "../config/no-backend.ts"
 import { warningsAbout } from "../config/warnings.ts"
 import type { Settings } from "../config/settings.ts"
 import { leaveStartFolder } from "../config/start-folder.ts"
+import { hasFilePrivileges } from "../net/file-privileges.ts"
 import { createLog } from "../observe/console-log.ts"
 import { command } from "./command.ts"
 import { keeper } from "./keep.ts"
@@ -26,6 +27,9 @@ export const run = command({
     leaveStartFolder()
     const log = createLog(settings.logLevel, settings.logFormat, new LogStream(settings.logOutput))
     for (const { loud, line } of warningsAbout(settings, terminal.machine)) if (loud) log.warn(line)
+    if (hasFilePrivileges()) {
+      log.warn("the executable has rights of its own (setcap, set-user-ID): any user can use them")
+    }
     const { runFleet } = await import("../fleet/run.ts")
     const { Predecessor } = await import("../fleet/predecessor.ts")
     const hasFiles = file !== null || settings.backends.some(({ tls }) => tls)

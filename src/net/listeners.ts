@@ -150,7 +150,8 @@ function bindError(host: string, port: number, error: unknown): BunlbError {
       return new BunlbError(
         "BUNLB_E_PORT_PRIVILEGED",
         `port ${port} on ${host} needs a privilege; choose one from 1024 up with --port, ` +
-          "or allow it: sudo setcap cap_net_bind_service=+ep PATH-OF-BUNLB",
+          "or allow it: AmbientCapabilities=CAP_NET_BIND_SERVICE in a unit of systemd, or " +
+          `sudo sysctl net.ipv4.ip_unprivileged_port_start=${port}`,
       )
     case "EADDRNOTAVAIL":
     case "":

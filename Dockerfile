@@ -6,6 +6,8 @@
 #   docker run -p 8080:8080 -v ./bunlb.yaml:/etc/bunlb/bunlb.yaml:ro bunlb -c /etc/bunlb/bunlb.yaml
 #
 # The last stage runs nothing, so that it needs no shell: BASE=gcr.io/distroless/cc-debian12 serves as well.
+# Tags may move: who wants the same bytes each time names digests, --build-arg BUN=docker.io/oven/bun@sha256:... and
+# BASE=docker.io/library/debian@sha256:..., those of the images that they have checked.
 ARG BUN=docker.io/oven/bun:1.4.5-slim
 ARG BASE=docker.io/library/debian:bookworm-slim
 

@@ -1,5 +1,6 @@
 /** The platforms of a release, and where the runtime of each comes from: npm, or this machine for its own. */
-import { existsSync, mkdirSync } from "node:fs"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
 
@@ -64,12 +65,28 @@ export function runtimeOf(target: Target, folder: string): string {
     }
     throw new RuntimeMissing(`npm does not give ${wanted}: ${packed.reason}`)
   }
+  if (hashOf(join(place, archive)) !== wantedHash(target.runtimePackage)) {
+    throw new Error(`${wanted} from npm has not the hash in .ci/bun/package-lock.json`)
+  }
   const unpacked = run(["tar", "-xzf", archive], place)
   const runtime = join(place, "package", "bin", "bun")
   if (unpacked.failed || !existsSync(runtime)) {
     throw new RuntimeMissing(`${wanted} has no bin/bun: ${unpacked.reason}`)
   }
   return runtime
+}
+
+function hashOf(file: string): string {
+  return `sha512-${createHash("sha512").update(readFileSync(file)).digest("base64")}`
+}
+
+/** As npm has it for the version that is pinned. */
+function wantedHash(name: string): string | undefined {
+  const file = join(import.meta.dir, "..", "..", ".ci", "bun", "package-lock.json")
+  const { packages } = JSON.parse(readFileSync(file, "utf8")) as {
+    readonly packages: Readonly<Record<string, { readonly integrity?: string }>>
+  }
+  return packages[`node_modules/${name}`]?.integrity
 }
 
 function run(command: readonly string[], cwd: string) {

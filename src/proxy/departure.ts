@@ -113,6 +113,7 @@ export class Departure {
     const left = unacknowledged(this.#socket.fd)
     if (left === 0) return this.#delivered()
     if (hasFailed(this.#socket.fd)) {
+      this.gone(left)
       client.abort()
       return
     }
@@ -141,7 +142,8 @@ export class Departure {
 
   /** The connection is gone. `lost`: bytes that the client never acknowledged, -1 when they are not known. */
   gone(lost: number): void {
-    if (this.#state === DELIVERED || (lost < 0 ? this.#left : lost) <= 0) return
+    const missing = this.#client.outbox.size + (lost < 0 ? this.#left : lost)
+    if (this.#state === DELIVERED || missing <= 0) return
     this.#gateway.figures.aborts++
     this.#client.record?.blame("C", "the client left before it had the whole response")
   }

@@ -8,6 +8,7 @@ import { BARE_LF, BLANKS } from "../http/chunked.ts"
 import { nominatedNames } from "../http/field-section.ts"
 import { BY_CHUNKS, BY_CLOSE } from "../http/framing.ts"
 import { PartialHead } from "../http/partial-head.ts"
+import { CHUNK } from "../http/refusal.ts"
 import {
   SAYS_CLOSE,
   SAYS_KEEP_ALIVE,
@@ -257,10 +258,12 @@ export class ResponseRelay {
   #relayBody(bytes: Buffer, from: number): number {
     const body = this.#body
     const used = body.feed(bytes, from, bytes.length)
-    if (body.refusal !== 0) return BROKEN
+    // What came before a malformed chunk goes on. Not before a malformed trailer: there it has an end, which is none.
+    if (body.refusal !== 0 && body.refusal !== CHUNK) return BROKEN
     this.#gateway.trace?.body("<", this.#client.id, bytes, from, body.outEnd)
     this.#client.send(bytes, from, body.outEnd)
     if (body.tail.length > 0) this.#client.send(body.tail, 0, body.tail.length)
+    if (body.refusal !== 0) return BROKEN
     if (!body.done) return MORE
     if (used < bytes.length) this.reusable = false
     return COMPLETE

@@ -103,13 +103,22 @@ describe("41: a response after which the connection closes arrives whole", () =>
   })
 })
 
-test("a client that resets before it has everything is logged and counted as gone", async () => {
+test.each([
+  ["that reads on", false, false],
+  ["that has half-closed", true, false],
+  ["for which bytes wait in bunlb", false, true],
+])("a client %s and resets before it has everything is gone", async (_what, halfCloses, waits) => {
   using log = new AccessLogFile()
   using backend = await ScriptedBackend.start(serving)
-  const balancer = await TestBalancer.start([backend.port], to(log))
+  const { port, fds } = openListeners("127.0.0.1", 0, 1)
+  if (waits) shrinkSending(fds[0] ?? -1)
+  const settings = { ...to(log), port, halfClose: true }
+  const balancer = await TestBalancer.start([backend.port], settings, fds[0])
   const reader = await SlowReader.connect(balancer.port)
   await reader.send(kinds[0][1])
-  await reader.receive(1000)
+  // What is left fits into the outbox, so that the backend has nothing to do with it.
+  await reader.receive(waits ? 450_000 : 1000, 15_000)
+  if (halfCloses) reader.halfClose()
   await Bun.sleep(300)
   // With bytes unread a close is a reset.
   reader.close()
@@ -214,6 +223,26 @@ describe("42: of a response that its backend cuts, what came arrives", () => {
     await reader.receiveUntilEnded()
     expect(bodyOf(reader.received)).toEqual({ bytes: LENGTH, same: true })
     expect(reader.ending).toBe("reset")
+    await comesToRest(balancer)
+  })
+
+  test.each([
+    ["1.1", "end", "4\r\nbody\r\n"],
+    ["1.0", "reset", "body"],
+  ] as const)("up to a malformed chunk, to HTTP/%s: %s", async (version, ending, text) => {
+    using backend = await ScriptedBackend.start(async (connection) => {
+      await connection.receiveRequest()
+      await connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+      await Bun.sleep(50)
+      await connection.send("4\r\nbody\r\nnot a chunk\r\n")
+    })
+    const balancer = await TestBalancer.start([backend.port])
+    const reader = await SlowReader.connect(balancer.port)
+    await reader.send(`GET / HTTP/${version}\r\nHost: x\r\n\r\n`)
+    await reader.receiveUntilEnded()
+    expect(reader.received.toString().split("\r\n\r\n")[1]).toBe(text)
+    expect(reader.ending).toBe(ending)
+    reader.close()
     await comesToRest(balancer)
   })
 

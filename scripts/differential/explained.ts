@@ -37,7 +37,12 @@ export const explanations: readonly Explanation[] = [
     peer: "nginx",
     pattern: /^(Content-Length|Transfer-Encoding|Expect|Host): ?\t/im,
   },
-  { name: "Expect twice", kind: "request", peer: "nginx", pattern: /^Expect:[^]*^Expect:/im },
+  {
+    name: "Expect twice, or with an empty member",
+    kind: "request",
+    peer: "nginx",
+    pattern: /^Expect:([^]*^Expect:|[^\r\n]*,)/im,
+  },
   {
     name: "a host with an empty label",
     kind: "request",
@@ -64,6 +69,12 @@ export const explanations: readonly Explanation[] = [
     kind: "request",
     peer: "haproxy",
     pattern: /^Upgrade: *websocket/im,
+  },
+  {
+    name: "an empty member beside chunked",
+    kind: "response",
+    peer: "haproxy",
+    pattern: /^Transfer-Encoding:[ \t]*(,[ \t,]*chunked|chunked[ \t]*,)/im,
   },
   {
     name: "a body in a GET of HTTP/1.0",

@@ -83,7 +83,7 @@ const NONE = -2
 /** -1 while it is not whole, `NONE` when it is no request. */
 function lengthOfRequest(text: string): number {
   // How often a request has passed a bunlb is not the question here.
-  const head = readRequest(text.replaceAll("bunlb", "other"), limits)
+  const head = readRequest(text.replace(/bunlb/gi, "other"), limits)
   if (head.verdict !== "accepted") return head.verdict === "refused" ? NONE : -1
   const { chunked, length } = head.facts
   const body = chunked ? readChunked(text.slice(head.length)) : null

@@ -226,6 +226,17 @@ export function readTransferCoding(bytes: Buffer, section: FieldSection, positio
   return known && otherCodings.includes(codings[0]) ? OTHER_CODING : NOT_CHUNKED
 }
 
+/** Narrows the value to what stands between empty members of a list, for a response (`chunked,` is `chunked`). */
+export function skipEmptyMembers(bytes: Uint8Array, section: FieldSection, position: number): void {
+  let from = section.valueStarts[position]
+  let to = section.valueEnds[position]
+  while (from < to && (bytes[from] === COMMA || bytes[from] === SP || bytes[from] === HTAB)) from++
+  while (to > from && (bytes[to - 1] === COMMA || bytes[to - 1] === SP || bytes[to - 1] === HTAB))
+    to--
+  section.valueStarts[position] = from
+  section.valueEnds[position] = to
+}
+
 function trimmed(text: string): string {
   return text.replace(/^[ \t]+|[ \t]+$/g, "")
 }

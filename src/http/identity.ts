@@ -37,8 +37,9 @@ export class ClientIdentity {
   readonly #scheme: Uint8Array
   readonly #forwarded: Uint8Array
   readonly #listenPort: Uint8Array
-  /** The field lines for a client that is not trusted. */
+  /** The field lines for a client that is not trusted, without and with the port that its scheme implies. */
   readonly lines: Uint8Array
+  readonly #linesWithPort: Buffer
   readonly #hash: number
 
   constructor(address: string, trusted: boolean, terms: IdentityTerms) {
@@ -57,6 +58,8 @@ export class ClientIdentity {
       `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
         forwarded,
     )
+    const port = scheme === "https" ? 443 : 80
+    this.#linesWithPort = Buffer.concat([this.lines, ascii(`X-Forwarded-Port: ${port}\r\n`)])
   }
 
   /**
@@ -65,7 +68,12 @@ export class ClientIdentity {
    */
   putLines(bytes: Buffer, head: RequestHead, out: Buffer, start: number): number {
     const { fields } = head
-    if (!this.trusted) return this.#putPort(bytes, head, out, putBytes(this.lines, out, start))
+    if (!this.trusted) {
+      const standard = head.hostStart >= 0 && portStart(bytes, head.hostStart, head.hostEnd) === 0
+      const lines = this.#linesWithPort
+      if (standard) return copyRange(lines, 0, lines.length, out, start)
+      return this.#putPort(bytes, head, out, putBytes(this.lines, out, start))
+    }
     let at = putMembers(bytes, fields, out, putBytes(FOR, out, start))
     at = putBytes(REAL, out, putBytes(this.#address, out, at))
     const end = putClient(bytes, fields, this.#terms.chain, out, at)

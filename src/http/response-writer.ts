@@ -117,7 +117,7 @@ export function writeResponseHead(
   for (let i = 0; i < count; i++) {
     if (kinds[i] === PLAIN) continue
     const dropped = isDropped(kinds[i], head, dechunked)
-    if (!dropped && i !== head.untidyLength) continue
+    if (!dropped && i !== head.untidy) continue
     at = copyRange(from, run, starts[i], out, at)
     run = starts[i + 1]
     if (!dropped) at = putTidy(from, head.fields, i, out, at)

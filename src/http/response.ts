@@ -13,6 +13,7 @@ import {
   readConnectionOptions,
   readEqualLengths,
   readTransferCoding,
+  skipEmptyMembers,
   scanFields,
 } from "./field-section.ts"
 import {
@@ -56,8 +57,8 @@ export class ResponseHead {
   bareLf = false
   framing = NO_BODY
   contentLength = -1
-  /** Position of a Content-Length that has to be written anew, else -1. */
-  untidyLength = -1
+  /** Position of a Content-Length or Transfer-Encoding that has to be written anew, else -1. */
+  untidy = -1
   /** Connection names fields, or options that mean nothing here. */
   nominates = false
   /** The backend keeps its connection open after this response. */
@@ -76,7 +77,7 @@ export class ResponseHead {
 
   /** Something of it must be written anew, so that cutting is not enough. */
   get mustBeWritten(): boolean {
-    return this.bare || this.untidyLength >= 0
+    return this.bare || this.untidy >= 0
   }
 }
 
@@ -138,7 +139,7 @@ function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
   head.keepAlive =
     head.minor === 1 ? (options & CLOSE) === 0 : (options & (KEEP_ALIVE | CLOSE)) === KEEP_ALIVE
   head.contentLength = -1
-  head.untidyLength = -1
+  head.untidy = -1
   head.nominates = (options & NOMINATES) !== 0
   head.bindsConnection = false
   head.upgrade = -1
@@ -154,13 +155,15 @@ function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
         }
         // Another line with the same length stays out.
         if (head.contentLength >= 0) fields.kinds[position] = NOMINATED
-        else if (!isTidy(bytes, fields, position)) head.untidyLength = position
+        else if (!isTidy(bytes, fields, position)) head.untidy = position
         head.contentLength = length
         break
       }
       case TRANSFER_ENCODING:
         if (chunked || head.minor === 0) return AMBIGUOUS
+        skipEmptyMembers(bytes, fields, position)
         if (readTransferCoding(bytes, fields, position) !== CHUNKED) return AMBIGUOUS
+        if (!isTidy(bytes, fields, position)) head.untidy = position
         chunked = true
         break
       case HOP_BY_HOP:

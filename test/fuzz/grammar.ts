@@ -80,6 +80,8 @@ const codings: Words = [
   "gzip",
   "chunked, chunked",
   "chunked;q=1",
+  "chunked,",
+  " ,\tchunked , ",
   "\x0bchunked",
   "x",
   "",

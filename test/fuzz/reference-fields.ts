@@ -90,6 +90,9 @@ export function narrowed(fields: readonly Field[], of: "request" | "response"): 
   return fields.map(([name, value]) => {
     const lower = name.toLowerCase()
     if (lower === "host") return [name, value.replace(/^([^:]+|\[.*\]):$/, "$1")]
+    if (lower === "transfer-encoding" && of === "response") {
+      return [name, value.replace(/^[, \t]+|[, \t]+$/g, "")]
+    }
     if (lower !== "content-length") return [name, value]
     const members = of === "response" ? value.split(",") : [value]
     const lengths = members.map((member) => lengthOf(member.replace(/^[ \t]+|[ \t]+$/g, "")))

@@ -161,6 +161,25 @@ test.each([
   await stage.bystander()
 })
 
+test("21: an empty member beside chunked is skipped", async () => {
+  using stage = await Stage.open(patient)
+  const bytes =
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: ,chunked ,\r\nA: b\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+  answersWith(stage, bytes)
+  await crowd([WHOLE, ...cutsOf(bytes)], async (cut) => {
+    const client = await stage.connect()
+    const response = await client.exchange(request(cut))
+    expect(response.fields).toEqual([
+      ["Transfer-Encoding", "chunked"],
+      ["A", "b"],
+    ])
+    expect(response.body.toString()).toBe("hello")
+    await client.close()
+  })
+  await stage.settled()
+  await stage.bystander()
+})
+
 test("21: blanks behind a chunk size are forgiven, and trailers that may not pass stay out", async () => {
   using stage = await Stage.open(patient)
   const trailers = "Proxy-Authorization: a\r\nVia: 1.1 x\r\nX-Hop: 1\r\nSigned: 2\r\n"

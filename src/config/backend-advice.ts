@@ -16,7 +16,7 @@ const ADDRESS_KEYS = ["url", "address", "addr", "target", "server", "hostname", 
 export function optionAlone(entry: unknown, before: unknown): string | null {
   if (typeof entry !== "string" || !OPTION.test(entry.trim())) return null
   const backend = typeof before === "string" ? before.trim() : "HOST:PORT"
-  const whole = shown(`${backend},${entry.trim()}`)
+  const whole = JSON.stringify(`${backend},${entry.trim()}`)
   return `${shown(entry)} is an option and no backend: write the whole entry in quotes, ${whole}`
 }
 

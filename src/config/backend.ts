@@ -183,7 +183,7 @@ function readObject(
   const foreign = foreignEntry(object)
   if (foreign !== null) {
     const fault = foreign.key === "host" ? "holds more than a host" : "unknown key"
-    const advice = `write the entry as one line: ${shown(foreign.line)}`
+    const advice = `write the entry as one line: ${JSON.stringify(foreign.line)}`
     return refuse(`${fault}, ${advice}`, `.${foreign.key}`)
   }
   let clean = true

@@ -11,7 +11,6 @@ import { foreignAdvice } from "./foreign-words.ts"
 import { schema, settingRows } from "./schema.ts"
 import type { SettingKey } from "./setting.ts"
 import { nearest, nearestByWords } from "./spelling.ts"
-import { shown } from "./value-types.ts"
 
 const PREFIX = "BUNLB_"
 
@@ -99,5 +98,5 @@ function severalInOne(key: SettingKey, entries: readonly string[]): string | nul
     key === "backends" && entries.some((each) => each.split(",").slice(1).some(isBackend))
   if (!several) return null
   const words = entries.join(" ").replaceAll(/,(?=[^,=]*[:.])/g, " ")
-  return `entries are separated by blanks here: ${variableName(key)}=${shown(words)}`
+  return `entries are separated by blanks here: ${variableName(key)}=${JSON.stringify(words)}`
 }

@@ -78,6 +78,7 @@ describe("a backend in YAML", () => {
       "{addr: '::1', port: 80}",
       "{host: 'http://a', port: 80}",
       "a:80 weight=3 backup",
+      "{url: 'https://a-host.with-a-long-name.example.com:8443', ca: /etc/bunlb/authority.pem}",
     ]) {
       const fault = await faultsOf(`backends: [${entry}]\n`)
       const line = /(?:line: |comma: )"?([^"]+)"?$/.exec(fault)?.[1] ?? fault

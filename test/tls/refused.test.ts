@@ -43,7 +43,7 @@ describe.each(cases)("$name, $host, version $version", ({ certificate, fault, ho
     expect(backend.scripted.accepted).toBe(4)
     expect(backend.scripted.connections.map((each) => each.bytesReceived)).toEqual([0, 0, 0, 0])
     expect(balancer.changes.map(({ healthy, reason }) => [healthy, reason])).toEqual([
-      [false, `3 failures, last: ${fault}`],
+      [false, `3 requests failed, last: ${fault}`],
     ])
     expect(balancer.figure("bunlb_backend_failures_total", `reason="${fault}"`)).toBe(4)
   })
@@ -109,7 +109,7 @@ test("a probe finds the fault before any request does", async () => {
     health: { type: "tcp", interval: 100, timeout: 1000 },
   })
   await until(() => balancer.changes.length > 0, PATIENCE_MS, "the change")
-  expect(balancer.changes[0]?.reason).toBe("3 failures, last: certificate is for another host")
+  expect(balancer.changes[0]?.reason).toBe("3 probes failed, last: certificate is for another host")
   expect(backend.scripted.connections.every((each) => each.bytesReceived === 0)).toBe(true)
 })
 

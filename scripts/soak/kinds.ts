@@ -125,7 +125,8 @@ export const kinds: readonly [Kind, ...Kind[]] = [
     const id = job.nextId()
     void job.client.send(job.head("GET", "/cut/100000", id))
     const answer = await job.answer(id).catch((error: unknown) => error)
-    if (answer instanceof WireEnded && answer.by === "reset") return false
+    // A length or chunks show the cut, whether FIN or a reset ends the connection.
+    if (answer instanceof WireEnded) return false
     throw answer instanceof Error ? answer : new Unexpected("half an answer passed for a whole one")
   }),
 ]

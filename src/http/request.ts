@@ -183,7 +183,7 @@ function judge(bytes: Buffer, head: RequestHead): number {
   if (refusal !== 0) return refusal
   if (head.chunked && head.contentLength >= 0) return refuse.LENGTH_CONFLICT
   if (head.hostStart < 0 && head.minor === 1) return refuse.HOST_MISSING
-  head.hops = head.fields.knownCount > 1 ? countHops(bytes, head.fields) : 0
+  head.hops = head.fields.knownCount > 0 ? countHops(bytes, head.fields) : 0
   if (head.hops > HOP_LIMIT) return refuse.LOOP
   if (method === OPTIONS || method === TRACE) {
     head.maxForwards = readMaxForwards(bytes, head.fields)

@@ -53,3 +53,8 @@ test("a chain up to the limit passes, one hop more is a loop", () => {
   expect(scan(chain(HOP_LIMIT)).result).toBeGreaterThan(0)
   expect(scan(chain(HOP_LIMIT + 1)).result).toBe(-LOOP)
 })
+
+test("a loop is found in HTTP/1.0 with no other field", () => {
+  const bytes = Buffer.from("GET / HTTP/1.0\r\nBunlb-Hops: 9\r\n\r\n")
+  expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(-LOOP)
+})

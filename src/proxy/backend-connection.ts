@@ -37,6 +37,8 @@ export class BackendConnection extends Outbound implements Mover {
   /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
   #broken = false
   #dialing = true
+  /** Its tunnel has ended, and it has still to send the last of it. */
+  #finishing = false
   readonly #gateway: Gateway
 
   constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, target: DialTarget) {
@@ -165,6 +167,8 @@ export class BackendConnection extends Outbound implements Mover {
     if (this.outbox.size === 0) return this.retire()
     const { clock, deadlines, settings } = this.#gateway
     this.tunnel = null
+    this.#finishing = true
+    this.#gateway.finishing++
     this.outbox.renew()
     this.deadlineAt = clock.now() + settings.timeouts.backendBody / LOOKS
     deadlines.add(this)
@@ -288,6 +292,8 @@ export class BackendConnection extends Outbound implements Mover {
     this.upstream.pool.remove(this)
     if (this.upstream.connections.delete(this)) this.#gateway.openToBackends--
     this.#gateway.deadlines.remove(this)
+    if (this.#finishing) this.#gateway.finishing--
+    this.#finishing = false
     this.exchange = null
     this.tunnel = null
     this.outbox.clear()

@@ -152,8 +152,7 @@ export class Departure {
   stop(): Stop {
     const client = this.#client
     if (this.#state === DELIVERED || (this.#state === SENDING && this.#isAcknowledged())) {
-      client.record?.finish()
-      client.close()
+      this.#finish()
       return "clean"
     }
     if (this.#state === SENDING && this.#manner !== BY_RESET) {

@@ -109,6 +109,8 @@ export class Gateway {
   openToBackends = 0
   /** Connections to all backends together that the descriptors allow. Set by the worker. */
   backendLimit = Infinity
+  /** Connections to backends that send the last bytes of tunnels whose clients have gone in good order. */
+  finishing = 0
   /** Called when a client connection has closed. */
   onClientGone: (client: ClientConnection) => void = () => {}
 

@@ -320,18 +320,18 @@ class Balancer implements Worker {
     this.#acceptor.ignoreNewcomers()
     await Bun.sleep(Math.min(KNOCKED_MS, limitMs / 4))
     this.#acceptor.close()
+    const empty = Promise.withResolvers<void>()
+    const check = (): void => {
+      if (gateway.clients.size + gateway.finishing === 0) empty.resolve()
+    }
+    gateway.onClientGone = check
     const closeIdle = (): void => {
       for (const client of gateway.clients) client.closeIfIdle()
+      check()
     }
     closeIdle()
     // Clients whose response had begun before the drain were not asked to leave.
     const sweeper = setInterval(closeIdle, SWEEP_MS)
-    const empty = Promise.withResolvers<void>()
-    const check = (): void => {
-      if (gateway.clients.size === 0) empty.resolve()
-    }
-    gateway.onClientGone = check
-    check()
     const limit = setTimeout(empty.resolve, Math.max(0, until - processClock.now()))
     await empty.promise
     clearTimeout(limit)
@@ -343,7 +343,7 @@ class Balancer implements Worker {
   }
 
   #stopClients(): DrainOutcome {
-    const outcome = { clean: 0, cut: 0, sending: 0 }
+    const outcome = { clean: 0, cut: this.#gateway.finishing, sending: 0 }
     for (const client of this.#gateway.clients) outcome[stopClient(client, this.#gateway)]++
     return outcome
   }

@@ -1,7 +1,7 @@
 /** Connections that switch protocols: bytes are intact both ways, to the last one. */
 import { describe, expect, test } from "bun:test"
 import { openListeners } from "../../src/net/listeners.ts"
-import { comesToRest } from "../faults/quiet.ts"
+import { comesToRest, gaugesOf } from "../faults/quiet.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend } from "../support/scripted-backend.ts"
@@ -315,4 +315,46 @@ describe("a tunnel whose last message overflowed what the kernel takes", () => {
       await comesToRest(balancer)
     },
   )
+})
+
+test("a drain waits until a backend has the last of a tunnel whose client has gone", async () => {
+  let far: BackendConnection | undefined
+  using backend = await ScriptedBackend.start(async (connection) => {
+    await connection.receiveRequestHead()
+    far = connection
+    connection.pause()
+    await connection.send(accepted)
+    await connection.halfClose()
+  })
+  const balancer = await TestBalancer.start([backend.port])
+  const open = async (): Promise<RawClient> => {
+    const client = await RawClient.connect(balancer.port)
+    await client.exchange(upgrade)
+    await client.closed()
+    return client
+  }
+  const flood = await open()
+  void flood.send("x".repeat(2 * MEGABYTES))
+  const limit = await standstill(() => balancer.figure("bunlb_bytes_total", "from_client"))
+  flood.reset()
+  await until(() => balancer.figure("bunlb_tunnels") === 0, 3000, "the end of the flood")
+  // So much that a part of it waits in bunlb, and not so much that bunlb stops reading.
+  let length = limit
+  const clients = (): number => balancer.figure("bunlb_client_connections")
+  for (; gaugesOf(balancer).strayDeadlines !== 1 || clients() !== 0; length -= 64 * 1024) {
+    const client = await open()
+    void client.send("x".repeat(length))
+    void client.halfClose()
+    await until(() => clients() === 0, 500, "the client's end").catch(() => far?.resume())
+    await until(() => clients() === 0, 3000, "the client's end")
+    await Bun.sleep(10)
+  }
+  length += 64 * 1024
+  let over = false
+  const drained = balancer.drain(10_000).finally(() => (over = true))
+  await Bun.sleep(1500)
+  expect(over).toBe(false)
+  far?.resume()
+  expect((await far?.receiveRest())?.length).toBe(length)
+  expect(await drained).toBe(0)
 })

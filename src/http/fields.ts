@@ -118,7 +118,7 @@ export function fieldKind(bytes: Uint8Array, from: number, to: number): number {
       }
     }
   }
-  const byPrefix = length > X_FORWARDED.length && (bytes[from] | 32) === X_FORWARDED[0]
+  const byPrefix = length >= X_FORWARDED.length && (bytes[from] | 32) === X_FORWARDED[0]
   if (!byPrefix || !foldsTo(bytes, from, X_FORWARDED)) return PLAIN
   return hasAliasByte(bytes, from, to) ? ALIAS : FORWARDED_OTHER
 }

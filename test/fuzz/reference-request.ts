@@ -163,7 +163,7 @@ function factsOf(head: readonly string[]): RequestFacts {
   })
   const fields = narrowed(parsed, "request")
   const [, rawAuthority = null, path = null] = /^https?:\/\/([^/?]*)(.*)$/i.exec(whole) ?? []
-  const authority = rawAuthority?.replace(/:$/, "") ?? null
+  const authority = rawAuthority?.replace(/^([^:]+|\[.*\]):$/, "$1") ?? null
   const nominated = listOf(fields, "connection").map((name) => name.toLowerCase())
   const counts = (name: string): boolean => !nominated.includes(name)
   const expectations = counts("expect") ? listOf(fields, "expect") : []

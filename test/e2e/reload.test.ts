@@ -174,7 +174,7 @@ test("drain --wait, disable, enable, set weight, add, remove and explain", async
 
   expect(await say(bunlb, "enable", "nobody:80")).toMatchObject({ code: 1, out: "" })
   expect((await say(bunlb, "enable")).complaints).toBe(
-    "bunlb: BACKEND is missing: bunlb enable BACKEND [--save] [--admin ADDRESS]",
+    "bunlb: BACKEND is missing: bunlb enable BACKEND... [--save] [--json] [--admin ADDRESS]",
   )
   expect((await say(bunlb, "set", "weight", nameA, "0")).complaints).toContain("from 1 to 1000")
 })

@@ -7,8 +7,9 @@
  */
 import type { Socket } from "bun"
 import { BunlbError } from "../observe/errors.ts"
-import { isHeld } from "./activation.ts"
+import { isHeld, portOf } from "./activation.ts"
 import { DirectListener } from "./direct-listener.ts"
+import { handshakesEnd } from "./handshakes.ts"
 import { plainAddress } from "./ip.ts"
 import { libc } from "./libc.ts"
 import { keepAlive } from "./keepalive.ts"
@@ -85,11 +86,22 @@ export class Acceptor<T extends SocketOwner> {
   }
 
   /** Accepts who has knocked and nobody after them, so that a `close` some time later loses no one. */
-  ignoreNewcomers(): void {
+  #ignoreNewcomers(): void {
     // With a socket that outlives this process, newcomers wait for the next one. Where the kernel cannot be told, who
     // is in the queue is reset now, and who has been accepted still has the time in which to say what he wants.
     if (isHeld() || SHARES_ONE) this.close()
     else if (!this.#closed) this.#deaf = ignoreNewcomers(this.#fd)
+  }
+
+  /**
+   * Accepts those who have begun to connect and nobody after them, then closes; `limitMs` later at the latest.
+   */
+  async finish(limitMs: number): Promise<void> {
+    this.#ignoreNewcomers()
+    const port = this.#closed ? null : portOf(this.#fd)
+    if (port === null || process.platform !== "linux") await Bun.sleep(limitMs)
+    else await handshakesEnd(this.#fd, port, limitMs)
+    this.close()
   }
 
   /** Accepts no more, ever. */

@@ -317,9 +317,9 @@ class Balancer implements Worker {
     if (succeeded) this.#acceptor.close()
     const until = processClock.now() + limitMs
     await Bun.sleep(Math.min(ASKING_MS, limitMs / 2))
-    this.#acceptor.ignoreNewcomers()
-    await Bun.sleep(Math.min(KNOCKED_MS, limitMs / 4))
-    this.#acceptor.close()
+    const knockedMs = Math.min(KNOCKED_MS, limitMs / 4)
+    // Who has just been accepted has this time for a request, however soon the listener closes.
+    await Promise.all([Bun.sleep(knockedMs), this.#acceptor.finish(knockedMs)])
     const empty = Promise.withResolvers<void>()
     const check = (): void => {
       if (gateway.clients.size + gateway.finishing === 0) empty.resolve()

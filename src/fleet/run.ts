@@ -116,7 +116,7 @@ export async function startFleet(
     },
     adminPort: surroundings.adminPort,
     reload: () =>
-      fleet.control.reload(false).then(
+      fleet.control.reload(false, false).then(
         () => {},
         () => {},
       ),

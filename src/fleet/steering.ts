@@ -33,6 +33,7 @@ import {
 import type { Outcome, Reloads } from "./outcome.ts"
 import { Refused } from "./refused.ts"
 import { Turns } from "./turns.ts"
+import { UnseenAuthorities } from "./unseen-authorities.ts"
 
 /** Reads the configuration again, as at the start. Throws `BunlbError` with every fault. */
 export type LoadSettings = () => Promise<Settings>
@@ -61,6 +62,7 @@ export class Steering {
   readonly #keep: KeepBackends
   readonly #reloads: Reloads
   #upgrading = false
+  readonly #unseen = new UnseenAuthorities()
   readonly #discovery: Discovery
   /** The names of those that were discovered. */
   #members: ReadonlySet<string> = new Set()
@@ -104,8 +106,8 @@ export class Steering {
     return await this.#turns.take(work).finally(() => (this.#upgrading = false))
   }
 
-  /** `dry`: only says what it would do. */
-  reload(dry: boolean): Promise<Outcome> {
+  /** `dry`: only says what it would do. `isSeen`: somebody asked, and reads the outcome. */
+  reload(dry: boolean, isSeen = true): Promise<Outcome> {
     return this.#turns.take(async () => {
       if (dry) return await this.#take(await this.#load(), true)
       this.#reloads.begin()
@@ -113,7 +115,7 @@ export class Steering {
         this.#turns.judge()
         const outcome = await this.#take(await this.#load(), false)
         this.#fleet.countReload("ok")
-        return outcome
+        return this.#unseen.add(outcome, isSeen)
       } catch (error) {
         this.#fleet.countReload("failed")
         this.#tellFailure(error)

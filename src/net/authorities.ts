@@ -80,11 +80,16 @@ export function authorityStates(): ReadonlyMap<string, string> {
   return new Map([...inEffect].map(([path, { state }]) => [path, state]))
 }
 
+/** How a line on a changed CA file begins. */
+export const AUTHORITY_CHANGE = "CA file "
+
 /** One line for each file that holds something else than before. */
 export function authorityChanges(read: Authorities): string[] {
   return [...read].flatMap(([path, { pem }]) => {
     const before = inEffect.get(path)?.pem
-    return before === undefined || before === pem ? [] : [`CA file ${path}: other certificates`]
+    return before === undefined || before === pem
+      ? []
+      : [`${AUTHORITY_CHANGE}${path}: other certificates`]
   })
 }
 

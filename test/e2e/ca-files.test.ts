@@ -80,6 +80,9 @@ test("with watch, a mounted secret whose folder is swapped by a link is taken ov
   renameSync(join(folder, "..tmp"), join(folder, "..data"))
   await bunlb.process.line(/reload: CA file \S+ca\.pem: other certificates/)
   await answers(bunlb, 200)
+  // Whoever asks afterwards is told, once.
+  expect(await reload(bunlb)).toMatch(/ca\.pem: other certificates, in effect since 20/)
+  expect(JSON.parse(await reload(bunlb))).toMatchObject({ changes: [] })
 })
 
 test("a reload says which CA file holds something else, and only then", async () => {

@@ -100,8 +100,7 @@ export class Roster {
     let warm = 0
     for (let i = 0; i < serving.length; i++) if (slowStart.isWarm(serving[i].index)) warm++
     if (warm === 0) return candidate
-    this.#turn = (this.#turn + 1) >>> 0
-    let left = this.#turn % warm
+    let left = this.nextTurn() % warm
     for (let i = 0; i < serving.length; i++) {
       if (slowStart.isWarm(serving[i].index) && left-- === 0) return serving[i]
     }
@@ -123,8 +122,19 @@ export class Roster {
     const standby = untried.length > 0 ? untried : this.#standby(tried)
     const others = standby.length > 0 ? standby : this.#lastResort(tried)
     if (others.length === 0) return null
+    return others[this.nextTurn() % others.length]
+  }
+
+  /** The eligible backends, in the order of the configuration. */
+  get serving(): readonly Candidate[] {
+    if (this.#stale) this.#recompute()
+    return this.#serving
+  }
+
+  /** A number one larger each time, from a random one on: whoever it falls to is the next. */
+  nextTurn(): number {
     this.#turn = (this.#turn + 1) >>> 0
-    return others[this.#turn % others.length]
+    return this.#turn
   }
 
   /** Other backends, or other rules, from now on. Whoever keeps its index keeps its health. */

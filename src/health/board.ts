@@ -215,10 +215,13 @@ export class HealthBoard {
     this.#reckon()
   }
 
-  /** No backend is healthy. Until each is back, those that are not are tried with single requests. */
-  expectReturn(): void {
+  /**
+   * No backend is healthy. Until each is back, those that are not are tried with single requests. `tried`: unhealthy
+   * backends get requests meanwhile; otherwise there are no trials, and probes bring each of them back.
+   */
+  expectReturn(tried: boolean): void {
     for (const entry of this.#entries) {
-      if (!entry.isGood) entry.requests.expectReturn(this.#clock.now())
+      if (!entry.isGood) entry.requests.expectReturn(this.#clock.now(), tried)
     }
     this.#reckon()
   }

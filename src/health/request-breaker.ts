@@ -203,9 +203,13 @@ export class RequestBreaker {
     return this.#avoided.toString()
   }
 
-  /** No backend is healthy: this one is to be tried with single requests as soon as one of them is back. */
-  expectReturn(now: number): void {
+  /**
+   * No backend is healthy: this one is to be tried with single requests as soon as one of them is back. Unless `tried`,
+   * no backend gets a request until then, so that probes have to count even if they saw nothing wrong.
+   */
+  expectReturn(now: number, tried: boolean): void {
     this.#returnBy = Infinity
+    if (!tried) this.#blind = false
     if (this.#returning) return
     this.#returning = true
     if (this.isOpen && this.#blind) return

@@ -5,14 +5,20 @@
  * Cost: one compare beside the strategy's own while all is well.
  */
 import { NO_TOKEN, type Candidate } from "../balance/strategy.ts"
+import type { SentRequest } from "../health/suspects.ts"
 import type { Gateway } from "./gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
+
+type Choosers = Pick<Gateway, "board" | "roster">
+
+/** What counts of a request. */
+type ChosenFor = SentRequest & Pick<RequestRelay, "token" | "idempotent" | "done" | "binds">
 
 /** So often the strategy is asked for another backend than those that fail such requests. */
 const CHOICES = 8
 
 /** The backend for a request that has just come, or null when none may serve. */
-export function chooseBackend(gateway: Gateway, request: RequestRelay): Candidate | null {
+export function chooseBackend(gateway: Choosers, request: ChosenFor): Candidate | null {
   const { board, roster } = gateway
   const picked = roster.pick(request.token)
   if (board.calm || picked === null) return picked
@@ -25,12 +31,25 @@ export function chooseBackend(gateway: Gateway, request: RequestRelay): Candidat
     if (!board.avoids(candidate.index, request)) return candidate
     candidate = roster.pick(NO_TOKEN)
   }
-  // Such requests fail everywhere: that is no reason to refuse them.
-  return picked
+  return spared(gateway, request) ?? picked
+}
+
+/**
+ * A backend that has no such failures, where the strategy did not come to one: it has a small weight. Null when such
+ * requests fail everywhere, which is no reason to refuse them.
+ */
+function spared({ board, roster }: Choosers, request: ChosenFor): Candidate | null {
+  const { serving } = roster
+  const first = roster.nextTurn()
+  for (let i = 0; i < serving.length; i++) {
+    const candidate = serving[(first + i) % serving.length]
+    if (!board.avoids(candidate.index, request)) return candidate
+  }
+  return null
 }
 
 /** A trial must be repeatable, so that another backend can answer it, and must not move a client with a cookie. */
-function trialFor({ board, roster }: Gateway, request: RequestRelay): Candidate | null {
+function trialFor({ board, roster }: Choosers, request: ChosenFor): Candidate | null {
   if (!request.idempotent || !request.done || request.binds) return null
   // Without a healthy backend even those whose page is wrong are in use.
   const pagesCount = !roster.panicking

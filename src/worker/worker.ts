@@ -155,7 +155,7 @@ class Balancer implements Worker {
 
   async apply(settings: Settings): Promise<void> {
     await this.#membership.apply(settings, () => this.#adopt(settings))
-    if (this.#gateway.roster.allUnhealthy) this.#gateway.board.expectReturn()
+    this.#expectReturn()
   }
 
   /** All that is not a backend's own. */
@@ -221,7 +221,12 @@ class Balancer implements Worker {
       roster.setHealthy(candidate.index, false, against !== "requests")
       onHealthChange({ worker, backend, healthy: false, reason, against, at: since })
     }
-    if (roster.allUnhealthy) board.expectReturn()
+    this.#expectReturn()
+  }
+
+  #expectReturn(): void {
+    const { board, roster } = this.#gateway
+    if (roster.allUnhealthy) board.expectReturn(roster.anyEligible)
   }
 
   #tick(): void {
@@ -268,7 +273,7 @@ class Balancer implements Worker {
       if (!healthy) upstream.pool.retireWhere(() => true)
     }
     roster.setHealthy(index, healthy, board.serving.has(index))
-    if (!healthy && roster.allUnhealthy) board.expectReturn()
+    if (!healthy) this.#expectReturn()
     if (!upstream.gone) this.#tell(upstream, healthy, reason)
   }
 

@@ -98,7 +98,7 @@ export class Simulation {
 
   #changed(index: number, healthy: boolean, reason: string): void {
     this.roster.setHealthy(index, healthy, this.board.serving.has(index))
-    if (!healthy && this.roster.allUnhealthy) this.board.expectReturn()
+    if (!healthy && this.roster.allUnhealthy) this.board.expectReturn(this.roster.anyEligible)
     this.changes.push({ time: this.time, index, healthy, reason })
   }
 

@@ -21,6 +21,8 @@ const TCP_KEEPCNT = LINUX ? 6 : 0x102
 const TCP_INFO = 11
 
 const PROBES = 4
+/** As many as the kernel allows: whether the connection ends is not for it to say. */
+const PROBES_ASKED = 127
 
 const value = new Int32Array(new ArrayBuffer(4))
 const bytes = new Uint8Array(value.buffer)
@@ -40,12 +42,25 @@ export function keepAlive(fd: number, idleMs: number): void {
   set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES)
 }
 
+/**
+ * Has the kernel ask the peer once a second whether it is still there, until `keepAlive` says otherwise. It is for
+ * `isSilent` to say what came of that.
+ */
+export function askOften(fd: number): void {
+  keepAlive(fd, 1000)
+  set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES_ASKED)
+}
+
+/** A peer that has been asked for so long has answered, or has vanished. */
+export const SILENT_MS = 3500
+
 /** struct tcp_info, as far as it is read here: tcp(7), linux/tcp.h. */
 const info = new Int32Array(new ArrayBuffer(60))
 const infoBytes = new Uint8Array(info.buffer)
 const infoLength = new Uint32Array(new ArrayBuffer(4))
 const RETRANSMITS = 2
 const PROBES_SENT = 3
+const LAST_DATA_SENT = 11
 const LAST_ACK_RECEIVED = 14
 
 /** So many unanswered repetitions are no accident. */
@@ -56,9 +71,23 @@ const REPEATED = 3
  * has not vanished. Linux alone tells; elsewhere nobody has.
  */
 export function hasVanished(fd: number, ms: number): boolean {
-  if (!LINUX || fd < 0 || ms === 0) return false
-  infoLength[0] = info.byteLength
-  if (libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, infoLength) < 0) return false
+  if (ms === 0 || !readInfo(fd)) return false
   const repeats = infoBytes[RETRANSMITS] >= REPEATED || infoBytes[PROBES_SENT] >= REPEATED
   return repeats && info[LAST_ACK_RECEIVED] >= ms
+}
+
+/**
+ * After `askOften` for `SILENT_MS` or longer: the peer's kernel has answered neither that nor what was sent. Where the
+ * system does not tell, it has not.
+ */
+export function isSilent(fd: number): boolean {
+  if (!readInfo(fd)) return true
+  if (info[LAST_ACK_RECEIVED] < SILENT_MS) return false
+  return infoBytes[RETRANSMITS] >= REPEATED || info[LAST_DATA_SENT] >= SILENT_MS
+}
+
+function readInfo(fd: number): boolean {
+  if (!LINUX || fd < 0) return false
+  infoLength[0] = info.byteLength
+  return libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, infoLength) === 0
 }

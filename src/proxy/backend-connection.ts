@@ -6,6 +6,7 @@ import type { DialTarget } from "../net/address-book.ts"
 import type { DialFailure } from "../net/dial-failure.ts"
 import type { Mover } from "../net/direct-socket.ts"
 import { Outbound } from "../net/outbound.ts"
+import { SILENT_MS, askOften, isSilent, keepAlive } from "../net/keepalive.ts"
 import { LOOKS, Outbox } from "../net/outbox.ts"
 import { isQuiet } from "../net/peek.ts"
 import { RECEIVE_SIZE } from "../net/receive-memory.ts"
@@ -37,6 +38,8 @@ export class BackendConnection extends Outbound implements Mover {
   /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
   #broken = false
   #dialing = true
+  /** Since when the kernel has been asking the peer whether it is there. */
+  #askedAt = Infinity
   /** Its tunnel has ended, and it has still to send the last of it. */
   #finishing = false
   readonly #gateway: Gateway
@@ -186,6 +189,26 @@ export class BackendConnection extends Outbound implements Mover {
   /** Whether the backend is known to close connections that have been idle for as long as this one. */
   mayBeClosing(now: number): boolean {
     return this.upstream.idleLimit.isNear(now - this.#idleSince)
+  }
+
+  /** Has the kernel ask the peer often whether it is there. Once that has begun, more calls change nothing. */
+  ask(): void {
+    if (this.socket === null || this.#dialing || this.#askedAt < Infinity) return
+    this.#askedAt = this.#gateway.clock.now()
+    askOften(this.socket.fd)
+  }
+
+  /** Ends what `ask` has begun. */
+  askNoMore(): void {
+    if (this.socket === null || this.#askedAt === Infinity) return
+    this.#askedAt = Infinity
+    keepAlive(this.socket.fd, this.#gateway.settings.keepalive.backend)
+  }
+
+  /** The peer has been asked, and has not answered in time. */
+  get isSilent(): boolean {
+    const asked = this.#gateway.clock.now() - this.#askedAt
+    return asked >= SILENT_MS && this.socket !== null && isSilent(this.socket.fd)
   }
 
   #noteIdleEnd(): void {

@@ -97,9 +97,18 @@ export class Upstream {
     this.#retirePinned()
   }
 
-  /** It has vanished: nobody waits for the first byte of a response any longer. */
-  giveUp(): void {
+  /** While probes cannot reach it, its open connections are asked whether it is still there. */
+  ask(begins: boolean): void {
+    for (const connection of this.connections) {
+      if (begins) connection.ask()
+      else connection.askNoMore()
+    }
+  }
+
+  /** Where nothing answers on a connection either, nobody waits for the first byte of a response any longer. */
+  giveUpSilent(): void {
     for (const connection of [...this.connections]) {
+      if (!connection.isSilent) continue
       if (connection.exchange !== null) connection.exchange.backendVanished(connection)
       else if (connection.pooled || connection.waitsPinned) connection.retire()
     }

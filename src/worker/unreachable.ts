@@ -1,7 +1,12 @@
 /**
- * Backends that have vanished: probes in a row could not even connect, because nothing answered or there is no way.
- * Requests that wait for the first byte of such a backend's response would wait for their time limit; they are given up
- * now. A backend that refuses connections or answers badly has not vanished: it may still finish what it has begun.
+ * Backends that have vanished: probes in a row could not even connect, because nothing answered or there is no way, and
+ * on the open connections nothing answers either. Requests that wait for the first byte of such a backend's response
+ * would wait for their time limit; they are given up.
+ *
+ * A backend that refuses connections or answers badly has not vanished: it may still finish what it has begun. Nor has
+ * one whose queue of new connections is full: its kernel drops what would connect, and answers on those that are open.
+ *
+ * Cost: nothing while probes reach their backends.
  */
 import type { Upstream } from "../proxy/upstream.ts"
 
@@ -11,6 +16,8 @@ export class Unreachable {
   readonly #counts: number[] = []
   /** Whose count that is: an index may pass to another backend. */
   readonly #counted: Upstream[] = []
+  /** Those that enough probes could not reach. */
+  readonly #lost = new Set<Upstream>()
   #failures: number
 
   constructor(upstreams: readonly Upstream[], failures: number) {
@@ -29,6 +36,16 @@ export class Unreachable {
     const count = reached ? 0 : before + 1
     this.#counts[index] = count
     this.#counted[index] = upstream
-    if (count >= this.#failures) upstream.giveUp()
+    if (count > 0 || before > 0) upstream.ask(!reached)
+    if (reached) this.#lost.delete(upstream)
+    else if (count >= this.#failures) this.#lost.add(upstream)
+  }
+
+  /** Gives up what waits in vain. Called often: a connection does not show at once that nothing answers. */
+  sweep(): void {
+    for (const upstream of this.#lost) {
+      upstream.giveUpSilent()
+      if (upstream.connections.size === 0) this.#lost.delete(upstream)
+    }
   }
 }

@@ -234,6 +234,7 @@ class Balancer implements Worker {
     this.#gateway.clock.tick()
     this.#gateway.deadlines.sweep(now)
     this.#prober.tick(now)
+    this.#unreachable.sweep()
     this.#resolver.tick(now)
     if (this.#gateway.clients.size < this.#clientLimit * ROOMY) this.#toldFull = false
     this.#membership.sweep()

@@ -1,5 +1,7 @@
 /** A backend whose machine has vanished: probes find it out, and requests that wait for it do not go on waiting. */
 import { describe, expect } from "bun:test"
+import { ignoreNewcomersOf } from "../../src/net/newcomers.ts"
+import { SILENT_MS } from "../../src/net/keepalive.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
 import { RawClient } from "../support/raw-client.ts"
@@ -86,6 +88,30 @@ describe("a request that waits for a backend that probes find vanished", () => {
     at.client.reset()
     await rests(at.balancer)
   })
+})
+
+/** So it is when its queue of new connections is full: the kernel drops what would connect. */
+test("a backend that nobody new can reach may finish what it has begun", async () => {
+  const go = Promise.withResolvers<void>()
+  using backend = await ScriptedBackend.start(async (connection) => {
+    await connection.receiveRequestHead()
+    await go.promise
+    await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
+  })
+  const balancer = await TestBalancer.start([backend.port], {
+    health: { type: "tcp", interval: 100, timeout: 200, failures: 3 },
+  })
+  const client = await RawClient.connect(balancer.port)
+  await client.send(post)
+  await until(() => backend.connections.some((each) => each.bytesReceived > 0), 3000, "the request")
+  ignoreNewcomersOf(backend.port)
+  const name = `backend="127.0.0.1:${backend.port}"`
+  await until(() => balancer.figure("bunlb_backend_up", name) === 0, 5000, "the verdict")
+  // Longer than it takes to find out that one has vanished.
+  await Bun.sleep(SILENT_MS + 2000)
+  go.resolve()
+  expect((await client.receiveResponse()).body.toString()).toBe("done")
+  await client.close()
 })
 
 test.each([

@@ -89,7 +89,7 @@ function isOnDuty({ state }: BackendStatus): boolean {
 
 /** Of backends that are all unhealthy: those that only probes are against, if there are any. */
 function tried(rows: readonly BackendStatus[]): readonly BackendStatus[] {
-  const serviceable = rows.filter(({ against }) => against === "page" || against === "probes")
+  const serviceable = rows.filter(({ against }) => against !== undefined && against !== "requests")
   return serviceable.length > 0 ? serviceable : rows
 }
 
@@ -111,7 +111,7 @@ function weightOf({ weight }: BackendStatus, strategy: Settings["strategy"]): nu
 }
 
 function whyServing(row: BackendStatus, strategy: string, panics: boolean): string {
-  if (panics && row.against === "page") {
+  if (panics && row.against !== undefined && row.against !== "requests") {
     return `no backend is healthy, and only probes are against this one: ${row.reason}`
   }
   if (panics) return `no backend is healthy, so all are tried: ${row.reason}`

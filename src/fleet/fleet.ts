@@ -26,7 +26,7 @@ import type { FleetStatus } from "./status.ts"
 import type { Surroundings } from "./surroundings.ts"
 import { version } from "./version.ts"
 import type { Will } from "./will.ts"
-import { WrongPageWatch, wrongPage } from "./wrong-page.ts"
+import { WrongPageWatch, wrongPageHint } from "./wrong-page.ts"
 
 export interface FleetOptions extends SteeringParts {
   readonly settings: Settings
@@ -256,9 +256,8 @@ export class Fleet {
       ({ name, duty }) => duty === undefined && this.#health.isUpFor(name, workers),
     )
     if (eligible) return { ok: true, reason: "ok" }
-    const page = wrongPage(this.#health, this.#options.settings)
-    const why = page === null ? "" : `: ${page}; see health.path and health.expect`
-    return { ok: false, reason: NO_BACKEND + why }
+    const hint = wrongPageHint(this.#health, this.#options.settings)
+    return { ok: false, reason: NO_BACKEND + hint }
   }
 
   /**
@@ -312,6 +311,8 @@ export class Fleet {
     }
     this.#overview.record()
     this.#keepFresh()
+    const line = this.#wrongPage.look(this.#health, this.#options.settings)
+    if (line !== null) this.#options.log.warn(line)
   }
 
   /** One worker after the other, so that they neither work nor answer all at once. */
@@ -337,8 +338,6 @@ export class Fleet {
   #healthChanged(slot: Slot, change: HealthChange): void {
     const merged = this.#health.apply({ ...change, worker: slot.id })
     if (merged !== null) this.#tell(merged)
-    const line = this.#wrongPage.look(this.#health, this.#options.settings)
-    if (line !== null) this.#options.log.warn(line)
     if (merged !== null) return
     const state = change.healthy ? "healthy" : "unhealthy"
     const { log } = this.#options

@@ -3,6 +3,7 @@
  * judges for itself; the fleet says "unhealthy" when the first one does, and "healthy again" when the last one
  * agrees, so that the story in the log is never more cheerful than what a request may meet.
  */
+import type { Settings } from "../config/settings.ts"
 import type { Against } from "../health/backend-health.ts"
 import type { Ailing, HealthChange } from "../observe/snapshot.ts"
 
@@ -15,12 +16,25 @@ export interface FleetHealthChange extends HealthChange {
   readonly outageMs: number | null
 }
 
+/** What one worker has against a backend. */
+interface Finding {
+  readonly reason: string
+  readonly against: Against | null
+}
+
 interface Outage {
   readonly since: number
-  reason: string
-  against: Against | null
-  /** The workers that find the backend unhealthy. */
-  readonly seenBy: Set<number>
+  /** By the workers that find the backend unhealthy, the latest to say so last. */
+  readonly seenBy: Map<number, Finding>
+}
+
+/** Backends that take connections and answer probes otherwise than they should, where no backend is healthy. */
+export interface WrongAnswers {
+  readonly count: number
+  /** Of so many backends. */
+  readonly total: number
+  /** Of the first of them. */
+  readonly reason: string
 }
 
 export class HealthView {
@@ -28,24 +42,19 @@ export class HealthView {
 
   /** The change of the fleet's view that one worker's change makes, or null when it makes none. */
   apply(change: HealthChange): FleetHealthChange | null {
+    const { worker, reason, against = null } = change
     const outage = this.#outages.get(change.backend)
     if (!change.healthy) {
-      const { reason, against = null } = change
+      const finding = { reason, against }
       if (outage !== undefined) {
-        outage.seenBy.add(change.worker)
-        outage.reason = reason
-        outage.against = against
+        outage.seenBy.delete(worker)
+        outage.seenBy.set(worker, finding)
         return null
       }
-      this.#outages.set(change.backend, {
-        since: change.at,
-        reason,
-        against,
-        seenBy: new Set([change.worker]),
-      })
+      this.#outages.set(change.backend, { since: change.at, seenBy: new Map([[worker, finding]]) })
       return { ...change, outageMs: null }
     }
-    if (outage === undefined || !outage.seenBy.delete(change.worker)) return null
+    if (outage === undefined || !outage.seenBy.delete(worker)) return null
     if (outage.seenBy.size > 0) return null
     this.#outages.delete(change.backend)
     return { ...change, outageMs: change.at - outage.since }
@@ -66,26 +75,29 @@ export class HealthView {
 
   /** What is unhealthy now, for workers that have yet to begin. */
   ailing(): Ailing[] {
-    return [...this.#outages].map(([backend, { since, reason, against }]) => {
-      return { backend, since, reason, against }
+    return [...this.#outages].map(([backend, { since, seenBy }]) => {
+      return { backend, since, ...gravest(seenBy) }
     })
   }
 
-  /** False while there is nothing to ask `wrongPage` for. */
-  get hasWrongPage(): boolean {
-    for (const { against } of this.#outages.values()) return against === "page"
-    return false
-  }
-
   /**
-   * The reason of the first of `names` when nothing but the page that probes ask for is against any of them, else null.
-   * Most often the backends are well and the probes ask for the wrong page.
+   * Null unless each of `backends` that is on duty is unhealthy, and only probes are against some of them, which take
+   * connections: most often those are well, and the probes ask for the wrong page.
    */
-  wrongPage(names: readonly string[]): string | null {
-    const outages = names.map((name) => this.#outages.get(name))
-    const [first] = outages
-    if (first === undefined || outages.some((outage) => outage?.against !== "page")) return null
-    return first.reason
+  wrongAnswers(backends: Settings["backends"]): WrongAnswers | null {
+    let total = 0
+    let count = 0
+    let reason = ""
+    for (const { name, duty } of backends) {
+      if (duty !== undefined) continue
+      const seenBy = this.#outages.get(name)?.seenBy
+      if (seenBy === undefined) return null
+      total++
+      const finding = gravest(seenBy)
+      if (finding.against !== "page" && finding.against !== "silent") continue
+      if (count++ === 0) reason = finding.reason
+    }
+    return count === 0 ? null : { count, total, reason }
   }
 
   /** True when one of `workers` would send a request to `backend`. */
@@ -93,6 +105,17 @@ export class HealthView {
     const seenBy = this.#outages.get(backend)?.seenBy
     return workers.some((worker) => seenBy?.has(worker) !== true)
   }
+}
+
+const GRAVITY: readonly (Against | null)[] = [null, "page", "silent", "probes", "requests"]
+
+/** Requests weigh most, as in status; of equals the latest. */
+function gravest(seenBy: ReadonlyMap<number, Finding>): Finding {
+  let worst: Finding = { reason: "", against: null }
+  for (const finding of seenBy.values()) {
+    if (GRAVITY.indexOf(finding.against) >= GRAVITY.indexOf(worst.against)) worst = finding
+  }
+  return worst
 }
 
 export function healthLine(change: FleetHealthChange): string {

@@ -1,33 +1,38 @@
 /**
- * Warns of a health check that asks for the wrong page: the backends take requests, and all of them answer the probe
- * with a status that is not expected. Load balancing goes on among all of them, but nobody is watched any more.
+ * Warns of health checks that probably ask for the wrong page: no backend is healthy, and backends take connections but
+ * do not answer probes as expected. With `when_all_unhealthy: try` load balancing goes on among these, but nobody
+ * watches them any more.
  */
 import type { Settings } from "../config/settings.ts"
 import type { HealthView } from "./health-view.ts"
+
+const SETTINGS = "health.path, health.expect or health.timeout"
 
 export class WrongPageWatch {
   #told = false
 
   /** The warning, once each time that it begins to be true; else null. */
   look(health: HealthView, settings: Settings): string | null {
-    const reason = wrongPage(health, settings)
-    if (reason === null) this.#told = false
-    if (reason === null || this.#told) return null
+    const story = wrongPage(health, settings)
+    if (story === null) this.#told = false
+    if (story === null || this.#told) return null
     this.#told = true
-    const { whenAllUnhealthy, health: asked } = settings
-    const fate =
-      whenAllUnhealthy === "try" ? "requests are shared among all of them" : "clients get 503"
-    return (
-      `every backend answers GET ${asked.path} otherwise than expected (${reason}): ${fate}. ` +
-      "If the backends are well, change health.path or health.expect"
-    )
+    const shared = settings.whenAllUnhealthy === "try"
+    const fate = shared ? "requests are shared among them" : "clients get 503"
+    return `no backend is healthy: ${story}: ${fate}. If they are well, change ${SETTINGS}`
   }
 }
 
-/** Why the probes of all backends fail, when that alone is against each of them; else null. */
-export function wrongPage(health: HealthView, { backends }: Settings): string | null {
-  // All must have it, so the first one tells in most cases.
-  if (!health.hasWrongPage) return null
-  const watched = backends.filter(({ duty }) => duty === undefined)
-  return health.wrongPage(watched.map(({ name }) => name))
+/** What /health says beside that no backend is healthy; empty when there is nothing to add. */
+export function wrongPageHint(health: HealthView, settings: Settings): string {
+  const story = wrongPage(health, settings)
+  return story === null ? "" : `: ${story}; see ${SETTINGS}`
+}
+
+function wrongPage(health: HealthView, { backends, health: asked }: Settings): string | null {
+  const wrong = health.wrongAnswers(backends)
+  if (wrong === null) return null
+  const { count, total, reason } = wrong
+  const who = `${count} of ${total} take connections`
+  return `${who} but do not answer GET ${asked.path} as expected (${reason})`
 }

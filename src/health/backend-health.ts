@@ -8,10 +8,14 @@ import { RequestBreaker } from "./request-breaker.ts"
 export type Reach = "nothing" | "connection" | "response"
 
 /**
- * Which record is against a backend. `page`: its probes get a response, but not the expected one. `probes`: they get no
- * response. `requests`: requests failed, whatever probes say.
+ * Which record is against a backend. `page`: its probes get a response, but not the expected one. `silent`: they get a
+ * connection, but no response. `probes`: they get no connection. `requests`: requests failed, whatever probes say.
  */
-export type Against = "page" | "probes" | "requests"
+export type Against = "page" | "silent" | "probes" | "requests"
+
+const REACH_OF = { page: "response", silent: "connection", probes: "nothing" } as const
+
+const AGAINST_OF = { response: "page", connection: "silent", nothing: "probes" } as const
 
 export type Thresholds = Pick<HealthSettings, "failures" | "successes" | "backoff">
 
@@ -46,6 +50,24 @@ export class BackendHealth {
     this.failures = before?.failures ?? new Map<string, number>()
     this.since = since
     this.ticket = ticket
+  }
+
+  /** Which record is against it, or null when it is healthy. */
+  get against(): Against | null {
+    if (this.requests.isOpen) return "requests"
+    return this.probes.isOpen ? AGAINST_OF[this.reach] : null
+  }
+
+  /** Takes over what another worker found. */
+  recall(against: Against, reason: string, now: number): void {
+    if (against === "requests") {
+      this.requests.open(now)
+      this.requestsReason = reason
+    } else {
+      this.probes.open()
+      this.probesReason = reason
+      this.reach = REACH_OF[against]
+    }
   }
 
   get isGood(): boolean {

@@ -88,11 +88,7 @@ export class HealthBoard {
   /** It was found unhealthy before it came here, at `since` and for `reason`: no news to anybody. */
   recall(index: number, since: number, reason: string, against: Against): void {
     const entry = this.#entries[index]
-    if (against === "requests") entry.requests.open(this.#clock.now())
-    else entry.probes.open()
-    // How far probes came is not told: only probes bring it back.
-    entry.reach = against === "page" ? "response" : "connection"
-    entry.probesReason = entry.requestsReason = reason
+    entry.recall(against, reason, this.#clock.now())
     entry.since = since
     this.#mark(index, entry)
   }
@@ -238,10 +234,7 @@ export class HealthBoard {
 
   /** Which record is against the backend, or null when it is healthy. */
   against(index: number): Against | null {
-    const { requests, probes, reach } = this.#entries[index]
-    if (requests.isOpen) return "requests"
-    if (!probes.isOpen) return null
-    return reach === "response" ? "page" : "probes"
+    return this.#entries[index].against
   }
 
   /** All failures counted so far, by reason. */

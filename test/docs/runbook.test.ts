@@ -27,8 +27,8 @@ const built: Readonly<Record<string, readonly string[]>> = {
     "worker N (pid N) failed (FAULT) after N s; starting it again in N ms",
     "backend BACKEND is unhealthy: N probes failed, last: REASON",
     "backend BACKEND is healthy again after N s: N probes succeeded",
-    "every backend answers GET PATH otherwise than expected (REASON): FATE. " +
-      "If the backends are well, change health.path or health.expect",
+    "no backend is healthy: N of N take connections but do not answer GET PATH as expected " +
+      "(REASON): FATE. If they are well, change health.path, health.expect or health.timeout",
   ],
   "src/fleet/run.ts: startLine(settings": [
     "bunlb VERSION: http://ADDRESS -> N backends (STRATEGY), N workers, admin http://ADDRESS",

@@ -1,7 +1,7 @@
 /** Many workers' health of a backend as one story. */
-import { expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import { HealthView, healthLine } from "../../src/fleet/health-view.ts"
-import { WrongPageWatch, wrongPage } from "../../src/fleet/wrong-page.ts"
+import { WrongPageWatch, wrongPageHint } from "../../src/fleet/wrong-page.ts"
 import { testBackend, testSettings } from "./settings.ts"
 
 const sick = (worker: number, at: number, backend = "a:80") => ({
@@ -48,36 +48,66 @@ test("a backend is up for a fleet when one worker that serves finds it so", () =
   expect(view.isUpFor("a:80", [0])).toBeFalse()
 })
 
-test("the wrong page is told of when nothing else is against any backend, once until that ends", () => {
-  const view = new HealthView()
-  const watch = new WrongPageWatch()
-  const settings = testSettings({ backends: [testBackend("a:80"), testBackend("b:80")] })
+describe("the warning of a wrong health page", () => {
   const page = { against: "page", reason: "3 probes failed, last: status 404" } as const
-  view.apply({ ...sick(0, 0), ...page })
-  expect(watch.look(view, settings)).toBeNull()
-  view.apply({ ...sick(0, 0, "b:80"), against: "requests" })
-  expect(watch.look(view, settings)).toBeNull()
-  // The requests are well again, the page is not.
-  view.apply({ ...sick(0, 0, "b:80"), ...page })
-  expect(watch.look(view, settings)).toBe(
-    "every backend answers GET / otherwise than expected (3 probes failed, last: status 404): " +
-      "requests are shared among all of them. " +
-      "If the backends are well, change health.path or health.expect",
-  )
-  expect(watch.look(view, settings)).toBeNull()
-  view.apply(well(0, 5, "b:80"))
-  expect(watch.look(view, settings)).toBeNull()
-  view.apply({ ...sick(0, 6, "b:80"), ...page })
-  expect(watch.look(view, { ...settings, whenAllUnhealthy: "fail" })).toContain("clients get 503")
+  const silent = {
+    against: "silent",
+    reason: "3 probes failed, last: no answer within 2s",
+  } as const
+  const settings = testSettings({ backends: [testBackend("a:80"), testBackend("b:80")] })
+  const line = (count: number, reason: string): string =>
+    `no backend is healthy: ${count} of 2 take connections but do not answer GET / as expected ` +
+    `(${reason}): requests are shared among them. ` +
+    "If they are well, change health.path, health.expect or health.timeout"
+
+  test.each([
+    ["each has the wrong status", page, page, line(2, page.reason)],
+    ["no page answers", silent, silent, line(2, silent.reason)],
+    ["one page answers and one does not", silent, page, line(2, silent.reason)],
+    ["the other one cannot be reached", { against: "probes" }, page, line(1, page.reason)],
+    ["requests are against the other one", { against: "requests" }, page, line(1, page.reason)],
+    ["none can be reached", { against: "probes" }, { against: "probes" }, null],
+    ["an older version does not say why", {}, {}, null],
+  ] as const)("when %s", (_what, first, second, expected) => {
+    const view = new HealthView()
+    view.apply({ ...sick(0, 0), ...first })
+    expect(new WrongPageWatch().look(view, settings)).toBeNull()
+    view.apply({ ...sick(0, 0, "b:80"), ...second })
+    expect(new WrongPageWatch().look(view, settings)).toBe(expected)
+    expect(wrongPageHint(view, settings) === "").toBe(expected === null)
+  })
+
+  test("comes once, and again after it was no longer true", () => {
+    const view = new HealthView()
+    const watch = new WrongPageWatch()
+    for (const name of ["a:80", "b:80"]) view.apply({ ...sick(0, 0, name), ...page })
+    expect(watch.look(view, settings)).not.toBeNull()
+    expect(watch.look(view, settings)).toBeNull()
+    view.apply(well(0, 5, "b:80"))
+    expect(watch.look(view, settings)).toBeNull()
+    view.apply({ ...sick(0, 6, "b:80"), ...page })
+    expect(watch.look(view, { ...settings, whenAllUnhealthy: "fail" })).toContain("clients get 503")
+  })
+
+  test("leaves out backends that are drained or disabled by hand", () => {
+    const view = new HealthView()
+    const backends = [testBackend("a:80"), testBackend("b:80", { duty: "off" })]
+    view.apply({ ...sick(0, 0), ...page })
+    expect(wrongPageHint(view, testSettings({ backends }))).toContain("1 of 1")
+    expect(wrongPageHint(new HealthView(), testSettings({ backends }))).toBe("")
+    expect(wrongPageHint(view, testSettings({ backends: [] }))).toBe("")
+  })
 })
 
-test("backends that are drained or disabled by hand do not count for the wrong page", () => {
+test("what one worker found goes when it finds the backend well, whoever else does not", () => {
   const view = new HealthView()
-  const backends = [testBackend("a:80"), testBackend("b:80", { duty: "off" })]
-  view.apply({ ...sick(0, 0), against: "page" })
-  expect(wrongPage(view, testSettings({ backends }))).not.toBeNull()
-  expect(wrongPage(new HealthView(), testSettings({ backends }))).toBeNull()
-  expect(wrongPage(view, testSettings({ backends: [] }))).toBeNull()
+  view.apply({ ...sick(0, 1), against: "requests" })
+  view.apply({ ...sick(1, 2), against: "page", reason: "3 probes failed, last: status 404" })
+  expect(view.ailing()).toMatchObject([{ against: "requests", reason: sick(0, 0).reason }])
+  view.apply(well(0, 3))
+  expect(view.ailing()).toMatchObject([
+    { since: 1, against: "page", reason: "3 probes failed, last: status 404" },
+  ])
 })
 
 test("what one that follows is told names the record that is against a backend", () => {

@@ -220,8 +220,17 @@ describe("separate records", () => {
     const { board, answer } = boardOf(1, 1)
     board.probeFailed(0, "no answer within 2s", "connection")
     for (let request = 0; request < 10; request++) answer(0)
-    expect([board.against(0), board.serving.has(0)]).toEqual(["probes", true])
+    expect([board.against(0), board.serving.has(0)]).toEqual(["silent", true])
   })
+
+  test.each(["page", "silent", "probes", "requests"] as const)(
+    "what is against a backend outlives the worker that found it: %s",
+    (against) => {
+      const { board } = boardOf()
+      board.recall(0, 5, "why", against)
+      expect([board.against(0), board.reason(0), board.since(0)]).toEqual([against, "why", 5])
+    },
+  )
 
   test("a backend that is recalled stands as it did", () => {
     const { board, changes } = boardOf()

@@ -45,14 +45,21 @@ async function answers(known: readonly (Against | null | undefined)[], count: nu
 }
 
 test("backends that only probes are against share evenly, as they did", async () => {
-  const { counts, changes } = await answers(["page", "probes", "requests", "page"], 12)
+  const { counts, changes } = await answers(["page", "silent", "requests", "page"], 12)
   expect(counts).toEqual([4, 4, 0, 4])
   expect(changes.map(({ against, reason }) => [against, reason])).toEqual([
     ["page", "as before"],
-    ["probes", "as before"],
+    ["silent", "as before"],
     ["requests", "as before"],
     ["page", "as before"],
   ])
+})
+
+test("one that could not be reached is back by two answers, and one whose page is wrong is not", async () => {
+  const { counts, changes } = await answers(["page", "probes"], 12)
+  // Two each at most before it is back, and everything afterwards.
+  expect(counts[1]).toBeGreaterThanOrEqual(9)
+  expect(changes.at(-1)).toMatchObject({ healthy: true, reason: "2 requests answered" })
 })
 
 test("a healthy one gets everything, and what an older version does not say counts as requests", async () => {

@@ -32,8 +32,23 @@ export interface Certificates {
   readonly unknownCa: Certificate
   /** For localhost by its common name alone: without a subjectAltName, and with one that names no host. */
   readonly commonName: readonly Certificate[]
-  /** As `good`, but with a SHA-1 signature or a short RSA key, its own or that of an intermediate CA. */
-  readonly weak: Readonly<Record<"sha1" | "shortKey" | "sha1Issuer" | "shortIssuer", Certificate>>
+  /**
+   * As `good`, but with a SHA-1 signature or a short RSA key, its own or that of an intermediate CA. `selfIssued`: the
+   * intermediate CA has the name of its issuer; `behindOthers`: it is sent behind a root that has no part in the chain.
+   */
+  readonly weak: Readonly<
+    Record<
+      "sha1" | "shortKey" | "sha1Issuer" | "shortIssuer" | "selfIssued" | "behindOthers",
+      Certificate
+    >
+  >
+  /** As `good`, but with twelve certificates that have no part in its chain. */
+  readonly longChain: Certificate
+  /** Signed by a root with a short key, and the file that holds that root. */
+  readonly shortRoot: Certificate
+  readonly shortRootFile: string
+  /** Valid for `w*.example.test`. */
+  readonly partialWildcard: Certificate
   readonly unknownCaFile: string
   /** As `addressOnly`, but signed by that same stranger. */
   readonly addressUnknownCa: Certificate
@@ -61,11 +76,15 @@ function placeholders(): Certificates {
   const file = join(folder, "none.pem")
   writeFileSync(file, none)
   return {
-    ...{ ca: none, caFile: file, unknownCaFile: file },
+    ...{ ca: none, caFile: file, unknownCaFile: file, shortRootFile: file },
     ...{ good: pair, expired: pair, addressOnly: pair, nameless: pair, wrongHost: pair },
     ...{ selfSigned: pair, unknownCa: pair, addressUnknownCa: pair },
+    ...{ longChain: pair, shortRoot: pair, partialWildcard: pair },
     commonName: [pair],
-    weak: { sha1: pair, shortKey: pair, sha1Issuer: pair, shortIssuer: pair },
+    weak: {
+      ...{ sha1: pair, shortKey: pair, sha1Issuer: pair },
+      ...{ shortIssuer: pair, selfIssued: pair, behindOthers: pair },
+    },
   }
 }
 
@@ -74,11 +93,18 @@ function makeAll(): Certificates {
   atEnd(() => rmSync(folder, { recursive: true, force: true }))
   makeCa(folder, "ca")
   makeCa(folder, "stranger")
+  makeCa(folder, "short-root", SHORT)
   makeSelfSigned(folder, "self-signed")
+  const good = makeLeaf(folder, "good", "ca", LOCAL)
+  const other = readFileSync(join(folder, "stranger.pem"), "utf8")
   return {
     ca: readFileSync(join(folder, "ca.pem"), "utf8"),
     caFile: join(folder, "ca.pem"),
-    good: makeLeaf(folder, "good", "ca", LOCAL),
+    good,
+    longChain: { key: good.key, cert: good.cert + other.repeat(12) },
+    shortRoot: makeLeaf(folder, "below-short-root", "short-root", LOCAL),
+    shortRootFile: join(folder, "short-root.pem"),
+    partialWildcard: makeLeaf(folder, "partial", "ca", "DNS:w*.example.test"),
     expired: makeLeaf(folder, "expired", "ca", LOCAL, ["20200101000000Z", "20200102000000Z"]),
     addressOnly: makeLeaf(folder, "address", "ca", ADDRESSES),
     nameless: makeLeaf(folder, "nameless", "ca", LOCAL, ALWAYS, { subject: "/O=bunlb test" }),
@@ -91,19 +117,26 @@ function makeAll(): Certificates {
       (names, number) =>
         makeLeaf(folder, `common-name-${number}`, "ca", names, ALWAYS, { subject: LOCAL_NAME }),
     ),
-    weak: makeWeak(folder),
+    weak: makeWeak(folder, other),
   }
 }
 
-function makeWeak(folder: string): Certificates["weak"] {
+const SHORT = ["-newkey", "rsa:1024"]
+/** Tells two CAs of one name apart by their keys. */
+const BY_KEY = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid"
+
+function makeWeak(folder: string, other: string): Certificates["weak"] {
   const sha1 = { digest: "sha1" }
-  const shortKey = { key: ["-newkey", "rsa:1024"] }
-  const below = (name: string, form: LeafForm): Certificate => {
+  const shortKey = { key: SHORT }
+  const below = (name: string, form: LeafForm, between = ""): Certificate => {
     makeIssuer(folder, `${name}-issuer`, form)
-    const { key, cert } = makeLeaf(folder, name, `${name}-issuer`, LOCAL)
-    return { key, cert: cert + readFileSync(join(folder, `${name}-issuer.pem`), "utf8") }
+    const byKey = { extension: BY_KEY }
+    const { key, cert } = makeLeaf(folder, name, `${name}-issuer`, LOCAL, ALWAYS, byKey)
+    return { key, cert: cert + between + readFileSync(join(folder, `${name}-issuer.pem`), "utf8") }
   }
   return {
+    selfIssued: below("self-issued", { ...sha1, subject: "/CN=bunlb test ca" }),
+    behindOthers: below("behind-others", sha1, other),
     sha1: makeLeaf(folder, "sha1", "ca", LOCAL, ALWAYS, sha1),
     shortKey: makeLeaf(folder, "short-key", "ca", LOCAL, ALWAYS, shortKey),
     sha1Issuer: below("below-sha1", sha1),
@@ -111,14 +144,14 @@ function makeWeak(folder: string): Certificates["weak"] {
   }
 }
 
-function makeCa(folder: string, name: string): void {
-  selfSign(folder, name, ["-addext", IS_CA])
+function makeCa(folder: string, name: string, key = CURVE): void {
+  selfSign(folder, name, ["-addext", IS_CA], key)
   makeDatabase(folder, name)
 }
 
 /** A CA below `ca`. */
 function makeIssuer(folder: string, name: string, form: LeafForm): void {
-  makeLeaf(folder, name, "ca", null, ALWAYS, { ...form, extension: IS_CA })
+  makeLeaf(folder, name, "ca", null, ALWAYS, { ...form, extension: `${IS_CA}\n${BY_KEY}` })
   makeDatabase(folder, name)
 }
 
@@ -132,11 +165,11 @@ function makeSelfSigned(folder: string, name: string): void {
   selfSign(folder, name, ["-addext", `subjectAltName=${LOCAL}`])
 }
 
-function selfSign(folder: string, name: string, extensions: string[]): void {
+function selfSign(folder: string, name: string, extensions: string[], key = CURVE): void {
   openssl(folder, [
     "req",
     "-x509",
-    ...newKey(name),
+    ...newKey(name, undefined, key),
     "-out",
     `${name}.pem`,
     "-days",

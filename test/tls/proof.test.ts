@@ -1,5 +1,8 @@
 /** What a certificate must prove beyond its chain: the name as a DNS name, and that nobody can have forged it. */
 import { describe, expect } from "bun:test"
+import { X509Certificate } from "node:crypto"
+import type { TLSSocket } from "bun"
+import { isNamedByDns } from "../../src/net/peer-certificate.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
 import { RawClient } from "../support/raw-client.ts"
@@ -8,7 +11,8 @@ import { withPrograms } from "../support/left-out.ts"
 
 const test = withPrograms("TLS to backends", "openssl")
 
-const { commonName, weak } = certificates()
+const made = certificates()
+const { caFile, commonName, weak, longChain, shortRoot, shortRootFile } = made
 const sha1 = "certificate is signed with SHA-1"
 const short = "certificate has a short key"
 
@@ -36,21 +40,38 @@ describe.each([TLS_1_2, TLS_1_3])("version %p", (maxVersion) => {
   )
 
   test.each([
-    ["sha1", weak.sha1, sha1],
-    ["shortKey", weak.shortKey, short],
-    ["sha1Issuer", weak.sha1Issuer, sha1],
-    ["shortIssuer", weak.shortIssuer, short],
-  ])("what could be forged is refused unless allowed: %s", async (_name, certificate, fault) => {
-    using backend = await tlsBackend({ certificate, maxVersion })
-    const strict = await TestBalancer.start([over(backend)])
-    const [status, body, received] = await refusalOf(strict, backend)
-    expect(status).toBe(502)
-    expect(body).toContain(fault)
-    expect(received).toEqual([0])
-    const lax = await TestBalancer.start([over(backend)], { weakCertificates: true })
-    expect((await refusalOf(lax, backend))[0]).toBe(200)
-    // A reload changes its mind, without connections and sessions made before.
-    await lax.apply([over(backend)])
-    expect((await refusalOf(lax, backend))[0]).toBe(502)
-  })
+    ["sha1", weak.sha1, sha1, caFile],
+    ["shortKey", weak.shortKey, short, caFile],
+    ["sha1Issuer", weak.sha1Issuer, sha1, caFile],
+    ["shortIssuer", weak.shortIssuer, short, caFile],
+    ["selfIssued", weak.selfIssued, sha1, caFile],
+    ["behindOthers", weak.behindOthers, sha1, caFile],
+    ["longChain", longChain, "certificate chain is too long", caFile],
+    ["shortRoot", shortRoot, short, shortRootFile],
+  ])(
+    "what could be forged is refused unless allowed: %s",
+    async (_name, certificate, fault, ca) => {
+      using backend = await tlsBackend({ certificate, maxVersion })
+      const part = over(backend, { ca })
+      const strict = await TestBalancer.start([part])
+      const [status, body, received] = await refusalOf(strict, backend)
+      expect(status).toBe(502)
+      expect(body).toContain(fault)
+      expect(received).toEqual([0])
+      const lax = await TestBalancer.start([part], { weakCertificates: true })
+      expect((await refusalOf(lax, backend))[0]).toBe(200)
+      // A reload changes its mind, without connections and sessions made before.
+      await lax.apply([part])
+      expect((await refusalOf(lax, backend))[0]).toBe(502)
+    },
+  )
+})
+
+test("a wildcard stands for a whole label only", () => {
+  const socketOf = (pem: string): TLSSocket => {
+    const { raw } = new X509Certificate(pem)
+    return { getPeerCertificate: () => ({ raw }) } as unknown as TLSSocket
+  }
+  expect(isNamedByDns(socketOf(made.partialWildcard.cert), "www.example.test")).toBe(false)
+  expect(isNamedByDns(socketOf(made.good.cert), "localhost")).toBe(true)
 })

@@ -4,6 +4,7 @@
  *
  * The backends are those of `bunlb backend`: /echo, /delay/MS, /status/CODE, /bytes/N, /stream.
  */
+import { randomBytes } from "node:crypto"
 import { formatHostPort } from "./config/address.ts"
 import { parseConfig } from "./config/config-tree.ts"
 import { noBackend } from "./config/no-backend.ts"
@@ -56,7 +57,8 @@ export interface TestBackend extends Disposable {
 
 /** Throws an error with a line for each setting that makes no sense. */
 export async function startBalancer(options: BalancerOptions): Promise<TestBalancer> {
-  const settings = settingsOf(options)
+  const stickyKey = randomBytes(32).toString("base64url")
+  const settings = settingsOf(options, stickyKey)
   const lines: string[] = []
   const worker = await startWorker({
     settings,
@@ -78,7 +80,7 @@ export async function startBalancer(options: BalancerOptions): Promise<TestBalan
         .filter(([set]) => labels.every((label) => set.includes(label)))
         .reduce((sum, [, value]) => sum + value, 0),
     apply: async (changed) => {
-      const next = settingsOf(changed)
+      const next = settingsOf(changed, stickyKey)
       putAuthoritiesInEffect(readAllAuthorities(next.backends, next.insecure))
       await worker.apply(next)
       // What was counted for those that have left is kept by who reads it.
@@ -103,7 +105,8 @@ export async function startBackend(options: BackendOptions = {}): Promise<TestBa
 const NAME = "startBalancer"
 
 /** On 127.0.0.1 at a free port if nothing is said. */
-function settingsOf(options: BalancerOptions): Settings {
+/** `stickyKey`: what cookies are made with unless the options name a key. */
+function settingsOf(options: BalancerOptions, stickyKey: string): Settings {
   const document = { host: "127.0.0.1", port: 0, ...options, admin: "off", mode: "sp" }
   const settings = resolveSettings({
     file: parseConfig(NAME, JSON.stringify(document), "json"),
@@ -113,7 +116,10 @@ function settingsOf(options: BalancerOptions): Settings {
   })
   if (settings.backends.length === 0) throw noBackend(NAME)
   const discovered = settings.backends.find(({ discover }) => discover !== undefined)
-  if (discovered === undefined) return settings
+  if (discovered === undefined) {
+    const { sticky } = settings
+    return { ...settings, sticky: { ...sticky, key: sticky.key ?? stickyKey } }
+  }
   const message = `${NAME}: ${discovered.name}: only the whole program asks DNS, name servers`
   throw new BunlbError("BUNLB_E_CONFIG", message)
 }

@@ -82,3 +82,21 @@ test("what makes no sense is refused with its place", async () => {
   const discovering = startBalancer({ backends: ["dns+http://web:80"] })
   await expect(discovering).rejects.toThrow("startBalancer: dns+http://web:80: only the whole")
 })
+
+test("sticky cookies are made with a key of their own, which apply keeps", async () => {
+  using one = await startBackend({ name: "one" })
+  const options = { backends: [one.address], strategy: "sticky" } as const
+  await using first = await startBalancer(options)
+  await using second = await startBalancer(options)
+  const cookieOf = async ({ url }: { url: string }): Promise<string | null> =>
+    (await fetch(url)).headers.get("set-cookie")
+  const before = await cookieOf(first)
+  expect(before).toContain("bunlb=")
+  expect(await cookieOf(second)).not.toBe(before)
+  await first.apply(options)
+  expect(await cookieOf(first)).toBe(before)
+  const sticky = { key: "a-key-for-two-balancers" }
+  await first.apply({ ...options, sticky })
+  await second.apply({ ...options, sticky })
+  expect(await cookieOf(first)).toBe(await cookieOf(second))
+})

@@ -25,16 +25,21 @@ const LIBRARIES_HERE = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64
 /** By macOS's number of an option of SOL_SOCKET: Linux's. */
 const socketOptions: Readonly<Record<number, number>> = {
   0x4: 2,
+  0x8: 9,
   0x200: 15,
   0x80: 13,
   0x1007: 4,
   0x1001: 7,
   0x1002: 8,
 }
+/** The same for TCP: idle, interval and count of keepalive. */
+const tcpOptions: Readonly<Record<number, number>> = { 0x10: 4, 0x101: 5, 0x102: 6 }
+const IPPROTO_TCP = 6
 const MSG_PEEK = 0x2
 const MSG_DONTWAIT = { mac: 0x80, here: 0x40 }
 const RLIMIT_NOFILE = { mac: 8, here: 7 }
 const SOL_SOCKET = { mac: 0xffff, here: 1 }
+const SO_NWRITE = 0x1024
 const AF_INET6 = { mac: 30, here: 10 }
 
 class NotOnMacOs extends Error {}
@@ -47,6 +52,8 @@ function demand(holds: boolean, what: string): void {
 const translations: Readonly<Record<string, (real: Call) => Call>> = {
   close: same,
   dup: same,
+  // With the same struct, and POLLIN, POLLERR, POLLHUP and POLLNVAL as on Linux.
+  poll: same,
   listen: same,
   shutdown: same,
   socket: (real) => (domain: number, type: number, protocol: number) => {
@@ -60,8 +67,10 @@ const translations: Readonly<Record<string, (real: Call) => Call>> = {
     return call(real, fd, buffer, length, here)
   },
   setsockopt: (real) => (fd: number, level: number, name: number, value: object, size: number) => {
-    demand(level === SOL_SOCKET.mac && name in socketOptions, `socket option ${level}, ${name}`)
-    return call(real, fd, SOL_SOCKET.here, socketOptions[name], value, size)
+    const isTcp = level === IPPROTO_TCP
+    const options = isTcp ? tcpOptions : socketOptions
+    demand((isTcp || level === SOL_SOCKET.mac) && name in options, `option ${level}, ${name}`)
+    return call(real, fd, isTcp ? level : SOL_SOCKET.here, options[name], value, size)
   },
   getsockname: (real) => (fd: number, address: Uint8Array, length: Uint32Array) => {
     const result = call(real, fd, address, length)
@@ -78,7 +87,19 @@ const translations: Readonly<Record<string, (real: Call) => Call>> = {
   // With addresses and options of Linux: who has a use for one of these on macOS has to translate it here first.
   connect: absent("connect"),
   bind: absent("bind"),
-  getsockopt: absent("getsockopt"),
+  ioctl: absent("ioctl"),
+  waitpid: absent("waitpid"),
+  getsockopt:
+    (real) => (fd: number, level: number, name: number, value: Int32Array, length: object) => {
+      demand(level === SOL_SOCKET.mac, `level ${level} of getsockopt`)
+      if (name === SO_NWRITE) {
+        // Linux tells that by another call: here everything counts as acknowledged.
+        value[0] = 0
+        return 0
+      }
+      demand(name in socketOptions, `socket option ${name}`)
+      return call(real, fd, SOL_SOCKET.here, socketOptions[name], value, length)
+    },
 }
 
 function part<T>(all: Readonly<Record<string, T>>, name: string): T {

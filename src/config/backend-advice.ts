@@ -27,8 +27,24 @@ export function blankAdvice(line: string): string {
   if (options.length === words.length && words.length > 0) {
     return `holds a blank, options follow a comma: ${[target, ...options].join(",")}`
   }
+  if (words.every(isLikeBackend)) return "holds a blank: give each backend its own -b or entry"
   // Two lines of a YAML list become one when the second is indented further.
   return "holds a blank: one backend an entry, and in YAML all entries in one column"
+}
+
+/** `HOST:PORT` or a host with dots, and no option. */
+export function isLikeBackend(word: string): boolean {
+  return /^[^=]*[:.][^=]*$/.test(word)
+}
+
+/** The entries in a text that should have been a list: `a:80,weight=2, b:80`, or `a:80;b:80`. */
+export function entriesIn(text: string): readonly string[] {
+  const entries: string[] = []
+  for (const word of text.split(/[\s,;]+/).filter((each) => each !== "")) {
+    const whole = OPTION.test(word) ? entries.pop() : undefined
+    entries.push(whole === undefined ? word : `${whole},${word}`)
+  }
+  return entries
 }
 
 /** The key of another balancer, and the entry as one line that keeps all its options; null when there is none. */

@@ -8,7 +8,7 @@
  */
 import { isIP } from "node:net"
 import { formatHostPort, readHost, readHostPort } from "./address.ts"
-import { blankAdvice, foreignEntry, optionAlone, optionNames } from "./backend-advice.ts"
+import { blankAdvice, entriesIn, foreignEntry, optionAlone, optionNames } from "./backend-advice.ts"
 import type { BackendSettings, Discovery } from "./settings.ts"
 import type { Refuse, ValueType } from "./setting.ts"
 import { didYouMean } from "./spelling.ts"
@@ -275,7 +275,8 @@ export const backendList: ValueType<readonly BackendSettings[]> = {
   expects: `a list of at most ${MAX_BACKENDS} backends: ${backend.expects}`,
   read(input, refuse) {
     if (!Array.isArray(input)) {
-      const advice = typeof input === "string" ? `, write [${shown(input)}]` : ""
+      const entries = typeof input === "string" ? entriesIn(input).map(shown).join(", ") : ""
+      const advice = entries === "" ? "" : `, write [${entries}]`
       return refuse(`expected a list of backends, got ${shown(input)}${advice}`)
     }
     if (input.length > MAX_BACKENDS) {

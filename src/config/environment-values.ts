@@ -6,6 +6,7 @@
  * Kubernetes gives the pods beside a Service named bunlb variables such as
  * BUNLB_PORT=tcp://10.0.0.1:80 and BUNLB_SERVICE_HOST: they are about that Service and not for us.
  */
+import { entriesIn, isLikeBackend } from "./backend-advice.ts"
 import type { Environment } from "./environment.ts"
 import { foreignAdvice } from "./foreign-words.ts"
 import { schema, settingRows } from "./schema.ts"
@@ -91,12 +92,12 @@ function adviceOn(name: string): string {
   return ": there is no such setting (docs/configuration.md has all); unset it"
 }
 
-/** `a:80,b:80`: commas are for the options of a backend. */
-function severalInOne(key: SettingKey, entries: readonly string[]): string | null {
-  const isBackend = (word: string): boolean => /^[^=]*[:.][^=]*$/.test(word)
-  const several =
-    key === "backends" && entries.some((each) => each.split(",").slice(1).some(isBackend))
-  if (!several) return null
-  const words = entries.join(" ").replaceAll(/,(?=[^,=]*[:.])/g, " ")
-  return `entries are separated by blanks here: ${variableName(key)}=${JSON.stringify(words)}`
+/** `a:80,b:80`, `a:80, b:80`, `a:80;b:80`: blanks separate entries, and commas are for the options of a backend. */
+function severalInOne(key: SettingKey, words: readonly string[]): string | null {
+  if (key !== "backends") return null
+  const isSeveral = (word: string): boolean =>
+    /;|^,|,$/.test(word) || entriesIn(word).slice(1).some(isLikeBackend)
+  if (!words.some(isSeveral)) return null
+  const entries = entriesIn(words.join(" ")).join(" ")
+  return `entries are separated by blanks here: ${variableName(key)}=${JSON.stringify(entries)}`
 }

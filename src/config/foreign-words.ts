@@ -33,8 +33,6 @@ const translations: Readonly<Record<string, string>> = {
   realip: "trusted_proxies",
   setrealipfrom: "trusted_proxies",
   keepalive: "pool",
-  log: "access_log",
-  logs: "access_log",
   loglevel: "log_level",
   stats: "admin",
   api: "admin",
@@ -69,6 +67,10 @@ const behindBackend = "write it behind its backend: HOST:PORT,weight=N"
 const foreground = "it stays in the foreground, a service manager keeps it"
 const someTimeouts = "there are {timeouts.response_head} and {timeouts.backend_body}"
 const reading = "the limits on reading are {timeouts.response_head}, {timeouts.backend_body}"
+const writing =
+  "the limits on writing are {timeouts.client_read} to clients, {timeouts.backend_body} to backends"
+const noProxyProtocol = "bunlb does not speak the PROXY protocol yet, see {trusted_proxies}"
+const someLogs = "there are {log_level}, {log_format} and {access_log}"
 const clientLimits =
   "there are {timeouts.client_head}, {timeouts.client_body}, {timeouts.client_idle}"
 
@@ -95,9 +97,12 @@ const absent: Readonly<Record<string, string>> = {
   ...{ http2: noHttp2, h2: noHttp2, http3: noHttp2, quic: noHttp2, grpc: noHttp2 },
   ...{ timeout: someTimeouts, readtimeout: reading, proxyreadtimeout: reading },
   ...{ timeoutread: reading, timeoutsread: reading, timeoutsserver: reading },
-  ...{ timeoutserver: reading, sendtimeout: reading, timeoutsrequest: reading },
+  ...{ timeoutserver: reading, timeoutsrequest: reading },
   ...{ timeoutclient: clientLimits, timeoutsclient: clientLimits, clienttimeout: clientLimits },
-  ...{ timeoutswrite: reading, timeoutssend: reading, writetimeout: reading },
+  ...{ timeoutswrite: writing, timeoutssend: writing, writetimeout: writing },
+  ...{ timeoutwrite: writing, proxysendtimeout: writing, sendtimeout: writing },
+  ...{ proxyprotocol: noProxyProtocol, sendproxy: noProxyProtocol, acceptproxy: noProxyProtocol },
+  ...{ log: someLogs, logs: someLogs, logging: someLogs, logger: someLogs },
   ...{ timeoutsidle: "there are {timeouts.client_idle}, {timeouts.pool_idle}" },
 }
 
@@ -107,7 +112,7 @@ const inside: Readonly<Record<string, string>> = {
   ...{ "limits.bodybytes": noBodyLimit, "limits.maxbody": noBodyLimit, "limits.rps": noRates },
   ...{ "limits.requestbody": noBodyLimit, "limits.requests": noRates },
   ...{ "timeouts.read": reading, "timeouts.server": reading, "timeouts.backend": reading },
-  ...{ "timeouts.send": reading, "timeouts.write": reading, "timeouts.request": reading },
+  ...{ "timeouts.send": writing, "timeouts.write": writing, "timeouts.request": reading },
   ...{ "timeouts.response": reading, "timeouts.client": clientLimits },
   "timeouts.idle": "there are {timeouts.client_idle}, {timeouts.pool_idle}",
   "timeouts.header": "there are {timeouts.client_head}, {timeouts.response_head}",

@@ -41,6 +41,9 @@ describe("a backend in YAML", () => {
   test.each<[string, string]>([
     ["[https://h:443,ca=f.pem]", '"https://h:443,ca=f.pem"'],
     ["[h:80,weight=3]", '"h:80,weight=3"'],
+    ["h:80, i:80", 'write ["h:80", "i:80"]'],
+    ["h:80,weight=2 i:80", 'write ["h:80,weight=2", "i:80"]'],
+    ["['h:80 i:80']", "give each backend its own -b or entry"],
     ["[h:80,backup]", 'write the whole entry in quotes, "h:80,backup"'],
     [
       "[{address: 10.0.0.1, port: 80}]",
@@ -130,6 +133,8 @@ describe("a key", () => {
 
 describe("a variable", () => {
   test.each([
+    ["BUNLB_BACKENDS", "a:80, b:80;c:80,weight=2", 'BUNLB_BACKENDS="a:80 b:80 c:80,weight=2"'],
+    ["BUNLB_BACKENDS", "a:80,wieght=2", '"wieght", did you mean'],
     ["BUNLB_BACKENDS", "a:80,b:80", 'separated by blanks here: BUNLB_BACKENDS="a:80 b:80"'],
     ["BUNLB_BACKENDS", "a:80,weight=2,b:80", '="a:80,weight=2 b:80"'],
     ["BUNLB_BACKENDS", "a:80 weight=2", 'in quotes, "a:80,weight=2"'],

@@ -11,7 +11,7 @@ import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { BackendConnection } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
-import { comesToRest } from "./quiet.ts"
+import { comesToRest } from "../faults/quiet.ts"
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -139,7 +139,7 @@ const unread: typeof moments = [
   ],
 ]
 
-describe.each(ways)("a client that %s", (_how, leave) => {
+describe.each(ways)("43: a client that %s", (_how, leave) => {
   test.each([...moments, ...(DIRECT ? unread : [])])(
     "during %s",
     async (_what, play, end, status) => {

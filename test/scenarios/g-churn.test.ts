@@ -12,7 +12,7 @@ import { PATIENCE_MS, rng, until } from "../support/until.ts"
 const GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const CHANGES = 60
 
-test("membership changes at random under traffic", async () => {
+test("44: membership changes at random under traffic", async () => {
   const random = rng(44)
   const all = await Promise.all(
     Array.from({ length: 6 }, async (_, i) => {

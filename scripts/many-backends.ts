@@ -15,7 +15,7 @@ import { defaultSettings } from "../src/config/resolve.ts"
 import type { BackendSettings, Settings } from "../src/config/settings.ts"
 import { startFleet } from "../src/fleet/run.ts"
 import { isWorkerProcess, runWorkerProcess, startRealWorker } from "../src/fleet/worker-process.ts"
-import { Slices } from "../src/fleet/slices.ts"
+import { Slices } from "../src/worker/slices.ts"
 import type { StartWorker } from "../src/worker/types.ts"
 
 const WORKER_LIMIT_MS = 1

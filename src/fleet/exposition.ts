@@ -6,7 +6,7 @@ import { families } from "../observe/families.ts"
 import { headOf, seriesLine, seriesOf } from "../observe/prometheus.ts"
 import type { Samples } from "../observe/snapshot.ts"
 import { backendFamilies, type BackendMoment } from "./backend-families.ts"
-import type { Slices } from "./slices.ts"
+import type { Slices } from "../worker/slices.ts"
 
 const encoder = new TextEncoder()
 

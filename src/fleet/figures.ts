@@ -8,7 +8,7 @@ import type { Discovered } from "./discovery.ts"
 import type { Ledger } from "./ledger.ts"
 import { addLive } from "./merge.ts"
 import { readProcess } from "./process-figures.ts"
-import type { Slices } from "./slices.ts"
+import type { Slices } from "../worker/slices.ts"
 import { countHealthy, isUsable, stateOf, viewsOf } from "./status.ts"
 import { version } from "./version.ts"
 

@@ -8,7 +8,7 @@ import type { JournalEntry } from "./journal.ts"
 import type { BackendTable } from "./backend-table.ts"
 import { RateMeter, ratesOf } from "./rates.ts"
 import type { Rates } from "./rates.ts"
-import type { Slices } from "./slices.ts"
+import type { Slices } from "../worker/slices.ts"
 import type { FleetStatus } from "./status.ts"
 
 /** One second of the whole, small because there are 900 of them: the meaning is in the place. */

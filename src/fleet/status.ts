@@ -9,7 +9,7 @@ import { canBeDirect } from "../net/poller.ts"
 import type { BackendFacts } from "../observe/backend-series.ts"
 import { ACTIVE, FAILURES, IDLE, REQUESTS, TUNNELS } from "../observe/backend-series.ts"
 import type { BackendTable, BackendTotals, View } from "./backend-table.ts"
-import type { Slices } from "./slices.ts"
+import type { Slices } from "../worker/slices.ts"
 import type { Slot } from "./slot.ts"
 import type { Discovered } from "./discovery.ts"
 

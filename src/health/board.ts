@@ -79,10 +79,11 @@ export class HealthBoard {
   admit(index: number, heirOf = -1): void {
     this.healthy.set(index)
     this.serving.set(index)
-    const ticket = (this.#entries[index]?.ticket ?? 0) + 1
+    const last = this.#entries[index]
+    const ticket = (last?.ticket ?? 0) + 1
     const now = this.#wallClock.now()
     this.#entries[index] = new BackendHealth(this.#settings, now, this.#entries[heirOf], ticket)
-    this.#reckon()
+    if (last !== undefined && !isCalm(last)) this.#reckon()
   }
 
   /** It was found unhealthy before it came here, at `since` and for `reason`: no news to anybody. */
@@ -95,8 +96,11 @@ export class HealthBoard {
 
   /** The backend has left: no request is to avoid it or to try it. */
   release(index: number): void {
-    this.#entries[index].requests.release()
-    this.#reckon()
+    const entry = this.#entries[index]
+    const calm = isCalm(entry)
+    entry.requests.release()
+    // Backends come and go by the thousand, and most of them change nothing for the others.
+    if (!calm) this.#reckon()
   }
 
   /** Other thresholds from now on. What is unhealthy stays so until it has earned the new ones. */
@@ -344,6 +348,11 @@ export class HealthBoard {
     this.#trialAt = trialAt
     this.calm = !avoiding && trialAt === Infinity
   }
+}
+
+/** Requests neither avoid it nor wait to try it. */
+function isCalm({ requests }: BackendHealth): boolean {
+  return !requests.isHolding && requests.trialAt === Infinity
 }
 
 function plural(count: number, noun: string): string {

@@ -17,9 +17,13 @@ import {
 import { Histogram } from "./histogram.ts"
 import type { Samples } from "./snapshot.ts"
 
+/** Statuses with the same first digit. */
+const CLASS = 100
+
 /** What happened to requests at one backend, or (without a backend) to those that bunlb answered itself. */
 export class BackendFigures {
-  readonly #counts = new Float64Array(STATUSES)
+  /** By the first digit of the status, made when it is first seen: most backends answer with two or three of nine. */
+  readonly #counts: (Float64Array | null)[] = Array<null>(STATUSES / CLASS).fill(null)
   readonly #durations = new Histogram()
   /** The status codes that have been sent so far. */
   readonly codes: number[] = []
@@ -34,13 +38,16 @@ export class BackendFigures {
   /** A response of `status` has been sent, `duration` milliseconds after its request was read. */
   answered(status: number, duration: number): void {
     this.requests++
-    if (++this.#counts[status - FIRST_STATUS] === 1) this.codes.push(status)
+    const at = status - FIRST_STATUS
+    const counts = (this.#counts[Math.trunc(at / CLASS)] ??= new Float64Array(CLASS))
+    if (++counts[at % CLASS] === 1) this.codes.push(status)
     this.#durations.observe(duration)
   }
 
   /** Responses of `status`. */
   count(status: number): number {
-    return this.#counts[status - FIRST_STATUS]
+    const at = status - FIRST_STATUS
+    return this.#counts[Math.trunc(at / CLASS)]?.[at % CLASS] ?? 0
   }
 
   /** Writes what it knows into the row of a backend: see backend-series.ts. */

@@ -32,6 +32,7 @@ import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
 import { noProbes, readmissions } from "./readmission.ts"
+import { Slices } from "./slices.ts"
 import type { DrainOutcome, StartWorker, Worker, WorkerOptions } from "./types.ts"
 import { Unreachable } from "./unreachable.ts"
 
@@ -95,6 +96,7 @@ class Balancer implements Worker {
         random,
         onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
         onDone: (upstream) => this.backends.end(upstream),
+        pauses: () => new Slices(true),
       },
       strategy,
     )

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { parseStat, readProcess } from "../../src/fleet/process-figures.ts"
 import { BackendTable } from "../../src/fleet/backend-table.ts"
-import { Slices } from "../../src/fleet/slices.ts"
+import { Slices } from "../../src/worker/slices.ts"
 import { backendRows, mergeBackend } from "../../src/fleet/status.ts"
 import { onLinux } from "../support/left-out.ts"
 import type { BackendFacts } from "../../src/observe/backend-series.ts"

@@ -66,6 +66,10 @@ class World {
   readonly work: Work[] = []
   readonly probes: Probe[] = []
   wanted: readonly BackendSettings[] = []
+  /** The backends are being changed, a piece at a time. */
+  changing = false
+  /** Before that change there were some. */
+  served = false
   now = 0
 
   constructor(seed: number) {
@@ -99,10 +103,25 @@ class World {
         random: () => 0,
         onRenewed: () => {},
         onDone: (upstream) => this.#bury(upstream),
+        pauses: () => this.#pauses(),
       },
       strategy,
     )
     this.prober.start(0)
+  }
+
+  /** A change rests here and there, and others act meanwhile. */
+  #pauses() {
+    const { random } = this
+    return {
+      get isOver() {
+        return random.next() < 0.4
+      },
+      rest: async () => {
+        await settled()
+        for (let i = random.between(0, 12); i > 0; i--) this.act()
+      },
+    }
   }
 
   /** Takes a few turns of the event loop, in which others may act. */
@@ -191,19 +210,20 @@ class World {
   /** Other backends, while all else goes on. */
   async change(): Promise<void> {
     const { random } = this
+    this.served = this.wanted.length > 0
     const chosen = NAMES.filter(() => random.next() < 0.5)
     this.wanted = chosen.map((name) =>
       testBackend(name, { tls: random.next() < 0.3, weight: random.between(1, 3) }),
     )
-    let adopted = false
     const applied = this.membership.apply({ ...settings, backends: this.wanted }, () => {
-      adopted = true
+      this.changing = true
     })
-    for (let i = random.between(0, 12); i > 0 && !adopted; i--) {
+    for (let i = random.between(0, 12); i > 0 && !this.changing; i--) {
       this.act()
       if (random.next() < 0.5) await settled()
     }
     await applied
+    this.changing = false
     this.#checkPresent()
     this.check()
   }
@@ -227,12 +247,30 @@ class World {
     for (const { upstream } of this.work) expect(all).toContain(upstream)
     const present = all.filter(({ gone }) => !gone)
     const serving = present.filter(({ candidate }) => roster.isEligible(candidate.index))
+    if (this.changing) this.#checkInBetween(serving)
+    else this.#checkRotation(present, serving)
+    this.#checkCounters()
+  }
+
+  /** Those from before serve until those of now do: never nobody, and never two of a name. */
+  #checkInBetween(serving: readonly Upstream[]): void {
+    const names = serving.map(({ settings: { name } }) => name)
+    expect(new Set(names).size).toBe(names.length)
+    if (this.served && this.wanted.length > 0) expect(names).not.toEqual([])
+    for (let i = serving.length; i > 0; i--) {
+      expect(serving.map(({ candidate }) => candidate.index)).toContain(
+        this.roster.pick(NO_TOKEN)?.index ?? -1,
+      )
+    }
+  }
+
+  #checkRotation(present: readonly Upstream[], serving: readonly Upstream[]): void {
+    const { roster } = this
     expect(serving.length > 0).toBe(present.length > 0)
     const healthy = present.filter(({ candidate }) => this.board.healthy.has(candidate.index))
     if (healthy.length > 0) expect(serving).toEqual(healthy)
     const picked = serving.map(() => roster.pick(NO_TOKEN)?.name ?? "nobody")
     expect(picked.toSorted()).toEqual(serving.map(({ candidate }) => candidate.name).toSorted())
-    this.#checkCounters()
   }
 
   #checkCounters(): void {

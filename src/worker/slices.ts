@@ -8,7 +8,13 @@ import { processClock } from "../observe/clock.ts"
 const MASTER_MS = 1
 const SERVING_MS = 0.5
 
-export class Slices {
+/** What those need who work in pieces. */
+export interface Pauses {
+  readonly isOver: boolean
+  rest(): Promise<void>
+}
+
+export class Slices implements Pauses {
   readonly #budgetMs: number
   #until: number
 

@@ -1,6 +1,7 @@
 /**
  * The longest pieces of work that figures of many backends make in a worker's loop and in the master's: 1,000 backends
- * and 16 workers, all backends with traffic, while Prometheus scrapes, a page is open and the status is asked for.
+ * and 16 workers, all backends with traffic, while Prometheus scrapes, a page is open, the status is asked for, and a
+ * backend is drained or enabled each second, for which every worker looks at all of them.
  * The master and its workers are the real ones; the backends are one server behind a thousand addresses.
  *
  *   bun scripts/many-backends.ts [--backends 1000] [--workers 16] [--seconds 12] [--rate 1000] [--warm 45]
@@ -88,7 +89,8 @@ type Found = Record<string, Pick<Pieces, "cpu" | "wall" | "collected">>
 /** The real worker, with a watch on what it does for the master. What is found is logged: the master collects it. */
 const startWatched: StartWorker = async (options) => {
   const worker = await startRealWorker(options)
-  const [gathering, sending, whole] = [new Pieces(), new Pieces(), new Pieces()]
+  const [gathering, sending, whole, changing] = Array.from({ length: 4 }, () => new Pieces())
+  watchSlices(changing)
   const { backends } = worker
   const next = backends.next.bind(backends)
   backends.next = (budgetMs) => gathering.measure(() => next(budgetMs))
@@ -97,13 +99,25 @@ const startWatched: StartWorker = async (options) => {
   const sendReally = process.send?.bind(process)
   process.send = (message: unknown) => sending.measure(() => sendReally?.(message) ?? false)
   setTimeout(() => {
-    for (const pieces of [gathering, sending, whole]) pieces.clear()
+    for (const pieces of [gathering, sending, whole, changing]) pieces.clear()
     setTimeout(() => {
-      const found: Found = { gathering, sending, whole }
+      const found: Found = { gathering, sending, whole, changing }
       options.log.info(RESULT + JSON.stringify(found))
     }, seconds * 1000)
   }, WARM_MS)
   return worker
+}
+
+/** Everything that is done in slices, of which the first begins unseen. */
+function watchSlices(pieces: Pieces): void {
+  const rest = Slices.prototype.rest
+  const began = new WeakMap<Slices, readonly [number, number]>()
+  Slices.prototype.rest = async function (this: Slices) {
+    const [from, fromCpu] = began.get(this) ?? [performance.now(), cpu()]
+    pieces.add(cpu() - fromCpu, performance.now() - from)
+    await rest.call(this)
+    began.set(this, [performance.now(), cpu()])
+  }
 }
 
 /** What the master does: with a message of a worker, at each tick, and for those who ask. */
@@ -122,14 +136,7 @@ function watchMaster(): { readonly found: Found; clear(): void } {
       Reflect.apply(really, globalThis, [() => timers.measure(work), ...more])
     Object.assign(globalThis, { [name]: set })
   }
-  const rest = Slices.prototype.rest
-  const began = new WeakMap<Slices, readonly [number, number]>()
-  Slices.prototype.rest = async function (this: Slices) {
-    const [from, fromCpu] = began.get(this) ?? [performance.now(), cpu()]
-    slices.add(cpu() - fromCpu, performance.now() - from)
-    await rest.call(this)
-    began.set(this, [performance.now(), cpu()])
-  }
+  watchSlices(slices)
   return {
     found: { messages, timers, slices },
     clear: () => {
@@ -151,7 +158,7 @@ async function main(): Promise<boolean> {
   }
   const master = watchMaster()
   const fleet = await startFleet(settingsFor(port), log)
-  const client = spawnRole("client", String(fleet.port), String(fleet.adminPort))
+  const client = spawnRole("client", String(port), String(fleet.port), String(fleet.adminPort))
   await Bun.sleep(WARM_MS)
   master.clear()
   const turns = await watchTurns(seconds * 1000)
@@ -217,10 +224,10 @@ function runOrigin(): void {
   console.log(server.port)
 }
 
-/** Sends requests, scrapes, asks and watches; says how much it has got. */
-async function runClient(port: number, adminPort: number): Promise<void> {
+/** Sends requests, scrapes, asks, gives orders and watches; says how much it has got. */
+async function runClient(origin: number, port: number, adminPort: number): Promise<void> {
   const admin = `http://127.0.0.1:${adminPort}`
-  const got = { requests: 0, scrapes: 0, bytes: 0, statuses: 0, pictures: 0 }
+  const got = { requests: 0, scrapes: 0, bytes: 0, statuses: 0, changes: 0, pictures: 0 }
   const every = (ms: number, work: () => Promise<void>): void => {
     setInterval(() => void work().catch(() => {}), ms)
   }
@@ -245,6 +252,13 @@ async function runClient(port: number, adminPort: number): Promise<void> {
   every(EACH_SECOND, async () => {
     await (await fetch(`${admin}/api/v1/status`)).json()
     got.statuses++
+  })
+  every(EACH_SECOND, async () => {
+    const order = got.changes % 2 === 0 ? "drain" : "enable"
+    const path = `/api/v1/backends/127.1.0.1:${origin}/${order}`
+    const headers = { "Content-Type": "application/json" }
+    const answer = await fetch(admin + path, { method: "POST", headers, body: "{}" })
+    if (answer.ok) got.changes++
   })
   every(EACH_SECOND, async () => console.log(JSON.stringify(got)))
   const events = await fetch(`${admin}/api/v1/events`)
@@ -291,8 +305,8 @@ function row(name: string, { cpu: times, wall, collected }: Found[string]): numb
 }
 
 const role = process.env[ROLE]
-const [port = 0, adminPort = 0] = process.argv.slice(-2).map(Number)
+const [origin = 0, port = 0, adminPort = 0] = process.argv.slice(-3).map(Number)
 if (isWorkerProcess()) runWorkerProcess(startWatched)
 else if (role === "origin") runOrigin()
-else if (role === "client") await runClient(port, adminPort)
+else if (role === "client") await runClient(origin, port, adminPort)
 else process.exit((await main()) ? 0 : 1)

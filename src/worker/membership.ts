@@ -96,6 +96,7 @@ export class Membership {
     this.#coming = settings.backends.map(({ host }) => host)
     try {
       await this.#parts.resolver.add(this.#coming)
+      await pauses.rest()
       adopt()
     } catch (error) {
       this.#coming = []
@@ -173,7 +174,7 @@ export class Membership {
     return done.size
   }
 
-  /** Of one name the latest waits for the earlier ones, for its figures are those of all of them. Not too many at once. */
+  /** Not too many at once. Of one name the latest waits for the earlier ones: its figures are those of all of them. */
   #done(): readonly Upstream[] {
     const busy = new Set<string>()
     const done: Upstream[] = []

@@ -37,8 +37,8 @@ export interface MembershipParts {
   readonly onRenewed: (upstream: Upstream) => void
   /** Hears of a backend that has left and is done, while its figures are still there. */
   readonly onDone: (upstream: Upstream) => void
-  /** When a change rests, so that requests are served meanwhile. */
-  readonly pauses: () => Pauses
+  /** When a change of so many backends rests, so that requests are served meanwhile. */
+  readonly pauses: (backends: number) => Pauses
 }
 
 /** Backends that one sweep frees: the others wait for the next one. */
@@ -87,7 +87,7 @@ export class Membership {
    * it again only when it has resolved.
    */
   async apply(settings: Settings, adopt: () => void): Promise<void> {
-    const pauses = this.#parts.pauses()
+    const pauses = this.#parts.pauses(settings.backends.length + this.#present.length)
     const plans: Plan[] = []
     for (const backend of settings.backends) {
       plans.push(this.#plan(backend, settings))
@@ -110,8 +110,8 @@ export class Membership {
       if (pauses.isOver) await pauses.rest()
       this.#dismiss(upstream)
     }
-    do await pauses.rest()
-    while (this.sweep() === MOST_SWEPT)
+    await pauses.rest()
+    while (this.sweep() === MOST_SWEPT) await pauses.rest()
     this.#assertOwners()
   }
 

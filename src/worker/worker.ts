@@ -32,7 +32,7 @@ import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
 import { noProbes, readmissions } from "./readmission.ts"
-import { Slices } from "./slices.ts"
+import { Slices, unbroken } from "./slices.ts"
 import type { DrainOutcome, StartWorker, Worker, WorkerOptions } from "./types.ts"
 import { Unreachable } from "./unreachable.ts"
 
@@ -46,6 +46,9 @@ const KNOCKED_MS = 300
 
 /** Below this share of the client limit the next time that it is reached is news. */
 const ROOMY = 0.9
+
+/** So few backends are changed in one piece, before anybody asks whether it is done. */
+const FEW = 64
 
 export const startWorker: StartWorker = async (options) => {
   const balancer = new Balancer(options)
@@ -96,7 +99,7 @@ class Balancer implements Worker {
         random,
         onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
         onDone: (upstream) => this.backends.end(upstream),
-        pauses: () => new Slices(true),
+        pauses: (backends) => (backends > FEW ? new Slices(true) : unbroken),
       },
       strategy,
     )

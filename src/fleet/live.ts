@@ -23,6 +23,8 @@ export type Moment = readonly [
   p99: number | null,
   clients: number,
   inFlight: number,
+  /** Responses that ended early, whatever status they had. One that an older bunlb has handed over has none. */
+  cut?: number,
 ]
 
 /** All that is shown of now. */
@@ -58,12 +60,12 @@ export class Recorder {
   /** Call it about once a second. */
   record(reports: readonly WorkerReport[], table: BackendTable, at: number): void {
     this.#meter.look(reports, table)
-    const { classes, p50, p99 } = this.#meter.whole()
+    const { classes, p50, p99, cut } = this.#meter.whole()
     const [interim = 0, success = 0, redirect = 0, clientError = 0, serverError = 0] = classes
     const clients = reports.reduce((sum, report) => sum + report.clients, 0)
     const inFlight = reports.reduce((sum, report) => sum + report.inFlight, 0)
     const answers = [interim + success, redirect, clientError, serverError] as const
-    this.#moments.push([at, ...answers, p50, p99, clients, inFlight])
+    this.#moments.push([at, ...answers, p50, p99, clients, inFlight, cut])
     if (this.#moments.length > MOMENTS) this.#moments.shift()
   }
 

@@ -18,10 +18,11 @@ import { DURATION_BOUNDS } from "../observe/histogram.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
 import { STATUS_CLASS, WIDTH, type BackendTable, type BackendTotals } from "./backend-table.ts"
 
-/** Behind the columns of a backend: bytes, of the whole only. */
+/** Behind the columns of a backend: bytes and responses cut short, of the whole only. */
 const FROM_CLIENT = WIDTH
 const TO_CLIENT = WIDTH + 1
-const ROW = WIDTH + 2
+const CUT = WIDTH + 2
+const ROW = WIDTH + 3
 const CLASSES = 6
 
 type Row = Float64Array
@@ -45,6 +46,8 @@ export interface Rates {
   /** Bytes; of the whole only. */
   readonly received: number
   readonly sent: number
+  /** Responses that ended early, whatever status they had; of the whole only. */
+  readonly cut: number
 }
 
 interface Seen {
@@ -162,6 +165,7 @@ function countsOf({ samples }: WorkerReport, sums: Row): Row {
   }
   counts[FROM_CLIENT] = samples["bunlb_bytes_total"]?.['direction="from_client"'] ?? 0
   counts[TO_CLIENT] = samples["bunlb_bytes_total"]?.['direction="to_client"'] ?? 0
+  counts[CUT] = samples["bunlb_truncated_responses_total"]?.[""] ?? 0
   return counts
 }
 
@@ -195,6 +199,7 @@ function shown(row: Row): Rates {
     failures: round(row[FAILURES]),
     received: Math.round(row[FROM_CLIENT] ?? 0),
     sent: Math.round(row[TO_CLIENT] ?? 0),
+    cut: round(row[CUT] ?? 0),
   }
 }
 

@@ -15,7 +15,7 @@ const live: Live = {
   ...{ at: 5, status, backends: [], moment: [5, 1, 0, 0, 0, 2, 3, 4, 5] },
   whole: {
     ...{ requests: 1, classes: [0, 1, 0, 0, 0], p50: 2, p99: 3 },
-    ...{ reuse: null, failures: 0, received: 0, sent: 0 },
+    ...{ reuse: null, failures: 0, received: 0, sent: 0, cut: 0 },
   },
 }
 const source: AdminSource = {

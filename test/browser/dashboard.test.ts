@@ -121,11 +121,16 @@ function evening(): Picture {
 
 type States = readonly BackendStatus["state"][]
 
-const headlines: readonly (readonly [string, States, number, "good" | "warn" | "bad", string])[] = [
+type Tone = "good" | "warn" | "bad"
+
+/** Name, backends, share of 5xx, tone, text, share of responses that are cut short. */
+const headlines: readonly (readonly [string, States, number, Tone, string, number?])[] = [
   ["well", ["up", "up"], 0.002, "good", "all 2 backends up"],
   ["errors", ["up", "up"], 0.2, "bad", "20% of answers are 5xx"],
   ["some-errors", ["up", "up"], 0.02, "warn", "2.0% of answers are 5xx"],
   ["errors-and-one-down", ["up", "up", "down"], 0.4, "bad", "40% of answers are 5xx"],
+  ["cuts", ["up", "up"], 0, "bad", "20% of answers are cut short", 0.2],
+  ["errors-and-cuts", ["up", "up"], 0.02, "warn", "3.0% of answers are 5xx or cut short", 0.01],
   ["disabled", ["disabled", "disabled"], 0, "bad", "no usable backend: all are out by hand"],
   ["draining", ["draining", "disabled"], 0, "bad", "no usable backend: all are out by hand"],
   ["down", ["down", "down"], 0.9, "bad", "no usable backend: all are down"],
@@ -241,14 +246,14 @@ describe("the dashboard", () => {
     BROWSER_MS,
   )
 
-  for (const [name, states, errorShare, tone, text] of headlines) {
+  for (const [name, states, errorShare, tone, text, cutShare = 0] of headlines) {
     browserTest(
       `its headline is what clients feel: ${name}`,
       async () => {
         const backends = states.map(
           (state, i) => [backend(`${"abcd"[i]}:80`, { state }), rates(1)] as const,
         )
-        await using page = await Page.open({ backends, journal: [], errorShare })
+        await using page = await Page.open({ backends, journal: [], errorShare, cutShare })
         await page.says("#health", text)
         expect(await page.ask(`document.querySelector("#health").className`)).toBe(`pill ${tone}`)
         await page.keep(`headline-${name}`)

@@ -27,15 +27,20 @@ export function rates(requests: number, more: Partial<Rates> = {}): Rates {
       failures: 0,
       received: 310_000,
       sent: 8_400_000,
+      cut: 0,
       ...more,
     },
   }
 }
 
+type Shares = Pick<Picture, "errorShare" | "cutShare">
+
 /** May be changed while it is shown. */
 export interface Picture {
   /** Of all answers, those that are 5xx; some of a thousand when it is left out. */
   errorShare?: number
+  /** Likewise, those that are cut short; none when it is left out. */
+  cutShare?: number
   /** Nothing is sent while it hangs. */
   hangs?: boolean
   backends: readonly (readonly [BackendStatus, Rates])[]
@@ -44,7 +49,7 @@ export interface Picture {
 
 /** What the admin listener asks the fleet, answered with `picture`. */
 export function sourceOf(picture: Picture): AdminSource {
-  const moments = pastOf(Date.now(), picture.errorShare)
+  const moments = pastOf(Date.now(), picture)
   const status = (): FleetStatus => ({
     ...{ version: "1.2.3", mode: "mp", port: 8080, uptime: 94 * MINUTE, draining: false },
     backends: picture.backends.map(([each]) => each),
@@ -64,19 +69,19 @@ export function sourceOf(picture: Picture): AdminSource {
       status: status(),
       whole: rates(2_841, { classes: [0, 2_720, 61, 48, (picture.errorShare ?? 0.0042) * 2_841] }),
       backends: picture.backends.map(([, each]) => each),
-      moment: momentAt(Date.now(), 0.5, 0, picture.errorShare),
+      moment: momentAt(Date.now(), 0.5, 0, picture),
     }),
     past: () => ({ moments, journal: picture.journal }),
   }
 }
 
 /** With an evening's swell, and a minute in which a backend was lost. */
-function pastOf(now: number, errors: number | undefined): Moment[] {
+function pastOf(now: number, shares: Shares): Moment[] {
   const { next } = rng(7)
   return Array.from({ length: SECONDS }, (_, i) =>
     momentAt(
       ...([now - (SECONDS - i) * 1000, next(), i > 560 && i < 640 ? 1 : 0] as const),
-      i > SECONDS - 60 ? errors : undefined,
+      i > SECONDS - 60 ? shares : {},
     ),
   )
 }
@@ -86,10 +91,11 @@ async function now(picture: Picture): Promise<number> {
   return Date.now()
 }
 
-function momentAt(at: number, chance: number, trouble: number, errors?: number): Moment {
+function momentAt(at: number, chance: number, trouble: number, shares: Shares): Moment {
   const swell = 2_300 + 500 * Math.sin(at / 170_000) + 240 * chance
   const p50 = 1.6 + 0.4 * chance + trouble
   const p99 = 12 + 5 * chance + trouble * 38
-  const share = errors ?? (trouble * 170 * chance + 4) / swell
-  return [at, swell * (0.96 - share), swell * 0.02, swell * 0.02, swell * share, p50, p99, 248, 42]
+  const share = shares.errorShare ?? (trouble * 170 * chance + 4) / swell
+  const answers = [swell * (0.96 - share), swell * 0.02, swell * 0.02, swell * share] as const
+  return [at, ...answers, p50, p99, 248, 42, swell * (shares.cutShare ?? 0)]
 }

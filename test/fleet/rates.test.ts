@@ -155,7 +155,7 @@ test("a quarter of an hour is kept, and no more", () => {
   const { moments } = recorder.past()
   expect(moments).toHaveLength(900)
   expect(moments[0]?.[0]).toBe(101)
-  expect(moments.at(-1)).toEqual([1000, 0, 0, 2, 0, 3.75, expect.any(Number), 3, 2])
+  expect(moments.at(-1)).toEqual([1000, 0, 0, 2, 0, 3.75, expect.any(Number), 3, 2, 0])
 })
 
 test("the journal keeps the last 200 entries", () => {
@@ -178,4 +178,14 @@ test("two workers' requests at one backend add up, and a late worker makes no sp
   answer(b, 45)
   fleet.look([a.report(21_500), b.report(21_500)])
   expect(fleet.backend("a:80").requests).toBeCloseTo(40)
+})
+
+test("responses that are cut short are counted whatever their status, and kept with the moment", () => {
+  const fleet = new Fleet()
+  const [worker, recorder] = [fleet.worker(), new Recorder()]
+  const samples = (cut: number): Samples => ({ bunlb_truncated_responses_total: { "": cut } })
+  recorder.record([worker.report(1_000, { samples: samples(7) })], fleet.table, 1)
+  answer(worker, 50)
+  recorder.record([worker.report(2_000, { samples: samples(17) })], fleet.table, 2)
+  expect(recorder.past().moments.at(-1)).toEqual([2, 50, 0, 0, 0, 3.75, 4.975, 3, 2, 10])
 })

@@ -168,7 +168,9 @@ test("the last word of a worker that drains is complete", async () => {
   await until(() => of("ready").length > 0, PATIENCE_MS, "the worker")
   worker.receive({ type: "drain", limitMs: 10, succeeded: false })
   await until(() => of("drained").length > 0, PATIENCE_MS, "the end")
-  expect(messages.at(-1)?.type).toBe("drained")
+  const types = messages.map(({ type }) => type)
+  // A heartbeat may still follow.
+  expect(types.lastIndexOf("series")).toBeLessThan(types.indexOf("drained"))
   const table = new BackendTable()
   for (const { chunk } of of("series")) table.apply(0, chunk)
   expect(table.all).toHaveLength(100)

@@ -57,7 +57,7 @@ export const check = command({
 async function judged(typed: Typed, terminal: Terminal): Promise<Asked> {
   const asked = await askedSettings(typed, terminal)
   const { settings, file } = asked
-  if (settings.backends.length === 0) throw noBackend(file)
+  if (settings.backends.length === 0) throw noBackend(file, "bunlb check")
   const lines = settings.backends.map(caFault).filter((fault) => fault !== null)
   if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
   refuseLog(settings.accessLog)

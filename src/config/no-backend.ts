@@ -8,8 +8,8 @@ import { BunlbError } from "../observe/errors.ts"
  */
 const FILE_NAMES = ["bunlb.yaml", "bunlb.yml", "bunlb.toml", "bunlb.json"]
 
-/** A file without backends is a fault of the file, a line without them one of the line. */
-export function noBackend(file: string | null): BunlbError {
+/** A file without backends is a fault of the file, a line without them one of the line. `command`: what was typed. */
+export function noBackend(file: string | null, command = "bunlb"): BunlbError {
   if (file !== null) {
     const message = `config: ${file}: no backend, add one: backends: ["127.0.0.1:9001"]`
     return new BunlbError("BUNLB_E_CONFIG", message)
@@ -18,6 +18,6 @@ export function noBackend(file: string | null): BunlbError {
   const message =
     here === undefined
       ? "no backend, name at least one: bunlb -b 127.0.0.1:9001 (or try: bunlb demo)"
-      : `no backend: ${here} is here but was not named, write: bunlb -c ${here}`
+      : `no backend: ${here} is here but was not named, write: ${command} -c ${here}`
   return new BunlbError("BUNLB_E_USAGE", message)
 }

@@ -133,7 +133,8 @@ test.each(["bunlb.yaml", "bunlb.yml", "bunlb.toml", "bunlb.json"])(
     for (const words of [[], ["check"]]) {
       await using program = spawnBunlb(words, { cwd })
       expect(await program.exited()).toBe(2)
-      const line = `bunlb: no backend: ${name} is here but was not named, write: bunlb -c ${name}`
+      const command = ["bunlb", ...words].join(" ")
+      const line = `bunlb: no backend: ${name} is here but was not named, write: ${command} -c ${name}`
       expect(program.lines).toEqual([line])
     }
   },

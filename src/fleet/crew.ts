@@ -7,12 +7,23 @@ import type { Settings } from "../config/settings.ts"
 import { heldCount, takeHanded } from "../net/activation.ts"
 import { libc } from "../net/libc.ts"
 import { openListeners, openMore, SHARES_ONE, type Listeners } from "../net/listeners.ts"
+import { ReuseportGroup } from "../net/reuseport-group.ts"
 import { BunlbError } from "../observe/errors.ts"
 import type { Ailing, WorkerReport } from "../observe/snapshot.ts"
 import type { Predecessor } from "./predecessor.ts"
 import { Slot, type SlotOptions } from "./slot.ts"
 
 type Parts = Pick<SlotOptions, "limits" | "clock" | "openLink" | "events">
+
+/** What slots that are made together have in common; `from`: the index of the first. */
+type Common = Pick<SlotOptions, "settings" | "hold" | "ailing" | "group"> & {
+  readonly from: number
+}
+
+interface ListeningPlace {
+  readonly port: number
+  readonly group: ReuseportGroup
+}
 
 interface Leaver {
   readonly slot: Slot
@@ -35,6 +46,8 @@ export interface Move {
 export class Crew {
   port: number
   readonly #parts: Parts
+  /** The sockets of all slots at the present port. */
+  #group: ReuseportGroup
   /** By index. */
   #slots: readonly Slot[]
   /** Getting ready, or draining. */
@@ -46,15 +59,16 @@ export class Crew {
   /** `hold`: they accept nobody before `accept`. */
   constructor(
     parts: Parts,
-    { port, fds }: Listeners,
+    { port, fds, listening }: Listeners,
     settings: Settings,
     hold: boolean,
     ailing: readonly Ailing[],
   ) {
+    this.#group = new ReuseportGroup(listening)
     this.#parts = parts
     this.#settings = settings
     this.port = port
-    this.#slots = this.#make(fds, 0, settings, hold, ailing)
+    this.#slots = this.#make(fds, { from: 0, settings, hold, ailing, group: this.#group })
   }
 
   /** Those that count, by index. */
@@ -103,31 +117,34 @@ export class Crew {
     const moves = heldCount() === 0 && !this.#isHere(settings)
     const differ = settings.pin !== before.pin || settings.sockets !== before.sockets
     const renews = differ && settings.mode === "mp"
-    const make = (fds: number[], from: number) => this.#make(fds, from, settings, true, ailing)
+    const make = (fds: number[], from: number, group = this.#group) =>
+      this.#make(fds, { from, settings, hold: true, ailing, group })
     if (moves) {
       const listeners = this.#listenAt(settings, count)
-      const fresh = make(listeners.fds, 0)
+      const group = new ReuseportGroup(listeners.listening)
+      const fresh = make(listeners.fds, 0, group)
       const leavers = old.map((slot) => ({ slot, succeeded: false }))
-      return this.#move(settings, listeners.port, fresh, fresh, leavers)
+      return this.#move(settings, { port: listeners.port, group }, fresh, fresh, leavers)
     }
     if (renews) {
       const shared = old.slice(0, count).map((slot) => libc().dup(slot.listenFd))
       const fresh = make([...shared, ...this.#more(count - shared.length)], 0)
       const leavers = old.map((slot) => ({ slot, succeeded: slot.index < count }))
-      return this.#move(settings, this.port, fresh, fresh, leavers)
+      return this.#move(settings, this.#place, fresh, fresh, leavers)
     }
     const fresh = make(this.#more(count - old.length), old.length)
     const leavers = old.slice(count).map((slot) => ({ slot, succeeded: false }))
-    return this.#move(settings, this.port, fresh, [...old.slice(0, count), ...fresh], leavers)
+    return this.#move(settings, this.#place, fresh, [...old.slice(0, count), ...fresh], leavers)
   }
 
   #move(
     settings: Settings,
-    port: number,
+    { port, group }: ListeningPlace,
     fresh: readonly Slot[],
     next: readonly Slot[],
     leavers: readonly Leaver[],
   ): Move {
+    const before = this.#group
     const cancel = async (): Promise<void> => {
       await Promise.all(fresh.map((slot) => slot.stop()))
       for (const slot of fresh) this.#others.delete(slot)
@@ -147,11 +164,14 @@ export class Crew {
         for (const { slot } of leavers) this.#others.add(slot)
         this.#settings = settings
         this.port = port
+        this.#group = group
         this.#slots = next
         for (const slot of fresh) this.#others.delete(slot)
       },
       finish: async () => {
         for (const slot of fresh) slot.accept()
+        const closing = leavers.filter(({ succeeded }) => !succeeded)
+        before.leave(closing.map(({ slot }) => slot.listenFd))
         const cuts = leavers.map((leaver) => this.#dismiss(leaver, settings.timeouts.drain))
         return (await Promise.all(cuts)).reduce((sum, cut) => sum + cut, 0)
       },
@@ -167,17 +187,26 @@ export class Crew {
     return slot.cut
   }
 
-  #make(
-    fds: readonly number[],
-    from: number,
-    settings: Settings,
-    hold: boolean,
-    ailing: readonly Ailing[],
-  ): Slot[] {
+  #make(fds: readonly number[], { from, ...common }: Common): Slot[] {
     return fds.map((listenFd, i) => {
       const [index, id] = [from + i, this.#made++]
-      return new Slot({ index, id, listenFd, settings, hold, ailing, ...this.#parts })
+      common.group.hold(listenFd)
+      return new Slot({ index, id, listenFd, ...common, ...this.#parts })
     })
+  }
+
+  get #place(): ListeningPlace {
+    return { port: this.port, group: this.#group }
+  }
+
+  /** For one that follows: the places of the listening sockets in their group, or null. */
+  get places(): readonly number[] | null {
+    return this.#group.placesOf(this.#slots.map((slot) => slot.listenFd))
+  }
+
+  /** New connections go to the first `count` alone, from now on those of another process. */
+  leaveTo(count: number): void {
+    this.#group.leave(this.#slots.slice(count).map((slot) => slot.listenFd))
   }
 
   #isHere({ host, port }: Settings): boolean {

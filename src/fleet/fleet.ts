@@ -117,6 +117,11 @@ export class Fleet {
     return this.#crew.slots.map((slot) => slot.listenFd)
   }
 
+  /** Their places in the group that the kernel picks from, or null. */
+  get listenPlaces(): readonly number[] | null {
+    return this.#crew.places
+  }
+
   /** While another process may accept at the same descriptors. */
   share(shared: boolean): void {
     for (const slot of this.#crew.slots) slot.share(shared)
@@ -215,6 +220,7 @@ export class Fleet {
     }, limitMs + limits.lastWordsMs)
     const { slots } = this.#crew
     const leaving = [...this.#crew.leaving]
+    if (taken > 0) this.#crew.leaveTo(taken)
     const ends = slots.map((slot) => slot.drain(limitMs, slot.index < taken))
     await Promise.all([...ends, ...leaving.map((slot) => slot.drain(limitMs))])
     clearInterval(progress)

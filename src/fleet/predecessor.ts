@@ -63,7 +63,8 @@ export class Predecessor {
     this.#taken = Math.min(listener.count, count)
     const lacking = count - inherited.length
     const more = lacking > 0 ? openMore(host, listener.bound, lacking).fds : []
-    return { port: listener.bound, fds: [...inherited, ...more] }
+    const listening = inOrder(inherited, listener.places ?? null)
+    return { port: listener.bound, fds: [...inherited, ...more], listening }
   }
 
   /** The place that both may share for a while, or null when the settings ask for another. */
@@ -85,6 +86,12 @@ export class Predecessor {
     delete process.env[HEIR_ENV]
     if (process.connected) process.disconnect?.()
   }
+}
+
+/** By place, or null when others are before them: those are about to leave, and what moves then is not known here. */
+function inOrder(fds: readonly number[], places: readonly number[] | null): number[] | null {
+  const order = fds.map((_, place) => fds[places?.indexOf(place) ?? -1] ?? -1)
+  return order.includes(-1) ? null : order
 }
 
 /** Lets the predecessor know why this process ends before it served; does nothing when there is none. */

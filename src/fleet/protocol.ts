@@ -8,7 +8,7 @@
  *     apply -> applied                         other settings
  *     accept                                   ends the `hold` of `init`
  *     reopen                                   the access log was moved away
- *     drain -> drained -> stop                 end
+ *     drain -> closed -> drained -> stop       end
  *
  * The channel is Bun's IPC between processes, or a function call in single-process mode. It never carries what a
  * peer sent, except inside a log line.
@@ -71,6 +71,8 @@ export type FromWorker =
   | { readonly type: "applied"; readonly answers: number; readonly fault: string | null }
   | { readonly type: "health"; readonly changes: readonly HealthChange[] }
   | { readonly type: "log"; readonly level: LogMethod; readonly line: string }
+  /** The worker accepts no more, and its descriptor is closed. */
+  | { readonly type: "closed" }
   /** What the limit of the drain came too early for, as `DrainOutcome` says. */
   | {
       readonly type: "drained"

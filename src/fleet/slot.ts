@@ -7,7 +7,7 @@
  *         +- resting <-   (died: back at once, or after the pause of the restart policy)
  */
 import type { Settings } from "../config/settings.ts"
-import { closeListeners, closeQueue, openQueue } from "../net/listeners.ts"
+import type { ReuseportGroup } from "../net/reuseport-group.ts"
 import type { Clock } from "../observe/clock.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
 import { BunlbError } from "../observe/errors.ts"
@@ -36,6 +36,8 @@ export interface SlotOptions {
   /** Its own among all slots of this process, also of those that had its index before. */
   readonly id: number
   readonly listenFd: number
+  /** Owns the descriptor. */
+  readonly group: ReuseportGroup
   readonly settings: Settings
   readonly limits: FleetLimits
   readonly clock: Clock
@@ -128,7 +130,7 @@ export class Slot {
   /** While another process may accept at the same descriptor, its queue is not touched. */
   share(shared: boolean): void {
     this.#shared = shared
-    if (!shared && this.live) openQueue(this.#listenFd)
+    if (!shared && this.live) this.#options.group.open(this.#listenFd)
   }
 
   /** Connections whose last bytes the drain left to the kernel. */
@@ -212,7 +214,7 @@ export class Slot {
   /** Ends the hold. */
   accept(): void {
     this.#hold = false
-    openQueue(this.#listenFd)
+    this.#options.group.open(this.#listenFd)
     this.#link?.send({ type: "accept" })
   }
 
@@ -225,7 +227,7 @@ export class Slot {
    * its descriptor.
    */
   drain(limitMs: number, succeeded = false): Promise<void> {
-    this.#release()
+    if (succeeded) this.#release(true)
     if (this.#state === "gone" || this.#state === "draining") return this.#gone.promise
     if (this.#state !== "serving") return this.stop()
     this.#state = "draining"
@@ -257,7 +259,7 @@ export class Slot {
     this.#told = false
     this.#silentMs = null
     const generation = ++this.#generation
-    if (!this.#hold) openQueue(this.#listenFd)
+    if (!this.#hold) this.#options.group.open(this.#listenFd)
     try {
       this.#link = openLink(index, this.#listenFd, {
         message: (message) => generation === this.#generation && this.#receive(message),
@@ -316,6 +318,9 @@ export class Slot {
       case "log":
         events.log(this, message.level, message.line)
         break
+      case "closed":
+        this.#release()
+        break
       case "drained":
         this.#take(message.report)
         this.#drain = "done"
@@ -336,7 +341,7 @@ export class Slot {
     this.#state = "serving"
     this.keepFresh()
     // Bun has just set the backlog of the descriptor back to its own.
-    if (!this.#hold) openQueue(this.#listenFd)
+    if (!this.#hold) this.#options.group.open(this.#listenFd)
     this.#firstReady.resolve()
   }
 
@@ -355,7 +360,8 @@ export class Slot {
     this.#told = false
     this.#questions.end()
     // For a pause that clients would feel, the others take over this one's share of the connections.
-    if (restartInMs !== null && restartInMs > 0 && !this.#shared) closeQueue(this.#listenFd)
+    if (restartInMs !== null && restartInMs > 0 && !this.#shared)
+      this.#options.group.close(this.#listenFd)
     events.died(this, {
       reason,
       story,
@@ -379,14 +385,15 @@ export class Slot {
     this.#restart = setTimeout(() => this.#spawn(), delayMs)
   }
 
-  #release(): void {
+  #release(isShared = false): void {
     if (this.#listenFd < 0) return
-    closeListeners([this.#listenFd])
+    this.#options.group.release(this.#listenFd, isShared)
     this.#listenFd = -1
   }
 
   #leave(): void {
     if (this.#deadline !== null) clearTimeout(this.#deadline)
+    this.#release()
     this.#state = "gone"
     this.#gone.resolve()
   }

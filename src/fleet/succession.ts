@@ -92,7 +92,10 @@ export class Succession {
     const fds = fleet.listenFds
     const will = () => ({
       format: WILL_FORMAT,
-      listener: { ...placeOf(settings, fleet.port), count: fds.length },
+      listener: {
+        ...placeOf(settings, fleet.port),
+        ...{ count: fds.length, places: fleet.listenPlaces },
+      },
       admin: settings.admin && adminPlaceOf(settings.admin, surroundings.adminPort ?? 0),
       ...fleet.bequeath(),
     })

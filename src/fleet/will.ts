@@ -22,8 +22,11 @@ export interface Place {
 
 export interface Will {
   readonly format: number
-  /** `count`: descriptors that are handed over. */
-  readonly listener: Place & { readonly count: number }
+  /** `count`: descriptors that are handed over; `places`: theirs in their group, see net/reuseport-group.ts. */
+  readonly listener: Place & {
+    readonly count: number
+    readonly places?: readonly number[] | null
+  }
   /** A unix socket has a path. */
   readonly admin: Place | { readonly path: string } | null
   readonly byHand: ByHand

@@ -142,7 +142,8 @@ export class WorkerService {
   async #drain(limitMs: number, succeeded: boolean): Promise<void> {
     const worker = this.#worker
     if (worker === null) return
-    const { cut, sending } = await worker.drain(limitMs, succeeded)
+    const closed = (): void => this.#options.send({ type: "closed" })
+    const { cut, sending } = await worker.drain(limitMs, succeeded, closed)
     await this.#tellBackends(worker)
     this.#options.send({ type: "drained", cut, sending, report: worker.report() })
   }

@@ -94,14 +94,21 @@ export class Acceptor<T extends SocketOwner> {
   }
 
   /**
-   * Accepts those who have begun to connect and nobody after them, then closes; `limitMs` later at the latest.
+   * Accepts those who have begun to connect, then closes. Twice `limitMs` later at the latest: nobody may come at all
+   * (reuseport-group.ts), and who comes nevertheless is ignored only when the others are in.
    */
   async finish(limitMs: number): Promise<void> {
+    const isOurs = process.platform === "linux" && !isHeld()
+    if (isOurs) await this.#handshakesEnd(limitMs)
     this.#ignoreNewcomers()
-    const port = this.#closed ? null : portOf(this.#fd)
-    if (port === null || process.platform !== "linux") await Bun.sleep(limitMs)
-    else await handshakesEnd(this.#fd, port, limitMs)
+    if (isOurs) await this.#handshakesEnd(limitMs)
+    else await Bun.sleep(limitMs)
     this.close()
+  }
+
+  async #handshakesEnd(limitMs: number): Promise<void> {
+    const port = this.#closed ? null : portOf(this.#fd)
+    if (port !== null) await handshakesEnd(this.#fd, port, limitMs)
   }
 
   /** Accepts no more, ever. */

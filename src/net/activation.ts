@@ -23,6 +23,8 @@ interface Handed {
   readonly port: number
   /** One for each of `count`, owned by the caller. */
   readonly fds: number[]
+  /** Others may share them, whose order is not known. */
+  readonly listening: null
 }
 
 /** True when the listening sockets of this process belong to a service manager. */
@@ -52,7 +54,7 @@ export function takeHanded(count: number, environment: Environment = process.env
   const [port = 0] = originals.map(requirePort)
   const fds = spread(originals, count)
   environment[HELD] = String(handed)
-  return { port, fds }
+  return { port, fds, listening: null }
 }
 
 /**

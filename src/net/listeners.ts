@@ -29,6 +29,8 @@ export interface Listeners {
   readonly port: number
   /** Owned by the caller, who closes them. */
   readonly fds: number[]
+  /** Those that listen, in the order in which they began to; null when that is not known. */
+  readonly listening: readonly number[] | null
 }
 
 /** Throws `BunlbError` with the reason and the cure when the address cannot be bound. */
@@ -56,7 +58,7 @@ export function openMore(host: string, port: number, count: number): Listeners {
     closeListeners(fds)
     throw bindError(host, port, Object.assign(new Error(), { code: codeOf(libc().errno()) }))
   }
-  return { port, fds }
+  return { port, fds, listening: [] }
 }
 
 function codeOf(errno: number): string {
@@ -83,7 +85,7 @@ function listenShared(host: string, port: number, count: number): Listeners {
   } finally {
     for (const listener of opened) listener.stop()
   }
-  return { port, fds }
+  return { port, fds, listening: fds }
 }
 
 export function closeListeners(fds: readonly number[]): void {

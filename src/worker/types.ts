@@ -57,7 +57,7 @@ export interface Worker {
    * Stops accepting, lets what is in flight end, until the clients have acknowledged it, for at most `limitMs`.
    * `succeeded`: another process accepts at the same descriptor, so nothing is done to its queue.
    */
-  drain(limitMs: number, succeeded?: boolean): Promise<DrainOutcome>
+  drain(limitMs: number, succeeded?: boolean, closed?: () => void): Promise<DrainOutcome>
   /** Closes everything now. */
   stop(): void
 }

@@ -322,7 +322,11 @@ class Balancer implements Worker {
     }
   }
 
-  async drain(limitMs: number, succeeded = false): Promise<DrainOutcome> {
+  async drain(
+    limitMs: number,
+    succeeded = false,
+    closed: () => void = () => {},
+  ): Promise<DrainOutcome> {
     const gateway = this.#gateway
     gateway.draining = true
     if (succeeded) this.#acceptor.close()
@@ -330,7 +334,7 @@ class Balancer implements Worker {
     await Bun.sleep(Math.min(ASKING_MS, limitMs / 2))
     const knockedMs = Math.min(KNOCKED_MS, limitMs / 4)
     // Who has just been accepted has this time for a request, however soon the listener closes.
-    await Promise.all([Bun.sleep(knockedMs), this.#acceptor.finish(knockedMs)])
+    await Promise.all([Bun.sleep(knockedMs), this.#acceptor.finish(knockedMs).then(closed)])
     const empty = Promise.withResolvers<void>()
     const check = (): void => {
       if (gateway.clients.size + gateway.finishing === 0) empty.resolve()

@@ -187,6 +187,11 @@ export class HealthBoard {
     return this.#entries[index].requests.avoids(request, this.#clock.now())
   }
 
+  /** Whether every page has failed for the client of `request`, so that its session is of no use there. */
+  avoidsClient(index: number, request: SentRequest): boolean {
+    return this.#entries[index].requests.avoidsClient(request)
+  }
+
   /**
    * The first backend from `from` on that wants this request as a trial now, or -1. `pagesCount`: not one that answers
    * probes with the wrong page, because there are better ones.

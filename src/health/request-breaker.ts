@@ -176,6 +176,11 @@ export class RequestBreaker {
     return this.#avoided.match(request) || (now <= this.#heldUntil && this.#held.match(request))
   }
 
+  /** Whether requests of this client are avoided for whatever page. */
+  avoidsClient(request: SentRequest): boolean {
+    return this.#avoided.matchesClient(request)
+  }
+
   /** Some requests are to go elsewhere, for a while at least. */
   get isHolding(): boolean {
     return this.#avoided.any || this.#held.any

@@ -51,6 +51,11 @@ export class Suspects {
     return (!this.#oneClient || client === this.#client) && (!this.#onePath || path === this.#path)
   }
 
+  /** Whether it is a client's, and all its requests have failed, whatever page they were for. */
+  matchesClient({ client }: SentRequest): boolean {
+    return this.any && this.#oneClient && !this.#onePath && client === this.#client
+  }
+
   copy(from: Suspects): void {
     this.any = from.any
     this.#client = from.#client

@@ -24,14 +24,26 @@ export function chooseBackend(gateway: Choosers, request: ChosenFor): Candidate 
   if (board.calm || picked === null) return picked
   const trial = trialFor(gateway, request)
   if (trial !== null) return trial
-  // A client's cookie is obeyed: what it asks for there fails or is tried again elsewhere, and its session stays.
-  if (picked.token === request.token) return picked
+  // A client's cookie is obeyed when one page fails: that fails or is tried again elsewhere, and its session stays.
+  if (picked.token === request.token && !board.avoidsClient(picked.index, request)) return picked
   let candidate: Candidate | null = picked
   for (let i = 0; i < CHOICES && candidate !== null; i++) {
     if (!board.avoids(candidate.index, request)) return candidate
     candidate = roster.pick(NO_TOKEN)
   }
   return spared(gateway, request) ?? picked
+}
+
+/**
+ * Whether another backend answers `request` only while all requests of its client fail on the one that its cookie
+ * names: the cookie stays, so that the session goes on there afterwards.
+ */
+export function keepsSession({ board, roster }: Choosers, request: ChosenFor): boolean {
+  if (board.calm || request.token === NO_TOKEN) return false
+  for (const { token, index } of roster.serving) {
+    if (token === request.token) return board.avoidsClient(index, request)
+  }
+  return false
 }
 
 /**

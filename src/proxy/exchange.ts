@@ -12,7 +12,7 @@ import type { DialFailure } from "../net/dial-failure.ts"
 import { HIGH_WATER } from "../net/outbox.ts"
 import { Attempts, dialAnswer } from "./attempts.ts"
 import type { BackendConnection } from "./backend-connection.ts"
-import { chooseBackend } from "./choice.ts"
+import { chooseBackend, keepsSession } from "./choice.ts"
 import type { ClientConnection } from "./client-connection.ts"
 import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "./gateway.ts"
@@ -223,7 +223,7 @@ export class Exchange implements relay.RelayTerms {
   cookieLine(): Uint8Array | null {
     const upstream = this.#upstream
     if (upstream === null || upstream.candidate.token === this.#request.token) return null
-    if (this.#attempts?.keepsSession === true) return null
+    if (this.#attempts?.keepsSession || keepsSession(this.#gateway, this.#request)) return null
     return this.#gateway.cookieLine(upstream.candidate.token, this.#request.secure)
   }
 

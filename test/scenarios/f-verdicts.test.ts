@@ -258,6 +258,28 @@ test("36: a sticky client whose request is lost keeps its session while its back
   expect([moved.status, moved.body, moved.cookie === null]).toEqual([200, other, false])
 })
 
+test("36: a sticky client for whom every page fails is answered elsewhere, and its session stays", async () => {
+  using pool = await apps(2)
+  const balancer = await start(pool.ports, { strategy: "sticky" })
+  const client = await RawClient.connect(balancer.port)
+  const send = async (target: string, cookie: string, method = "POST") => {
+    const { status, body, field } = await client.exchange(
+      `${method} ${target} HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\nContent-Length: 0\r\n\r\n`,
+    )
+    return { status, body: body.toString(), cookie: field("set-cookie")?.split(";")[0] ?? null }
+  }
+  const { body: name, cookie } = await send("/", "a=b")
+  if (cookie === null) throw new Error("no cookie")
+  pool.state(name === "a" ? 0 : 1).cuts = true
+  // The first one is lost with the pooled connection, which proves nothing.
+  for (let i = 0; i < 4; i++) expect((await send(`/${i}`, cookie)).status).toBe(502)
+  const other = { status: 200, body: name === "a" ? "b" : "a", cookie: null }
+  for (let i = 0; i < 3; i++) expect(await send(`/${i}`, cookie)).toEqual(other)
+  // Nobody else's session moves, and nothing is out.
+  expect(balancer.changes).toEqual([])
+  await client.close()
+})
+
 test("36: answers to requests sent before the breaker opened do not close it", async () => {
   const held: (() => void)[] = []
   using backend = await ScriptedBackend.start(async (connection) => {

@@ -201,6 +201,22 @@ linux("names are completed by search domains, as ndots says", async () => {
   expect(await textOf(names.addresses("web"))).toBe("failed ESERVFAIL")
 })
 
+linux(
+  "search domains cost little where one family is never answered",
+  async () => {
+    const server = await ScriptedNames.start(({ name, type }) =>
+      type === "AAAA" ? "SILENT" : name === "db.web.test" ? a("10.0.0.1") : "NXDOMAIN",
+    )
+    const { write, paths } = systemFiles(server)
+    write("resolv.conf", "nameserver 127.0.0.1\nsearch a.test b.test c.test\noptions ndots:5\n")
+    const names = nameService({ servers: [], family: "any" }, paths)
+    const began = performance.now()
+    expect(await textOf(names.addresses("db.web.test"))).toBe("10.0.0.1")
+    expect(performance.now() - began).toBeLessThan(9_500)
+  },
+  30_000,
+)
+
 linux("the target of a service is a whole name, which no search domain completes", async () => {
   const server = await ScriptedNames.start(({ type }) =>
     type === "SRV" ? [{ type: "SRV", data: "1 2 80 p1.test" }] : a("10.0.0.1"),

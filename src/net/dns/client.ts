@@ -1,10 +1,13 @@
 /**
  * A DNS client without a cache: every question goes to a name server. Servers are tried in order, the next one when a
  * server is silent, refuses, or fails; one that was silent lately comes last. The same question asked twice at once is
- * one question.
+ * one question. Questions that failed slowly last time have a lane of their own, so that names that no server answers
+ * do not hold up the others.
  *
- * Cost: a socket for each question under way, of which there are at most `MOST_AT_ONCE`; the others wait.
+ * Cost: a socket for each question under way, of which there are at most `MOST_AT_ONCE` and `MOST_SLOW`; the others
+ * wait.
  */
+import { Lane } from "./lane.ts"
 import type { DnsRecord, RecordType, Reply } from "./message.ts"
 import { DnsFault, type NameServerAddress, askServer } from "./server.ts"
 
@@ -19,7 +22,11 @@ export interface AskRules {
   readonly rotate: boolean
 }
 
-const MOST_AT_ONCE = 64
+const MOST_AT_ONCE = 192
+/** A question that takes this long to fail is slow. Of those that were slow last time fewer are asked at once. */
+const SLOW_MS = 1_000
+const MOST_SLOW = 64
+const MOST_KNOWN_SLOW = 4_096
 /** All tries of one question together take no longer. */
 const WHOLE_LIMIT_MS = 12_000
 /** A server that was silent comes last for so long. */
@@ -36,8 +43,10 @@ export class DnsClient {
   readonly #now: () => number
   readonly #pending = new Map<string, Promise<readonly DnsRecord[]>>()
   readonly #silent = new Map<string, number>()
-  #running = 0
-  readonly #waiting: (() => void)[] = []
+  readonly #lane = new Lane(MOST_AT_ONCE)
+  readonly #slowLane = new Lane(MOST_SLOW)
+  /** Questions that failed slowly last time. */
+  readonly #slow = new Set<string>()
   #turn = 0
 
   constructor(now: () => number) {
@@ -52,21 +61,25 @@ export class DnsClient {
     const key = `${type} ${name}`
     const pending = this.#pending.get(key)
     if (pending !== undefined) return pending
-    const asked = this.#askInTurn(name, type, rules).finally(() => this.#pending.delete(key))
+    const lane = this.#slow.has(key) ? this.#slowLane : this.#lane
+    const asked = lane
+      .run(() => this.#askNoting(key, name, type, rules))
+      .finally(() => this.#pending.delete(key))
     this.#pending.set(key, asked)
     return asked
   }
 
-  async #askInTurn(name: string, type: RecordType, rules: AskRules) {
-    if (this.#running >= MOST_AT_ONCE) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    } else this.#running++
+  async #askNoting(key: string, name: string, type: RecordType, rules: AskRules) {
+    const began = this.#now()
     try {
-      return await this.#askAll(name, type, rules)
-    } finally {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#running--
-      else next()
+      const records = await this.#askAll(name, type, rules)
+      this.#slow.delete(key)
+      return records
+    } catch (error) {
+      if (this.#slow.size >= MOST_KNOWN_SLOW) this.#slow.clear()
+      if (this.#now() - began >= SLOW_MS) this.#slow.add(key)
+      else this.#slow.delete(key)
+      throw error
     }
   }
 
@@ -78,7 +91,8 @@ export class DnsClient {
         const left = began + WHOLE_LIMIT_MS - this.#now()
         if (left <= 0) throw fault
         const limit = Math.min(rules.timeoutMs, left)
-        const reply = await this.#try(server, name, type, limit, rules.tcp)
+        const how = { edns: attempt === 0, tcp: rules.tcp }
+        const reply = await this.#try(server, name, type, limit, how)
         if (reply instanceof DnsFault) {
           // What a server said tells more than the silence of another.
           if (reply.code !== "ETIMEOUT") fault = reply
@@ -93,19 +107,22 @@ export class DnsClient {
     throw fault
   }
 
-  /** Old servers know nothing of EDNS and say so with an error. */
+  /**
+   * Old servers know nothing of EDNS and say so with an error; those that fail or stay silent because of it are asked
+   * without it at the next attempt.
+   */
   async #try(
     server: NameServerAddress,
     name: string,
     type: RecordType,
     limitMs: number,
-    tcp: boolean,
+    how: { readonly edns: boolean; readonly tcp: boolean },
   ): Promise<Reply | DnsFault> {
     const key = `${server.host} ${server.port}`
     try {
-      let reply = await askServer(server, name, type, limitMs, { edns: true, tcp })
-      if (reply.rcode === FORMERR || reply.rcode === NOTIMP) {
-        reply = await askServer(server, name, type, limitMs, { edns: false, tcp })
+      let reply = await askServer(server, name, type, limitMs, how)
+      if (how.edns && (reply.rcode === FORMERR || reply.rcode === NOTIMP)) {
+        reply = await askServer(server, name, type, limitMs, { edns: false, tcp: how.tcp })
       }
       this.#silent.delete(key)
       return reply

@@ -17,6 +17,9 @@ export const KEEP_MS = 300_000
 /** A family that is later than the other is waited for so long; less when it was late before. */
 const GRACE_MS = 500
 const SHORT_GRACE_MS = 50
+/** The same when the other one has nothing: then the late one is all there may be. */
+const LAST_GRACE_MS = 2_000
+const SHORT_LAST_GRACE_MS = 200
 /** Seconds after which a name is asked again of which one half is still under way, or has failed. */
 const PENDING_TTL = 1
 const HALF_TTL = 5
@@ -27,6 +30,9 @@ interface Half {
   readonly records: readonly DnsRecord[]
   readonly fault: DnsFault | null
 }
+
+/** What a half that is still under way counts as. */
+const unanswered = new DnsFault("ETIMEOUT")
 
 interface Known {
   records: readonly DnsRecord[]
@@ -61,7 +67,7 @@ export class Families {
     })
     await this.#enough(name, families, halves, open)
     const isFresh = families.some((family) => (halves.get(family)?.records.length ?? 0) > 0)
-    if (!isFresh) throw worst([...halves.values()])
+    if (!isFresh) throw worst(families.map((family) => halves.get(family)?.fault ?? unanswered))
     const limit = Math.min(...families.map((family) => this.#limitOf(name, family, halves)))
     const answers = families.flatMap((family) => this.#answersOf(name, family, halves.get(family)))
     return answers.map((answer) => ({ ...answer, ttl: Math.min(answer.ttl, limit) }))
@@ -74,7 +80,7 @@ export class Families {
     return half === undefined && !this.#known.has(`${family} ${name}`) ? PENDING_TTL : HALF_TTL
   }
 
-  /** Comes back when all have ended, or one has addresses and the others have had their time. */
+  /** Comes back when all have ended, or one has been answered and the others have had their time. */
   async #enough(
     name: string,
     families: readonly Family[],
@@ -85,13 +91,15 @@ export class Families {
     if (open.length < 2) return void (await all)
     await Promise.race(open)
     const [first] = halves.values()
-    if (first === undefined || first.records.length === 0 || halves.size === open.length) {
+    if (first === undefined || !isWhole(first) || halves.size === open.length) {
       return void (await all)
     }
     const others = families.filter((family) => !halves.has(family))
     const isLate = others.every((family) => this.#known.get(`${family} ${name}`)?.late === true)
     const limit = Promise.withResolvers<void>()
-    const timer = setTimeout(limit.resolve, isLate ? SHORT_GRACE_MS : GRACE_MS)
+    const [grace, short] =
+      first.records.length > 0 ? [GRACE_MS, SHORT_GRACE_MS] : [LAST_GRACE_MS, SHORT_LAST_GRACE_MS]
+    const timer = setTimeout(limit.resolve, isLate ? short : grace)
     await Promise.race([all, limit.promise])
     clearTimeout(timer)
   }
@@ -140,12 +148,10 @@ export function isNothing(fault: DnsFault): boolean {
 }
 
 /** A failure before "nothing", and "no such record" before "no such name". */
-function worst(halves: readonly Half[]): DnsFault {
-  const faults = halves.flatMap(({ fault }) => (fault === null ? [] : [fault]))
+function worst(faults: readonly DnsFault[]): DnsFault {
   return (
     faults.find((fault) => !isNothing(fault)) ??
     faults.find(({ code }) => code === "ENODATA") ??
-    faults[0] ??
-    new DnsFault("ENODATA")
+    faults[0]
   )
 }

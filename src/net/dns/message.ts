@@ -20,6 +20,8 @@ const TRUNCATED = 0x0200
 /** What every network carries in one datagram (DNS flag day 2020). */
 const UDP_BYTES = 1_232
 const MOST_CNAMES = 16
+/** As many as a name of 255 bytes can need. */
+const MOST_POINTERS = 128
 
 export interface DnsRecord {
   /** An address in text, or the target of an SRV record. */
@@ -157,6 +159,7 @@ function readName(bytes: Buffer, start: number): { readonly name: string; readon
   let at = start
   let end = -1
   let length = 0
+  let pointers = 0
   for (;;) {
     const size = bytes.readUInt8(at)
     if (size === 0) return { name: labels.join("."), end: end < 0 ? at + 1 : end }
@@ -165,6 +168,7 @@ function readName(bytes: Buffer, start: number): { readonly name: string; readon
       if (end < 0) end = at + 2
       // A name may only point backwards, so that no loop is possible.
       if (target >= at) throw new RangeError("a name points forwards")
+      if (++pointers > MOST_POINTERS) throw new RangeError("a name of too many pointers")
       at = target
     } else if (size > 63) throw new RangeError("an unknown kind of label")
     else {

@@ -4,7 +4,7 @@
  *
  * Cost: a socket for each question, about 10 us.
  */
-import { isIP } from "node:net"
+import { connect, isIP } from "node:net"
 import { type RecordType, type Reply, decodeReply, encodeQuery } from "./message.ts"
 
 export interface NameServerAddress {
@@ -133,28 +133,23 @@ async function overTcp(
   const framed = Buffer.concat([Buffer.alloc(2), query])
   framed.writeUInt16BE(query.length, 0)
   let received = Buffer.alloc(0)
-  Bun.connect({
-    hostname: host,
-    port,
-    socket: {
-      open: (socket) => {
-        pending.closeBy(() => socket.terminate())
-        socket.unref()
-        if (!pending.settled) socket.write(framed)
-      },
-      data: (_socket, bytes) => {
-        received = Buffer.concat([received, bytes])
-        if (received.length < 2) return
-        const end = 2 + received.readUInt16BE(0)
-        if (received.length < end) return
-        pending.take(received.subarray(2, end))
-        // What does not answer the question cannot be waited for: nothing else was asked on this connection.
-        pending.fail("EBADRESP")
-      },
-      close: () => pending.fail("ECONNRESET"),
-      error: (_socket, error) => pending.fail(codeOf(error)),
-    },
-  }).catch((error: unknown) => pending.fail(codeOf(error)))
+  // Not `Bun.connect`: its dials cannot be given up, and each would keep its descriptor until the kernel gives up.
+  const socket = connect({ host, port })
+  pending.closeBy(() => socket.destroy())
+  socket.unref()
+  socket.on("connect", () => socket.write(framed))
+  socket.on("data", (bytes: Buffer) => {
+    received = Buffer.concat([received, bytes])
+    if (received.length < 2) return
+    const end = 2 + received.readUInt16BE(0)
+    if (received.length < end) return
+    pending.take(received.subarray(2, end))
+    // What does not answer the question cannot be waited for: nothing else was asked on this connection.
+    pending.fail("EBADRESP")
+  })
+  socket.on("end", () => pending.fail("ECONNRESET"))
+  socket.on("close", () => pending.fail("ECONNRESET"))
+  socket.on("error", (error) => pending.fail(codeOf(error)))
   return await pending.reply
 }
 

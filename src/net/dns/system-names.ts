@@ -19,11 +19,15 @@ const loopback: readonly LookupAnswer[] = [
   { address: "::1", family: 6, ttl: 0 },
 ]
 
+/** Asks the C library. A `family` of 0 stands for both. */
+type AskLibrary = (name: string, family: Family | 0) => Promise<readonly LookupAnswer[]>
+
 export class SystemNames {
   readonly #client: DnsClient
   readonly #files: SystemFiles
   readonly #families: readonly Family[]
   readonly #now: () => number
+  readonly #library: AskLibrary
   readonly #halves: Families
   /** The whole name under which a name was found last. */
   readonly #found = new Map<string, string>()
@@ -34,11 +38,13 @@ export class SystemNames {
     files: SystemFiles,
     families: readonly Family[],
     now: () => number,
+    library: AskLibrary = (name, family) => Bun.dns.lookup(name, { backend: "libc", family }),
   ) {
     this.#client = client
     this.#files = files
     this.#families = families
     this.#now = now
+    this.#library = library
     this.#halves = new Families(now)
   }
 
@@ -90,12 +96,15 @@ export class SystemNames {
     this.#found.set(name, whole)
   }
 
-  /** It would ask the same name server, so that one that is silent must not be asked by the library again. */
+  /**
+   * Its other sources may know a name that DNS does not, and when name servers refuse or fail. It also asks the same
+   * name servers, so that one that is silent must not be asked by the library again.
+   */
   #mayLibraryKnow(name: string, error: unknown): boolean {
     if (!this.#files.hasOtherSources) return false
     const isLocal = !name.includes(".") || /\.local\.?$/i.test(name)
-    const isEmpty = error instanceof DnsFault && isNothing(error)
-    return (isLocal || isEmpty) && (this.#asking.size < MOST_BLOCKED || this.#asking.has(name))
+    const isSilence = error instanceof DnsFault && error.code === "ETIMEOUT"
+    return (isLocal || !isSilence) && (this.#asking.size < MOST_BLOCKED || this.#asking.has(name))
   }
 
   /** Blocks a thread of those that also write files, perhaps for long. */
@@ -103,9 +112,7 @@ export class SystemNames {
     const asking = this.#asking.get(name)
     if (asking !== undefined) return asking
     const family = this.#families.length > 1 ? 0 : this.#families[0]
-    const asked = Bun.dns
-      .lookup(name, { backend: "libc", family })
-      .finally(() => this.#asking.delete(name))
+    const asked = this.#library(name, family).finally(() => this.#asking.delete(name))
     this.#asking.set(name, asked)
     return asked
   }

@@ -92,6 +92,27 @@ test("a half that is late each time costs little time", async () => {
   expect(performance.now() - began).toBeLessThan(400)
 })
 
+test.each([[[]], ["ENOTFOUND"]] as const)(
+  "when one half is %p, the other one is not waited for until it gives up",
+  async (nothing) => {
+    const { zone, told } = answering()
+    const late = Promise.withResolvers<string>()
+    zone[4] = nothing
+    zone[6] = late.promise
+    const first = performance.now()
+    expect(await told()).toBe("ETIMEOUT")
+    expect(performance.now() - first).toBeGreaterThan(1_000)
+    late.resolve("ETIMEOUT")
+    await told()
+    zone[6] = new Promise(() => {})
+    const second = performance.now()
+    expect(await told()).toBe("ETIMEOUT")
+    expect(performance.now() - second).toBeLessThan(1_500)
+    zone[6] = ["b"]
+    expect(await told()).toBe("b/30")
+  },
+)
+
 test.each([
   ["ENOTFOUND", "ENOTFOUND", "ENOTFOUND"],
   ["ENOTFOUND", "ENODATA", "ENODATA"],

@@ -104,3 +104,33 @@ test("whatever bytes come, reading ends, with an answer or an error", () => {
     }
   }
 })
+
+test("a name of very many pointers is refused, for many records could point to it", () => {
+  const chain = Buffer.alloc(8_000)
+  const from = asked.length + 11
+  for (let i = 0; i < chain.length; i += 2) {
+    chain.writeUInt16BE(0xc000 | (i === 0 ? 12 : from + i - 2), i)
+  }
+  const text = (bytes: Buffer, owner: Buffer, type: number): Buffer =>
+    Buffer.concat([
+      owner,
+      Buffer.of(0, type, 0, 1, 0, 0, 0, 5, bytes.length >> 8, bytes.length & 255),
+      bytes,
+    ])
+  const last = Buffer.alloc(2)
+  last.writeUInt16BE(0xc000 | (from + chain.length - 2), 0)
+  const reply = (owner: Buffer): Buffer => {
+    const head = Buffer.from(asked)
+    head.writeUInt16BE(0x8180, 2)
+    head.writeUInt16BE(2, 6)
+    return Buffer.concat([
+      head,
+      text(chain, Buffer.of(0), 16),
+      text(Buffer.of(10, 0, 0, 1), owner, 1),
+    ])
+  }
+  expect(() => decodeReply(reply(last), 7, "web.test", "A")).toThrow(RangeError)
+  const near = Buffer.alloc(2)
+  near.writeUInt16BE(0xc000 | (from + 4), 0)
+  expect(decodeReply(reply(near), 7, "web.test", "A")?.records[0]?.data).toBe("10.0.0.1")
+})

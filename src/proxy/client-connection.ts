@@ -10,7 +10,6 @@
  */
 import type { Milliseconds, TimeoutSettings } from "../config/settings.ts"
 import { CR } from "../http/bytes.ts"
-import { PartialHead } from "../http/partial-head.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength } from "../http/refusal.ts"
 import type { HeadPlan } from "../http/request-writer.ts"
 import type { Deadlined } from "../net/deadlines.ts"
@@ -47,7 +46,6 @@ export class ClientConnection implements Deadlined, SocketOwner {
   readonly exchange: Exchange
   #socket: TcpSocket | null
   #phase = IDLE
-  #partial: PartialHead | null = null
   readonly #intake: Intake
   #tunnel: Tunnel | null = null
   #reading = false
@@ -73,13 +71,14 @@ export class ClientConnection implements Deadlined, SocketOwner {
   received(bytes: Buffer): void {
     this.#gateway.clock.tick()
     this.#gateway.figures.fromClient += bytes.length
+    const intake = this.#intake
     switch (this.#phase) {
       case IDLE:
       case HEAD:
         // Earlier requests wait until the client has read their answers: none may overtake them.
-        if (this.#intake.held !== null) this.#intake.hold(bytes, 0, bytes.length)
-        else if (this.#partial === null) this.#read(bytes)
-        else if (this.#partial.add(bytes) || this.#phase === IDLE) this.#read(this.#partial.bytes)
+        if (intake.held !== null) intake.hold(bytes, 0, bytes.length)
+        else if (intake.partial === null) this.#read(bytes)
+        else if (intake.partial.add(bytes) || this.#phase === IDLE) this.#read(intake.partial.bytes)
         break
       case EXCHANGE:
         this.#receiveMore(bytes)
@@ -106,7 +105,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
         from = bytes.length
         break
       }
-      this.#partial = null
+      this.#intake.partial = null
       if (end < 0) {
         this.refuse(-end, bytes.length - from)
         from = bytes.length
@@ -128,8 +127,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
 
   #waitForHead(bytes: Buffer, from: number, to: number): void {
     const { headBytes } = this.#gateway.settings.limits
-    if (from > 0) this.#partial = null
-    this.#partial ??= new PartialHead(bytes, from, to, headBytes)
+    this.#intake.holdHead(bytes, from, to, headBytes)
     // Empty lines begin nothing (RFC 9112 section 2.2), and nothing else so short ends like this.
     const empty = to - from <= 4 && bytes[to - 1] <= CR
     if (this.#phase === HEAD || empty) return
@@ -186,6 +184,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
         break
       case EXCHANGE:
         if (this.exchange.requestDone || this.#intake.paused) this.deadlineAt = Infinity
+        else this.within(this.timeouts.clientBody)
         this.exchange.clientDrained()
         break
       case TUNNEL:
@@ -265,17 +264,20 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#depart(IN_ORDER)
   }
 
-  /** Ends after an incomplete response: by FIN where the client `sees` that it is incomplete, else by a reset. */
-  truncate(sees: boolean): void {
-    this.#depart(sees ? READING_ON : BY_RESET)
+  /**
+   * Ends after an incomplete response: by FIN where the client `sees` that it is incomplete, else by a reset.
+   * `left`: because the client has left, which is counted.
+   */
+  truncate(sees: boolean, left: boolean): void {
+    this.#depart(sees ? READING_ON : BY_RESET, left)
   }
 
-  #depart(manner: number): void {
+  #depart(manner: number, left = false): void {
     if (this.#socket === null) return
     this.#phase = LEAVING
-    this.#intake.held = null
+    this.#intake.clear()
     this.#intake.resume()
-    this.departure = new Departure(this, this.#gateway, this.#socket, manner)
+    this.departure = new Departure(this, this.#gateway, this.#socket, manner, left)
     this.departure.begin()
   }
 
@@ -362,7 +364,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
         else judgeReading(this, this.#gateway.figures)
         break
       case HEAD:
-        this.refuse(HEAD_TIMEOUT, this.#partial?.bytes.length)
+        this.refuse(HEAD_TIMEOUT, this.#intake.partial?.bytes.length)
         break
       case EXCHANGE:
         if (this.outbox.size > 0) judgeReading(this, this.#gateway.figures)
@@ -384,8 +386,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     this.#phase = CLOSED
     this.#socket = null
     this.#tunnel = null
-    this.#intake.held = null
-    this.#partial = null
+    this.#intake.clear()
     this.departure = null
     this.deadlineAt = Infinity
     this.outbox.clear()

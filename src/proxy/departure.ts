@@ -54,6 +54,8 @@ export class Departure {
   readonly #gateway: Gateway
   readonly #socket: TcpSocket
   readonly #manner: number
+  /** The client's leave has been counted. */
+  readonly #counted: boolean
   #state = WRITING
   #discarded = 0
   /** Bytes that the client has not acknowledged, at the last look; -1 before the first. */
@@ -61,11 +63,18 @@ export class Departure {
   #progressAt = 0
   #nextLookMs = FIRST_LOOK_MS
 
-  constructor(client: ClientConnection, gateway: Gateway, socket: TcpSocket, manner: number) {
+  constructor(
+    client: ClientConnection,
+    gateway: Gateway,
+    socket: TcpSocket,
+    manner: number,
+    counted: boolean,
+  ) {
     this.#client = client
     this.#gateway = gateway
     this.#socket = socket
     this.#manner = manner
+    this.#counted = counted
   }
 
   begin(): void {
@@ -143,7 +152,7 @@ export class Departure {
   /** The connection is gone. `lost`: bytes that the client never acknowledged, -1 when they are not known. */
   gone(lost: number): void {
     const missing = this.#client.outbox.size + (lost < 0 ? this.#left : lost)
-    if (this.#state === DELIVERED || missing <= 0) return
+    if (this.#state === DELIVERED || missing <= 0 || this.#counted) return
     this.#gateway.figures.aborts++
     this.#client.record?.blame("C", "the client left before it had the whole response")
   }

@@ -172,7 +172,7 @@ export class Exchange implements relay.RelayTerms {
     this.#end()
     if (!this.response.started) return this.#client.refuse(refusal)
     this.#client.record?.refused(refusal)
-    this.#client.truncate(this.response.delimited)
+    this.#client.truncate(this.response.delimited, false)
   }
 
   /** The backend's socket has taken something: whom do we wait for now? */
@@ -285,7 +285,7 @@ export class Exchange implements relay.RelayTerms {
     this.#end()
     this.#client.record?.blame(who, reason)
     this.#client.record?.finish()
-    this.#client.truncate(this.response.delimited)
+    this.#client.truncate(this.response.delimited, false)
   }
 
   /** The backend's side has ended, with a reset or in good order. */
@@ -356,7 +356,7 @@ export class Exchange implements relay.RelayTerms {
   /** The client has ended within the body, or wants no response. What it was answered before still reaches it. */
   abandon(): void {
     this.clientGone()
-    if (this.response.started) this.#client.truncate(this.response.delimited)
+    if (this.response.started) this.#client.truncate(this.response.delimited, true)
     else this.#client.finish()
   }
 

@@ -161,6 +161,33 @@ describe("a client that acknowledges nothing for client_read", () => {
   })
 })
 
+test("a body may pause for client_body after a response that came before its end was read slowly", async () => {
+  using backend = await ScriptedBackend.start(async (connection) => {
+    await connection.receiveRequestHead()
+    await connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LENGTH + 4}\r\n\r\n`)
+    await connection.send(body)
+    await connection.receiveUntil("rest")
+    await connection.send("last")
+  })
+  const { port, fds } = openListeners("127.0.0.1", 0, 1)
+  // So that some of it waits in bunlb.
+  shrinkSending(fds[0] ?? -1)
+  const settings = { port, timeouts: { clientRead: 400 } }
+  const balancer = await TestBalancer.start([backend.port], settings, fds[0])
+  const reader = await SlowReader.connect(balancer.port)
+  await reader.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+  await reader.receive(10)
+  await Bun.sleep(50)
+  await reader.receive(LENGTH)
+  await Bun.sleep(600)
+  await reader.send("rest")
+  const head = reader.received.indexOf("\r\n\r\n") + 4
+  await reader.receive(head + LENGTH + 4 - reader.taken)
+  expect(reader.received.toString("latin1").endsWith("last")).toBe(true)
+  reader.close()
+  await comesToRest(balancer)
+})
+
 /** Announces 100 bytes more than come, and ends as `how` says. */
 function cutting(how: "end" | "reset", framing: "length" | "chunks"): ConnectionHandler {
   return async (connection) => {

@@ -10,6 +10,7 @@ import { blackhole } from "../support/blackhole.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { BackendConnection } from "../support/scripted-backend.ts"
+import { SlowReader } from "../support/slow-reader.ts"
 import { until } from "../support/until.ts"
 import { comesToRest } from "../faults/quiet.ts"
 
@@ -265,6 +266,25 @@ describe("half_close", () => {
     expect(at.balancer.figure("bunlb_client_aborts_total")).toBe(1)
   })
 })
+
+test.skipIf(process.platform !== "linux")(
+  "a client that ends and then resets has left once",
+  async () => {
+    using at = await scene()
+    const reader = await SlowReader.connect(at.balancer.port)
+    await reader.send(get)
+    void (await at.far).send(`HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n${megabytes}`)
+    await reader.receive(100)
+    reader.halfClose()
+    const aborts = (): number => at.balancer.figure("bunlb_client_aborts_total")
+    await until(() => aborts() === 1, 5000, "the end")
+    // With unread bytes it is a reset.
+    reader.close()
+    await at.client.close()
+    await comesToRest(at.balancer)
+    expect(aborts()).toBe(1)
+  },
+)
 
 test("bytes of another protocol and a FIN before the 101 wait for it, and the tunnel is half-closed", async () => {
   using at = await scene()

@@ -1,6 +1,7 @@
 /**
- * What a client has sent and its connection has not taken up yet: part of a head, pipelined requests, or the first bytes
- * of a protocol that is not agreed on. While much of it waits, or the backend cannot take more, the client is not read.
+ * What a client has sent and its connection has not taken up yet: part of a head, pipelined requests, or the first
+ * bytes of a protocol that is not agreed on. While much of it waits, or the backend cannot take more, the client is not
+ * read.
  */
 import { PartialHead } from "../http/partial-head.ts"
 import { lasting } from "../net/receive-memory.ts"

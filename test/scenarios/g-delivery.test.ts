@@ -103,10 +103,13 @@ describe("41: a response after which the connection closes arrives whole", () =>
   })
 })
 
+/** When both sides have ended, Bun closes its socket before the client has acknowledged everything. */
+const halfClosed = ["that has half-closed", true, false] as const
+
 test.each([
-  ["that reads on", false, false],
-  ["that has half-closed", true, false],
-  ["for which bytes wait in bunlb", false, true],
+  ["that reads on", false, false] as const,
+  ...(process.env.BUNLB_TEST_SOCKETS === "bun" ? [] : [halfClosed]),
+  ["for which bytes wait in bunlb", false, true] as const,
 ])("a client %s and resets before it has everything is gone", async (_what, halfCloses, waits) => {
   using log = new AccessLogFile()
   using backend = await ScriptedBackend.start(serving)

@@ -14,7 +14,8 @@ const DASH = 45
 
 const http = ascii("http")
 const h2 = ascii("h2")
-const h2c = ascii("h2c")
+/** The version for plain text: `h2c`. */
+const PLAIN_TEXT = 99
 
 /** Bounds of the list member that `nextMember` has found last. */
 const member = { from: 0, to: 0 }
@@ -46,11 +47,13 @@ function nameEnd(bytes: Uint8Array, from: number, to: number): number {
   return end
 }
 
-/** Versions of HTTP itself, drafts of HTTP/2 included (`h2c-14`). */
+/** Versions of HTTP itself, drafts of HTTP/2 included (`h2c-14`, `h2-14`). */
 function isHttp(bytes: Uint8Array, from: number, end: number): boolean {
-  if (equalsToken(bytes, from, end, http) || equalsToken(bytes, from, end, h2)) return true
-  if (end - from < h2c.length || !foldsTo(bytes, from, h2c)) return false
-  return end - from === h2c.length || bytes[from + h2c.length] === DASH
+  if (equalsToken(bytes, from, end, http)) return true
+  if (end - from < h2.length || !foldsTo(bytes, from, h2)) return false
+  let at = from + h2.length
+  if (at < end && (bytes[at] | 32) === PLAIN_TEXT) at++
+  return at === end || bytes[at] === DASH
 }
 
 /** The position of the first Upgrade field when it and its like offer a protocol that may be offered on; else -1. */

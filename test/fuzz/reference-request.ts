@@ -195,7 +195,7 @@ function upgradeOf(fields: readonly Field[]): string | null {
   const isProtocol = new RegExp(`^${tokenChars}+(/${tokenChars}+)?$`)
   const protocols = listOf(fields, "upgrade")
   if (!options.includes("upgrade") || !protocols.every((each) => isProtocol.test(each))) return null
-  const offered = protocols.filter((each) => !/^(http|h2|h2c|h2c-[^/]*)(\/.*)?$/i.test(each))
+  const offered = protocols.filter((each) => !/^(http|h2c?(-[^/]*)?)(\/.*)?$/i.test(each))
   return offered.length > 0 ? offered.join(", ") : null
 }
 

@@ -231,6 +231,8 @@ const claims = [
     "X-Forwarded: a",
   ],
   ...["X-Client-IP: a", "True-Client-IP: a", "CF-Connecting-IP: a", "X-Cluster-Client-IP: a"],
+  ...["X-Forward-For: a", "Forwarded-For: a", "X-True-Client-IP: a", "X-Client-Port: a"],
+  ...["CloudFront-Viewer-Address: a", "X-Remote-Host: a", "X-Vercel-Forwarded-For: a"],
   ...["Client-Cert: a", "X-SSL-Client-Verify: a", "Forwarded: a", "X-Original-Forwarded-For: a"],
 ]
 const spelled = ["X_Forwarded_User: a", "x.forwarded-x: a", "X-Client_IP: a", "X-Forwarded-A_B: a"]

@@ -85,6 +85,7 @@ describe("facts:", () => {
     ["no Upgrade", get("Connection: Upgrade"), false],
     ["h2c", get("Connection: Upgrade", "Upgrade: H2C"), false],
     ["a draft of HTTP/2", get("Connection: Upgrade", "Upgrade: h2c-14, h2, HTTP/2.0"), false],
+    ["drafts for TLS", get("Connection: Upgrade", "Upgrade: h2-14, H2-16/x"), false],
     ["what only begins like h2c", get("Connection: Upgrade", "Upgrade: h2cx"), true],
     ["two lines", get("Connection: Upgrade", "Upgrade: a", "Upgrade: b"), true],
     ["a list", get("Connection: Upgrade", "Upgrade: a, b"), true],

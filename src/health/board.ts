@@ -51,6 +51,8 @@ export class HealthBoard {
   readonly #listener: BoardListener
   readonly #entries: BackendHealth[] = []
   #trialAt = Infinity
+  /** Trials were put off since `#trialAt` was worked out. */
+  #postponed = false
 
   /**
    * All begin healthy. `clock` measures time between events; `wallClock` is in milliseconds since 1970, what `since`
@@ -133,12 +135,15 @@ export class HealthBoard {
   answered(index: number, request: SentRequest): void {
     const entry = this.#entries[index]
     if (request.ticket !== entry.ticket) return
-    const outcome = entry.requests.succeed(request, this.#clock.now())
-    if (outcome === "none" && this.healthy.has(index)) return
+    const { trialAt } = entry.requests
     const refuted = entry.probes.isOpen && entry.reach === "nothing"
+    const outcome = entry.requests.succeed(request, this.#clock.now(), refuted)
+    const settled = !entry.requests.isOpen && !refuted && trialAt === entry.requests.trialAt
+    if (outcome === "none" && settled) return
     const proven = refuted && request.sentAt > entry.probesOpenAt && entry.probes.succeed()
     const news = proven || outcome === "closed"
     if (news) this.#update(index, entry, `${this.#shown(entry, "request")} answered`)
+    else if (outcome === "none") this.#reckon()
     else this.#act(index, entry, outcome, "")
   }
 
@@ -199,25 +204,28 @@ export class HealthBoard {
   nextTrial(request: SentRequest, from: number, pagesCount: boolean): number {
     const now = this.#clock.now()
     if (now < this.#trialAt) return -1
-    let postponed = false
     for (let index = from; index < this.#entries.length; index++) {
       const entry = this.#entries[index]
       if (now < entry.requests.trialAt) continue
       if (!mayBeTried(entry, pagesCount)) {
         entry.requests.postpone(now)
-        postponed = true
+        this.#postponed = true
       } else if (!entry.isGood || entry.requests.avoids(request, now)) return index
     }
-    if (postponed) this.#reckon()
+    if (this.#postponed) this.#reckon()
     return -1
   }
 
-  /** The backend is about to get a trial request; or none, because it takes no requests at present. */
-  beginTrial(index: number, sent: boolean): void {
-    const { requests } = this.#entries[index]
-    if (sent) requests.beginTrial(this.#clock.now())
-    else requests.postpone(this.#clock.now())
+  /** The backend is about to get a trial request. */
+  beginTrial(index: number): void {
+    this.#entries[index].requests.beginTrial(this.#clock.now())
     this.#reckon()
+  }
+
+  /** It gets none, because it takes no requests at present or needs no trial. Ask for the next one, or begin one. */
+  postponeTrial(index: number): void {
+    this.#entries[index].requests.postpone(this.#clock.now())
+    this.#postponed = true
   }
 
   /**
@@ -351,6 +359,7 @@ export class HealthBoard {
       trialAt = Math.min(trialAt, entry.requests.trialAt)
     }
     this.#trialAt = trialAt
+    this.#postponed = false
     this.calm = !avoiding && trialAt === Infinity
   }
 }

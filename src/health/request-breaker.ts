@@ -116,10 +116,10 @@ export class RequestBreaker {
     return "avoids"
   }
 
-  /** A request was answered. */
-  succeed(request: SentRequest, now: number): Outcome {
+  /** A request was answered. `refutes`: that speaks against what probes say of the backend. */
+  succeed(request: SentRequest, now: number, refutes = true): Outcome {
     this.#answeredAt = now
-    if (this.#returning) {
+    if (this.#returning && (this.isOpen || refutes)) {
       this.#pause = RETURN_PAUSE_MS
       this.#trialAt = now
     }

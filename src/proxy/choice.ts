@@ -70,12 +70,12 @@ function trialFor({ board, roster }: Choosers, request: ChosenFor): Candidate | 
     index >= 0;
     index = board.nextTrial(request, index + 1, pagesCount)
   ) {
-    const candidate = roster.standing(index)
     // One that gets its share needs no trial, unless requests like this one avoid it.
     const needless = roster.isEligible(index) && !board.avoids(index, request)
-    if (candidate === null || needless) board.beginTrial(index, false)
+    const candidate = needless ? null : roster.standing(index)
+    if (candidate === null) board.postponeTrial(index)
     else if (request.token === NO_TOKEN || request.token === candidate.token) {
-      board.beginTrial(index, true)
+      board.beginTrial(index)
       return candidate
     }
   }

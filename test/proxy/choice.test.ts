@@ -31,7 +31,7 @@ function pool(weights: readonly number[], whenAllUnhealthy: "try" | "fail") {
     board.failed(index, NO_RESPONSE, "closed before a response", request(client, path, index))
   const choose = (client: number, path: number): string =>
     chooseBackend({ board, roster }, request(client, path))?.name ?? "none"
-  return { board, roster, clock, fail, choose }
+  return { board, roster, clock, request, fail, choose }
 }
 
 describe("requests that avoid a backend", () => {
@@ -82,4 +82,31 @@ describe("when requests took all backends out while probes are well, and none is
     for (let probe = 0; probe < 4; probe++) board.probeSucceeded(0)
     expect(board.healthy.has(0)).toBe(false)
   })
+})
+
+describe("trials", () => {
+  test("follow each other at once when the first one was answered", () => {
+    const { board, clock, fail, request } = pool([1, 1], "try")
+    for (let i = 0; i < 3; i++) fail(0, 7, 7)
+    clock.time = 10_000
+    expect(board.nextTrial(request(7, 7), 0, true)).toBe(0)
+    board.beginTrial(0)
+    expect(board.nextTrial(request(7, 7), 0, true)).toBe(-1)
+    board.answered(0, request(7, 7))
+    expect(board.nextTrial(request(7, 7), 0, true)).toBe(0)
+  })
+
+  test.each(["response", "connection"] as const)(
+    "are not looked for with each request where only probes are against all: %s",
+    (reach) => {
+      const { board, clock, request, choose } = pool([1, 1, 1, 1], "try")
+      for (let index = 0; index < 4; index++) {
+        for (let i = 0; i < 3; i++) board.probeFailed(index, "status 404", reach)
+      }
+      clock.time = 300
+      choose(1, 1)
+      for (let index = 0; index < 4; index++) board.answered(index, request(1, 1, index))
+      expect(board.nextTrial(request(1, 1), 0, false)).toBe(-1)
+    },
+  )
 })

@@ -8,6 +8,7 @@
 import { constants, fstatSync, openSync, writeSync } from "node:fs"
 import { isatty } from "node:tty"
 import type { LogOutput } from "../config/settings.ts"
+import { alwaysAppend } from "../net/append.ts"
 import { hasColour } from "../observe/colour.ts"
 import type { LogTarget } from "../observe/console-log.ts"
 
@@ -92,6 +93,8 @@ export class LogStream implements LogTarget {
 function openAnew(given: number): number {
   try {
     const kind = fstatSync(given)
+    // Workers write their access log to the same file, if that goes to standard output.
+    if (kind.isFile()) alwaysAppend(given)
     if (!kind.isFIFO() && !kind.isCharacterDevice()) return given
     return openSync(`/proc/self/fd/${given}`, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY)
   } catch {

@@ -33,6 +33,8 @@ export interface Libc {
     value: Int32Array,
     length: Uint32Array,
   ): number
+  /** Linux only, for the reason that `ioctl` gives. */
+  fcntl(fd: number, command: number, value: number): number
   /** Of the two limits the soft one comes first. */
   getrlimit(resource: number, limits: BigUint64Array): number
   waitpid(pid: number, status: Int32Array, options: number): number
@@ -94,6 +96,7 @@ const calls = {
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
 } as const
 
@@ -117,6 +120,7 @@ function load(): Libc {
       symbols.setsockopt(fd, level, name, value, value.byteLength),
     getsockopt: symbols.getsockopt,
     getrlimit: symbols.getrlimit,
+    fcntl: symbols.fcntl,
     waitpid: symbols.waitpid,
     // A read of memory, not a second call: nothing of the runtime comes between.
     errno: () => (typeof errnoAt === "number" ? read.i32(errnoAt, 0) : 0),

@@ -1,5 +1,14 @@
 /** Log lines to a pipe that nobody reads: who logs goes on, and what was lost is told. */
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, expect, test } from "bun:test"
@@ -90,3 +99,27 @@ test("--log-output stdout: all lines there, and none on standard error", async (
   expect(bunlb.stderr).toEqual([])
   expect(bunlb.stdout.length).toBeGreaterThan(1)
 })
+
+if (process.platform !== "linux")
+  console.error("not run: a file that others append to: only on Linux")
+
+test.skipIf(process.platform !== "linux")(
+  "nothing is overwritten that workers append to the same file meanwhile",
+  () => {
+    const path = join(folder, "both.log")
+    const given = openSync(path, "w")
+    const other = openSync(path, "a")
+    const output = new LogStream(given)
+    output.write("a line of the log\n")
+    writeSync(other, "a line of the access log\n")
+    output.write("another line\n")
+    writeSync(other, "and another one\n")
+    // As the runtime does with the last words of a process.
+    writeSync(given, "the end\n")
+    expect(readFileSync(path, "utf8")).toBe(
+      "a line of the log\na line of the access log\nanother line\nand another one\nthe end\n",
+    )
+    closeSync(given)
+    closeSync(other)
+  },
+)

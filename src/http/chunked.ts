@@ -256,7 +256,12 @@ export class ChunkedBody {
 
   /** Blanks may stand before an extension (RFC 9110 section 5.6.3); before the end of the line only by `BLANKS`. */
   #stepPadding(octet: number): boolean {
-    if (octet === CR && (this.#rules & BLANKS) !== 0) return this.#endExtension()
+    if (octet === CR && (this.#rules & BLANKS) !== 0) {
+      // Some servers pad all sizes to one width, so this is not counted as an extension.
+      if (!this.#endsWhole()) return this.#fail(CHUNK)
+      this.#state = SIZE_LF
+      return true
+    }
     if (octet === SEMICOLON) this.#state = EXTENSION
     else if (octet !== SP && octet !== HTAB) return this.#fail(CHUNK)
     this.#extension++

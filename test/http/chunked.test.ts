@@ -89,6 +89,16 @@ describe("a size goes on in one spelling:", () => {
   })
 })
 
+test("a response may be padded in every chunk, however short its chunks are", () => {
+  const { done, refusal } = feed(
+    `${"1       \r\nx\r\n".repeat(10_000)}0       \r\n\r\n`,
+    true,
+    [],
+    BLANKS,
+  )
+  expect([done, refusal]).toEqual([true, 0])
+})
+
 test("blanks behind a size are forgiven in responses alone", () => {
   const text = "1 \r\nx\r\n0 \t\r\n\r\n"
   expect(feedAllWays(text, BLANKS)).toMatchObject({ done: true, out: "1\r\nx\r\n0\r\n\r\n" })

@@ -218,14 +218,18 @@ class ProbeConnection extends Outbound {
   }
 
   override abort(): void {
-    this.#parts.deadlines.remove(this)
-    if (this.#dialing) this.#address.abandoned(this.#parts.clock.now(), this.#began)
-    this.#dialing = false
+    this.#leave()
     super.abort()
   }
 
   override retire(): void {
-    this.#parts.deadlines.remove(this)
+    this.#leave()
     super.retire()
+  }
+
+  #leave(): void {
+    this.#parts.deadlines.remove(this)
+    if (this.#dialing) this.#address.abandoned(this.#parts.clock.now(), this.#began)
+    this.#dialing = false
   }
 }

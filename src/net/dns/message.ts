@@ -39,7 +39,7 @@ export interface Reply {
   readonly records: readonly DnsRecord[]
 }
 
-/** Null for what cannot be a name in DNS. `edns` says that answers may be larger than 512 bytes. */
+/** Null for what cannot be a name in DNS, such as letters outside ASCII. `edns` says that answers may be larger than 512 bytes. */
 export function encodeQuery(
   id: number,
   name: string,
@@ -54,7 +54,7 @@ export function encodeQuery(
   let length = 1
   for (const label of labels) {
     const bytes = Buffer.from(label)
-    if (bytes.length === 0 || bytes.length > 63) return null
+    if (bytes.length === 0 || bytes.length > 63 || bytes.length !== label.length) return null
     parts.push(Buffer.of(bytes.length), bytes)
     length += bytes.length + 1
   }

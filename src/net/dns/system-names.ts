@@ -31,6 +31,8 @@ export class SystemNames {
   readonly #halves: Families
   /** The whole name under which a name was found last. */
   readonly #found = new Map<string, string>()
+  /** Whole names that were not answered last time: they are asked for last. */
+  readonly #silent = new Set<string>()
   readonly #asking = new Map<string, Promise<readonly LookupAnswer[]>>()
 
   constructor(
@@ -73,21 +75,32 @@ export class SystemNames {
   async #search(name: string, conf: ResolvConf): Promise<readonly LookupAnswer[]> {
     const began = this.#now()
     let fault: DnsFault | null = null
-    for (const whole of wholeNames(name, conf)) {
+    for (const whole of this.#silentLast(wholeNames(name, conf), this.#found.get(name))) {
       try {
         const answers = await this.#halves.addresses(whole, this.#families, (family) =>
           this.#client.ask(whole, family === 4 ? "A" : "AAAA", conf),
         )
         this.#remember(name, whole)
+        this.#silent.delete(whole)
         return answers
       } catch (error) {
         if (!(error instanceof DnsFault)) throw error
+        if (this.#silent.size >= MOST_NAMES) this.#silent.clear()
+        if (error.code === "ETIMEOUT") this.#silent.add(whole)
+        else this.#silent.delete(whole)
         if (fault === null || (isNothing(fault) && !isNothing(error))) fault = error
         if (!isNothing(error) && this.#found.get(name) === whole) throw error
         if (this.#now() - began >= SEARCH_MS) break
       }
     }
     throw fault ?? new DnsFault("ENOTFOUND")
+  }
+
+  /** So that domains whose servers are silent do not take all the time, over and over. `found` keeps its place. */
+  #silentLast(wholes: readonly string[], found: string | undefined): readonly string[] {
+    const isSilent = (whole: string): boolean => whole !== found && this.#silent.has(whole)
+    if (!wholes.some(isSilent)) return wholes
+    return [...wholes.filter((whole) => !isSilent(whole)), ...wholes.filter(isSilent)]
   }
 
   #remember(name: string, whole: string): void {

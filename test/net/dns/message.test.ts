@@ -17,8 +17,9 @@ test("a question has one name, and says what it takes when it speaks EDNS", () =
   )
 })
 
-test.each(["", "a..b", "a".repeat(64), Array(64).fill("abcd").join(".")])("%p is no name", (name) =>
-  expect(encodeQuery(1, name, "A", false)).toBeNull(),
+test.each(["", "a..b", "a".repeat(64), Array(64).fill("abcd").join("."), "bücher.test"])(
+  "%p is no name",
+  (name) => expect(encodeQuery(1, name, "A", false)).toBeNull(),
 )
 
 describe("records count", () => {

@@ -1,5 +1,5 @@
-/** When the C library is asked for a name, beside the hosts file and DNS. */
-import { expect, test } from "bun:test"
+/** When other domains and the C library are asked for a name, beside the hosts file and DNS. */
+import { expect, onTestFinished, test } from "bun:test"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,19 +11,21 @@ import { type Scripted, ScriptedNames } from "../../support/scripted-names.ts"
 
 const now = (): number => performance.now()
 
+function systemFiles(server: ScriptedNames, resolvConf: string, sources: string): SystemFiles {
+  const folder = mkdtempSync(join(tmpdir(), "bunlb-system-"))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = (file: string): string => join(folder, file)
+  const options = "nameserver 127.0.0.1\noptions timeout:1 attempts:1 ndots:5\n"
+  writeFileSync(path("resolv.conf"), options + resolvConf)
+  writeFileSync(path("nsswitch.conf"), `hosts: ${sources}\n`)
+  const paths = { resolvConf: path("resolv.conf"), hosts: path("hosts") }
+  return new SystemFiles(now, { ...paths, nsswitch: path("nsswitch.conf"), port: server.port })
+}
+
 /** What was asked of the library after `said` came from DNS. */
 async function askedOfLibrary(name: string, sources: string, said: Scripted): Promise<string[]> {
-  const folder = mkdtempSync(join(tmpdir(), "bunlb-system-"))
   const server = await ScriptedNames.start(() => said)
-  const path = (file: string): string => join(folder, file)
-  writeFileSync(path("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-  writeFileSync(path("nsswitch.conf"), `hosts: ${sources}\n`)
-  const files = new SystemFiles(now, {
-    resolvConf: path("resolv.conf"),
-    hosts: path("hosts"),
-    nsswitch: path("nsswitch.conf"),
-    port: server.port,
-  })
+  const files = systemFiles(server, "", sources)
   const asked: string[] = []
   const library = async (each: string): Promise<readonly LookupAnswer[]> => {
     asked.push(each)
@@ -32,7 +34,6 @@ async function askedOfLibrary(name: string, sources: string, said: Scripted): Pr
   const names = new SystemNames(new DnsClient(now), files, [4], now, library)
   const answers = await names.addresses(name).catch(() => [])
   expect(answers.map(({ address }) => address)).toEqual(asked.map(() => "10.9.9.9"))
-  rmSync(folder, { recursive: true })
   return asked
 }
 
@@ -49,3 +50,22 @@ test.each([
 ] as const)("hosts: %s, %s, DNS says %p", async (sources, name, said, expected) => {
   expect(await askedOfLibrary(name, sources, said)).toEqual(expected ? [name] : [])
 })
+
+test("search domains whose servers are silent do not hide the name itself", async () => {
+  const server = await ScriptedNames.start(({ name }) =>
+    name === "web.test" ? [{ type: "A", data: "10.0.0.1" }] : "SILENT",
+  )
+  const files = systemFiles(server, "search a.test b.test\n", "files dns")
+  // A clock by which each silence takes all the time that there is for one look-up.
+  const fast = (): number => performance.now() * 20
+  const names = new SystemNames(new DnsClient(now), files, [4], fast)
+  const told = async (): Promise<string> => {
+    const answers = await names.addresses("web.test").catch(() => [])
+    return answers.map(({ address }) => address).join(" ")
+  }
+  expect([await told(), await told(), await told()]).toEqual(["", "", "10.0.0.1"])
+  // What came to be found has its place for good, and is asked for before the silent ones.
+  const before = server.questions.length
+  expect(await told()).toBe("10.0.0.1")
+  expect(server.questions.slice(before).map(({ name }) => name)).toEqual(["web.test"])
+}, 20_000)

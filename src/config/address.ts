@@ -104,15 +104,20 @@ export const nameServer: ValueType<string> = {
   placeholder: "IP[:PORT]",
   expects: "an IP address with or without a port, such as 10.0.0.53 or 127.0.0.1:5353",
   read(input, refuse) {
-    const text = String(input)
-    const judged = isIPv6(text) ? { host: shortIPv6(text), port: null } : readHostPort(text, 1)
-    if ("fault" in judged || isIP(judged.host) === 0) {
+    // A link-local server needs the interface.
+    const zone = /^[^%]+(%[\w.-]{1,15})(?=\]|$)/.exec(String(input))?.[1] ?? ""
+    const text = String(input).replace(zone, "")
+    const bare = isIPv6(text) && !text.includes("%")
+    const judged = bare ? { host: shortIPv6(text), port: null } : readHostPort(text, 1)
+    const version = "fault" in judged ? 0 : isIP(judged.host)
+    if ("fault" in judged || version === 0 || (zone !== "" && version === 4)) {
       return refuse(`expected ${nameServer.expects}, got ${shown(input)}`)
     }
-    return judged.port === null ? judged.host : formatHostPort(judged.host, judged.port)
+    const host = judged.host + zone
+    return judged.port === null ? host : formatHostPort(host, judged.port)
   },
   format: String,
-  json: stringLike("^[0-9A-Fa-f:.\\[\\]]+$"),
+  json: stringLike("^[0-9A-Fa-f:.\\[\\]]+(%[\\w.-]+\\]?(:\\d+)?)?$"),
 }
 
 /** A Host field: a name or address with or without a port, forwarded as it is written. */

@@ -193,9 +193,9 @@ export class Discovery {
   async #servicesOf(name: Name): Promise<Answer> {
     const { names } = this.#parts
     const all = await names.services(name.backend.host)
-    // A sole "." says that there is no such service (RFC 2782).
+    // A sole "." says that there is no such service (RFC 2782), and nobody can be reached at port 0.
     const records = all
-      .filter(({ name }) => name !== "" && name !== ".")
+      .filter(({ name, port }) => name !== "" && name !== "." && port !== 0)
       .toSorted(byPriorityAndName)
       .slice(0, this.#limit)
     const targets = new Map<string, readonly LookupAnswer[]>()

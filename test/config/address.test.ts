@@ -77,7 +77,17 @@ test("a name server is an address with or without a port", () => {
     "::1",
     "[::1]:53",
   ])
-  for (const text of ["ns.example", "10.0.0.53:0", "10.0.0.53:dns", "", "::1:5353:"]) {
+  expect(reading(nameServer, "FE80:0::1%eth0")).toBe("fe80::1%eth0")
+  expect(reading(nameServer, "[fe80::1%br-0.1]:5353")).toBe("[fe80::1%br-0.1]:5353")
+  const zones = [
+    "fe80::1%",
+    "%eth0",
+    "fe80::1%a%b",
+    "10.0.0.53%eth0",
+    "ns.example%eth0",
+    "fe80::1%a b",
+  ]
+  for (const text of ["ns.example", "10.0.0.53:0", "10.0.0.53:dns", "", "::1:5353:", ...zones]) {
     expect(reading(nameServer, text)).toStartWith("expected an IP address with or without a port")
   }
 })

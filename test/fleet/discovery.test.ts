@@ -231,7 +231,10 @@ describe("records", () => {
     await discovery.watch([service], limits)
     now["_s._tcp.x"] = [record("", 0)]
     await tick(2_000)
+    // Nor is there one at port 0.
+    now["_s._tcp.x"] = [record("one.x", 0)]
+    await tick(4_000)
     expect(names(service)).toHaveLength(3)
-    expect(discovery.list()[0]?.lookups).toEqual({ ok: 1, empty: 1, failed: 0 })
+    expect(discovery.list()[0]?.lookups).toEqual({ ok: 1, empty: 2, failed: 0 })
   })
 })

@@ -39,7 +39,7 @@ export interface Reply {
   readonly records: readonly DnsRecord[]
 }
 
-/** Null for what cannot be a name in DNS, such as letters outside ASCII. `edns` says that answers may be larger than 512 bytes. */
+/** Null for what cannot be a name in DNS: letters outside ASCII. `edns`: answers may be larger than 512 bytes. */
 export function encodeQuery(
   id: number,
   name: string,

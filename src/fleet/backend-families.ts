@@ -1,4 +1,5 @@
 /** The figures of a backend as the families of `observe/families.ts` name them. */
+import type { Against } from "../health/backend-health.ts"
 import {
   ACTIVE,
   BUCKETS,
@@ -26,6 +27,8 @@ export interface BackendMoment {
   /** Null for one that is not in the settings. */
   readonly state: BackendState | null
   readonly weight: number
+  /** What some worker has against it. */
+  readonly against?: Against
   /** Of the workers that serve, at least one finds it healthy. */
   readonly healthy: boolean
 }
@@ -65,6 +68,13 @@ export const backendFamilies: ReadonlyMap<string, Write> = new Map<string, Write
         const labels = `${totals.label},${label("state", each)}`
         put("bunlb_backend_state", labels, each === state ? 1 : 0)
       }
+    },
+  ],
+  [
+    "bunlb_backend_against",
+    ({ totals, against }, put) => {
+      if (against === undefined) return
+      put("bunlb_backend_against", `${totals.label},${label("record", against)}`, 1)
     },
   ],
   [

@@ -9,7 +9,7 @@ import type { Ledger } from "./ledger.ts"
 import { addLive } from "./merge.ts"
 import { readProcess } from "./process-figures.ts"
 import type { Slices } from "../worker/slices.ts"
-import { countHealthy, isUsable, stateOf, viewsOf } from "./status.ts"
+import { againstOf, countHealthy, isUsable, stateOf, viewsOf } from "./status.ts"
 import { version } from "./version.ts"
 
 interface ProcessName {
@@ -61,7 +61,8 @@ export async function backendMoments(
     const healthy = countHealthy(views)
     const state = settings === undefined ? null : stateOf(settings, views, healthy)
     if (state !== null && isUsable(state)) usable++
-    moments.push({ totals, state, weight: settings?.weight ?? 0, healthy: healthy > 0 })
+    const facts = { state, weight: settings?.weight ?? 0, healthy: healthy > 0 }
+    moments.push({ totals, ...facts, ...(state === null ? {} : againstOf(views)) })
     if (slices.isOver) await slices.rest()
   }
   samples["bunlb_backends"] = { "": backends.length }

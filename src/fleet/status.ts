@@ -200,7 +200,7 @@ function lastTold(views: readonly View[], allHealthy: boolean): BackendFacts | n
 }
 
 /** Requests weigh most: such a backend is the last to be tried. */
-function againstOf(views: readonly View[]): Pick<BackendStatus, "against"> {
+export function againstOf(views: readonly View[]): Pick<BackendStatus, "against"> {
   const found = new Set(views.map(({ facts }) => facts.against ?? null))
   for (const against of ["requests", "probes", "silent", "page"] as const) {
     if (found.has(against)) return { against }

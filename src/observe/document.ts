@@ -31,6 +31,9 @@ export const labelMeanings: Readonly<Record<string, string>> = {
   direction: "`from_client`, `to_client`, `from_backend` or `to_backend`",
   name: "A backend that is discovered, as configured: `dns+http://HOST:PORT`",
   process: "`master`, or `worker0` and so on",
+  record:
+    "What is against a backend: `requests`, or only its probes: `page` (an unexpected status), " +
+    "`silent` (no response) or `probes` (no connection)",
   reason: "A few fixed words; those of refusals are below",
   result: "`ok` or `failed`; `empty` when DNS found nothing",
   state:

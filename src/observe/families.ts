@@ -58,6 +58,13 @@ export const families: readonly Family[] = [
     labels: ["backend", "state"],
   },
   {
+    name: "bunlb_backend_against",
+    kind: "gauge",
+    help: "1 for what is against an unhealthy backend: requests, or only its probes (page, silent, probes).",
+    merge: "fleet",
+    labels: ["backend", "record"],
+  },
+  {
     name: "bunlb_backend_weight",
     kind: "gauge",
     help: "Weight in effect, with manual changes; only the strategies weighted and sticky use it.",

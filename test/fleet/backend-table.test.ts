@@ -128,3 +128,19 @@ test.each([
     )
   },
 )
+
+test.each([
+  [[null, null], []],
+  [[null, "page"], ["page"]],
+  [["page", "requests"], ["requests"]],
+  [["silent", "probes"], ["probes"]],
+] as const)("what workers have against a backend, %p, is a metric: %p", async (found, told) => {
+  const settings = { ...testSettings(), backends: [testBackend("a:80")] }
+  const table = new BackendTable()
+  found.forEach((against, worker) => {
+    table.apply(worker, factsAlone(factsOf(0, "a:80", { healthy: against === null, against })))
+  })
+  expect(await scrape(table, settings, [0, 1], "bunlb_backend_against")).toEqual(
+    told.map((record) => `bunlb_backend_against{backend="a:80",record="${record}"} 1`),
+  )
+})

@@ -287,6 +287,8 @@ export function readEqualLengths(
   section: FieldSection,
   position: number,
 ): number {
+  const single = readContentLength(bytes, section, position)
+  if (single >= 0) return single
   const end = section.valueEnds[position]
   let start = section.valueStarts[position]
   let length = -1

@@ -73,7 +73,7 @@ export class BackendReports {
   readonly #told = new Map<string, Told>()
   readonly #freeRows: number[] = []
   #rows = 0
-  /** Those that have left for good, which a pass under way may still come upon. */
+  /** Those that a pass under way may still come upon, but that have left, or whose figures go on in another one. */
   readonly #ended = new WeakSet<Upstream>()
   readonly #reasons = new Map<string, number>()
   readonly #current = new Float64Array(COLUMNS)
@@ -117,6 +117,12 @@ export class BackendReports {
       if (processClock.now() >= until) break
     }
     return this.#take()
+  }
+
+  /** `upstream` goes on in the place of `before`, under its name and with its figures. The two may be the same. */
+  renew(upstream: Upstream, before: Upstream): void {
+    this.#ended.add(before)
+    this.#ended.delete(upstream)
   }
 
   /** `upstream` has left and is done: its last figures are said, and its row is free after them. */

@@ -33,8 +33,8 @@ export interface MembershipParts {
   readonly prober: Prober
   /** Chooses where rotations begin. */
   readonly random: Random
-  /** Hears of a backend that began anew under its old name, with a clean record. */
-  readonly onRenewed: (upstream: Upstream) => void
+  /** Hears of a backend that began anew under its old name, with a clean record. `before` may be the same one. */
+  readonly onRenewed: (upstream: Upstream, before: Upstream) => void
   /** Hears of a backend that has left and is done, while its figures are still there. */
   readonly onDone: (upstream: Upstream) => void
   /** When a change of so many backends rests, so that requests are served meanwhile. */
@@ -255,7 +255,7 @@ export class Membership {
     gateway.roster.admit(index)
     prober.admit(index, now, heirOf)
     if (settings.duty === "off") prober.release(index)
-    if (before !== null) this.#parts.onRenewed(upstream)
+    if (before !== null) this.#parts.onRenewed(upstream, before)
     return upstream
   }
 

@@ -97,7 +97,10 @@ class Balancer implements Worker {
         resolver: this.#resolver,
         prober: this.#prober,
         random,
-        onRenewed: (upstream) => this.#tell(upstream, true, "configured anew"),
+        onRenewed: (upstream, before) => {
+          this.backends.renew(upstream, before)
+          this.#tell(upstream, true, "configured anew")
+        },
         onDone: (upstream) => this.backends.end(upstream),
         pauses: (backends) => (backends > FEW ? new Slices(true) : unbroken),
       },

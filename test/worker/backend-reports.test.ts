@@ -177,3 +177,21 @@ test("the last word of a worker that drains is complete", async () => {
   expect(table.all.every(({ numbers }) => numbers[REQUESTS] === 0)).toBe(true)
   worker.receive({ type: "stop" })
 })
+
+test("one that begins anew in the middle of a pass is not told as it was before", async () => {
+  const others = many(30)
+  const balancer = await TestBalancer.start([...others, { port: 9, tls: false }])
+  pass(balancer)
+  balancer.series.begin()
+  balancer.series.next(0)
+  await balancer.applyUnread([...others, { port: 9, tls: true }])
+  // Whoever has its place now is not taken for it either.
+  await balancer.applyUnread([...others, { port: 9, tls: true }, ...many(1, 100)])
+  const facts: SeriesChunk["facts"][number][] = []
+  for (let piece = balancer.series.next(0); piece !== null; piece = balancer.series.next(0)) {
+    facts.push(...piece.facts)
+  }
+  facts.push(...pass(balancer).flatMap((piece) => piece.facts))
+  const renewed = facts.filter(({ name }) => name === "127.0.0.1:9")
+  expect(renewed.map(({ tls, draining }) => [tls, draining])).toEqual([[true, false]])
+})

@@ -56,9 +56,10 @@ export const startStandIn: StartWorker = async (options) => {
     report: () => report(options, { requests, clients: open.size, draining, startedAt }),
     apply: async () => {},
     accept: () => {},
-    drain: async (limitMs) => {
+    drain: async (limitMs, _succeeded, closed) => {
       draining = true
       listener.stop()
+      closed?.()
       const deadline = performance.now() + limitMs
       while (open.size > 0 && performance.now() < deadline) await Bun.sleep(5)
       const cut = open.size

@@ -9,7 +9,6 @@
  */
 import { statSync } from "node:fs"
 import { libc } from "../net/libc.ts"
-import { connectionsOf } from "../net/newcomers.ts"
 import { descriptorLimit } from "../worker/descriptors.ts"
 
 /** Viewers, scrapers, probes and people are far fewer. */
@@ -30,9 +29,9 @@ interface LookingTimes {
 
 const usual: LookingTimes = { calmMs: 200, busyMs: 25, shareOfTime: 1 / 10 }
 
-/** For the listener at `port`, until the function that it gives is called. */
+/** For the listener whose connections `present` tells, until the function that it gives is called. */
 export function limitConnections(
-  port: number,
+  present: () => number[],
   most: number = MOST_CONNECTIONS,
   { calmMs, busyMs, shareOfTime }: LookingTimes = usual,
 ): () => void {
@@ -44,9 +43,9 @@ export function limitConnections(
   const look = (): void => {
     const began = performance.now()
     const open = descriptors()
-    const inside = open > limit ? connectionsOf(port) : []
-    const present = new Set(inside)
-    const before = known.filter((fd) => present.has(fd))
+    const inside = open > limit ? present() : []
+    const there = new Set(inside)
+    const before = known.filter((fd) => there.has(fd))
     const old = new Set(before)
     const all = [...before, ...inside.filter((fd) => !old.has(fd))]
     const isShort = open > available * SHORT

@@ -3,7 +3,8 @@
  * that follows this one in an upgrade may share it; a socket of a bunlb that leaves is replaced by ours.
  */
 import type { AdminAddress } from "../config/admin-address.ts"
-import { hearThoseOf, ignoreNewcomersOf } from "../net/newcomers.ts"
+import { connectionsOf, hearThoseOf, ignoreNewcomersOf } from "../net/newcomers.ts"
+import { connectionsAt } from "../net/unix-socket.ts"
 import { BunlbError } from "../observe/errors.ts"
 import { limitConnections } from "./crowd.ts"
 import { bindSocket } from "./unix-listener.ts"
@@ -66,6 +67,7 @@ function onSocket(path: string, handlers: Handlers, shared: boolean): Bound {
   const bind = (replace: boolean) =>
     bindSocket(path, (unix) => Bun.serve({ ...handlers, unix }), replace)
   let bound = bind(shared)
+  const unlimit = limitConnections(() => connectionsAt(bound.name))
   return {
     port: null,
     retire: () => void setTimeout(() => void bound.server.stop(false), KNOCKED_MS),
@@ -75,6 +77,7 @@ function onSocket(path: string, handlers: Handlers, shared: boolean): Bound {
       bound = bind(true)
     },
     stop: async () => {
+      unlimit()
       bound.remove()
       await bound.server.stop(true)
     },
@@ -83,7 +86,7 @@ function onSocket(path: string, handlers: Handlers, shared: boolean): Bound {
 
 function onPort(host: string, port: number, handlers: Handlers): Bound {
   const server = serve(host, port, handlers)
-  const unlimit = limitConnections(port)
+  const unlimit = limitConnections(() => connectionsOf(port))
   return {
     port,
     retire: () => {

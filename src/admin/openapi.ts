@@ -78,13 +78,15 @@ const question: readonly Json[] = [
 const save: Json = { type: "boolean", description: "Keep it in the configuration file as well" }
 const at = "/api/v1/backends/{name}"
 
+const busy = { "503": fault("Too many ask for this at once: Retry-After says when to come again") }
+
 const paths: Readonly<Record<string, Json>> = {
-  "/metrics": read("Figures for Prometheus", content(text, "text/plain")),
+  "/metrics": read("Figures for Prometheus", content(text, "text/plain"), busy),
   "/health": health("200 when a request would find a backend, else 503"),
   "/health/ready": health("200 while requests are taken, else 503"),
   "/health/workers": health("As /health, workers asked first"),
-  "/api/v1/status": read("Backends and workers", content({ type: "object" })),
-  "/api/v1/live": read("The status with rates and latencies", content({ type: "object" })),
+  "/api/v1/status": read("Backends and workers", content({ type: "object" }), busy),
+  "/api/v1/live": read("The status with rates and latencies", content({ type: "object" }), busy),
   "/api/v1/events": read("The same each second", content(text, "text/event-stream"), {
     "503": fault("Too many watch already"),
   }),

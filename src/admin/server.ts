@@ -23,6 +23,7 @@ import { judgeHost } from "./guard.ts"
 import { jsonPieces } from "./json-pieces.ts"
 import { targetOf } from "./target.ts"
 import { bindAdmin, type Bound, type SharedPlace } from "./listener.ts"
+import { SharedAnswer, usual } from "./shared-answer.ts"
 import { Viewers } from "./viewers.ts"
 
 interface Health {
@@ -48,20 +49,43 @@ export interface AdminSource {
 
 export type AdminListener = Bound
 
-type Page = (source: AdminSource, viewers: Viewers) => Response | Promise<Response>
+/** What takes work, made once for all who ask at the same time. */
+class Shared {
+  readonly metrics: SharedAnswer<Blob>
+  readonly status: SharedAnswer<Blob>
+  readonly live: SharedAnswer<Blob>
+  readonly pulse: SharedAnswer<Health>
+
+  constructor(source: AdminSource) {
+    this.metrics = new SharedAnswer(async () => new Blob([...(await source.metrics())]))
+    this.status = new SharedAnswer(async () => new Blob(await jsonPieces(await source.status())))
+    this.live = new SharedAnswer(async () => new Blob(await jsonPieces(await source.live())))
+    // To turn a probe away would say that all is not well. The answer is short, and who waits is limited (crowd.ts).
+    this.pulse = new SharedAnswer(() => source.pulse(), { ...usual, mostWaiting: Infinity })
+  }
+}
+
+interface Shown {
+  readonly source: AdminSource
+  readonly viewers: Viewers
+  readonly shared: Shared
+}
+
+type Page = (shown: Shown) => Response | Promise<Response>
 
 const pages = new Map<string, Page>([
   ["/", showDashboard],
   ["/metrics", showMetrics],
-  ["/health/ready", (source) => showHealth(source.ready())],
-  ["/health", (source) => showHealth(source.health())],
-  ["/health/workers", async (source) => showHealth(await source.pulse())],
+  ["/health/ready", ({ source }) => showHealth(source.ready())],
+  ["/health", ({ source }) => showHealth(source.health())],
+  ["/health/workers", showPulse],
   ["/api/v1/status", showStatus],
   ["/api/v1/live", showLive],
   ["/api/v1/events", showEvents],
   ["/api/v1/openapi.json", showDescription],
 ])
 
+const JSON_CONTENT_TYPE = "application/json;charset=utf-8"
 const noStore = { "cache-control": "no-store" }
 /** Throws `BunlbError` when the address cannot be bound. `shared`: a bunlb which leaves is still there. */
 export async function startAdmin(
@@ -70,13 +94,13 @@ export async function startAdmin(
   shared: SharedPlace | null = null,
 ): Promise<AdminListener> {
   const viewers = new Viewers(source)
+  const shown = { source, viewers, shared: new Shared(source) }
   const { control } = source
   let retired = false
   const respond = async (request: Request): Promise<Response> => {
     const response =
       turnAway(request, address) ??
-      (await ((control && answerControl(request, control, address)) ??
-        answer(request, source, viewers)))
+      (await ((control && answerControl(request, control, address)) ?? answer(request, shown)))
     if (retired) response.headers.set("connection", "close")
     return response
   }
@@ -105,11 +129,7 @@ function turnAway(request: Request, address: AdminAddress): Response | null {
   return refuse(refusal.status, refusal.code, refusal.message)
 }
 
-function answer(
-  request: Request,
-  source: AdminSource,
-  viewers: Viewers,
-): Response | Promise<Response> {
+function answer(request: Request, shown: Shown): Response | Promise<Response> {
   const pathname = targetOf(request)?.pathname ?? ""
   const page = pages.get(pathname)
   if (page === undefined) {
@@ -120,13 +140,15 @@ function answer(
     response.headers.set("allow", "GET, HEAD")
     return response
   }
-  return page(source, viewers)
+  return page(shown)
 }
 
-async function showMetrics(source: AdminSource): Promise<Response> {
-  return new Response(new Blob([...(await source.metrics())]), {
-    headers: { ...noStore, "content-type": PROMETHEUS_CONTENT_TYPE },
-  })
+function showMetrics({ shared }: Shown): Promise<Response> {
+  return showShared(shared.metrics, PROMETHEUS_CONTENT_TYPE)
+}
+
+async function showPulse({ source, shared }: Shown): Promise<Response> {
+  return showHealth(await (shared.pulse.ask() ?? source.pulse()))
 }
 
 function showHealth({ ok, reason }: Health): Response {
@@ -134,25 +156,31 @@ function showHealth({ ok, reason }: Health): Response {
   return new Response(`${reason}\n`, { status: ok ? 200 : 503, headers })
 }
 
-async function showStatus(source: AdminSource): Promise<Response> {
-  return await inPieces(await source.status())
+function showStatus({ shared }: Shown): Promise<Response> {
+  return showShared(shared.status, JSON_CONTENT_TYPE)
 }
 
-/** The answer may be of a thousand backends. */
-async function inPieces(value: object): Promise<Response> {
-  const headers = { ...noStore, "content-type": "application/json;charset=utf-8" }
-  return new Response(new Blob(await jsonPieces(value)), { headers })
+async function showShared(answers: SharedAnswer<Blob>, type: string): Promise<Response> {
+  const text = answers.ask()
+  if (text === null) return tooMany()
+  return new Response(await text, { headers: { ...noStore, "content-type": type } })
+}
+
+function tooMany(): Response {
+  const response = refuse(503, "too_many_requests", "too many ask for this at once; come again")
+  response.headers.set("retry-after", "1")
+  return response
 }
 
 function showDescription(): Response {
   return Response.json(describeApi(), { headers: noStore })
 }
 
-async function showLive(source: AdminSource): Promise<Response> {
-  return await inPieces(await source.live())
+function showLive({ shared }: Shown): Promise<Response> {
+  return showShared(shared.live, JSON_CONTENT_TYPE)
 }
 
-function showEvents(_source: AdminSource, viewers: Viewers): Response {
+function showEvents({ viewers }: Shown): Response {
   const stream = viewers.open()
   if (stream === null) return refuse(503, "too_many_viewers", "all places are taken; close a page")
   return new Response(stream, { headers: { ...noStore, "content-type": "text/event-stream" } })

@@ -14,6 +14,8 @@ const UMASK = 0o177
 
 export interface Socket<Server> {
   readonly server: Server
+  /** To which it was bound at first: its connections are of that name. */
+  readonly name: string
   /** Nobody has replaced it. */
   isThere(): boolean
   remove(): void
@@ -35,7 +37,7 @@ export function bindSocket<Server>(
   const remove = (): void => {
     if (isThere()) rmSync(path, { force: true })
   }
-  return { server, isThere, remove }
+  return { server, name, isThere, remove }
 }
 
 function bind<Server>(path: string, name: string, serve: (name: string) => Server): Server {

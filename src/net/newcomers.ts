@@ -74,7 +74,7 @@ function setHops(fd: number, least: number): void {
   libc().setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, value)
 }
 
-function isListening(fd: number): boolean {
+export function isListening(fd: number): boolean {
   const answer = new Int32Array(1)
   libc().getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, answer, new Uint32Array([4]))
   return answer[0] === 1

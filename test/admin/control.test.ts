@@ -223,7 +223,8 @@ test("the description names what there is: every path is served, by the methods 
     const told = Object.keys((methods.get ?? methods.post)?.responses ?? {})
     expect(told).toContain("405")
     expect([path, told.includes("413")]).toEqual([path, "post" in methods])
-    expect([path, told.includes("503")]).toEqual([path, /^\/health|events$/.test(path)])
+    const mayBeBusy = /^\/health|^\/metrics$|events$|status$|live$/.test(path)
+    expect([path, told.includes("503")]).toEqual([path, mayBeBusy])
     const right = await fetch(url + path.replace("{name}", "a:80"), {
       method: wrong === "GET" ? "POST" : "GET",
     })

@@ -1,6 +1,7 @@
 /** Connections to an admin port are limited: who comes last goes, whoever asks is answered. */
 import { onTestFinished, expect } from "bun:test"
 import { limitConnections } from "../../src/admin/crowd.ts"
+import { connectionsOf } from "../../src/net/newcomers.ts"
 import { startAdmin } from "../../src/admin/server.ts"
 import { onLinux } from "../support/left-out.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
@@ -12,7 +13,11 @@ onLinux("a limit on admin connections", "nobody tells whose a descriptor is")(
   async () => {
     const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("fine") })
     const port = server.port ?? 0
-    const unlimit = limitConnections(port, MOST, { calmMs: 20, busyMs: 20, shareOfTime: 1 })
+    const unlimit = limitConnections(() => connectionsOf(port), MOST, {
+      calmMs: 20,
+      busyMs: 20,
+      shareOfTime: 1,
+    })
     onTestFinished(async () => {
       unlimit()
       await server.stop(true)

@@ -184,3 +184,32 @@ describe("an odd Host field", () => {
     }
   })
 })
+
+test("a crowd that asks for the same figures gets them made once, or is told to come again", async () => {
+  const made = { metrics: 0, status: 0, live: 0, pulse: 0 }
+  const slow =
+    <T>(name: keyof typeof made, value: T) =>
+    async (): Promise<T> => {
+      made[name]++
+      await Bun.sleep(100)
+      return value
+    }
+  await using admin = await listen({
+    metrics: slow("metrics", [new TextEncoder().encode("figures")]),
+    status: slow("status", status),
+    live: slow("live", live),
+    pulse: slow("pulse", { ok: true, reason: "ok" }),
+  })
+  const crowd = async (path: string): Promise<Response[]> =>
+    await Promise.all(Array.from({ length: 60 }, () => admin.ask(path)))
+  for (const path of ["/metrics", "/api/v1/status", "/api/v1/live"]) {
+    const answers = await crowd(path)
+    expect(answers.some((each) => each.status === 200)).toBe(true)
+    for (const each of answers) {
+      expect([200, 503]).toContain(each.status)
+      if (each.status === 503) expect(each.headers.get("retry-after")).toBe("1")
+    }
+  }
+  for (const each of await crowd("/health/workers")) expect(each.status).toBe(200)
+  for (const count of Object.values(made)) expect(count).toBeLessThan(10)
+})

@@ -1,7 +1,10 @@
 /** Somebody who opens connections to the admin port without end takes neither the master's descriptors nor its time. */
-import { expect, setDefaultTimeout } from "bun:test"
-import { readdirSync, readFileSync } from "node:fs"
+import { afterAll, expect, setDefaultTimeout } from "bun:test"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { onLinux } from "../support/left-out.ts"
+import { spawnBunlb } from "../support/processes.ts"
 import { until } from "../support/until.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
 
@@ -10,39 +13,81 @@ setDefaultTimeout(40_000)
 const DESCRIPTORS = 256
 const few = ["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$@"`, "sh"]
 
-/** Opens connections that say nothing until it is disposed of. */
-function flood(port: number, everyMs: number, at: number) {
+type Place = { readonly hostname: string; readonly port: number } | { readonly unix: string }
+
+/** Opens connections until it is disposed of; each says `words`, and is held. */
+function flood(place: Place, words: string, everyMs: number, at: number) {
   const held: { end(): void }[] = []
-  const dial = { hostname: "127.0.0.1", port, socket: { data() {} } }
+  const answers = new Map<string, number>()
+  const count = (answer: string): void => void answers.set(answer, (answers.get(answer) ?? 0) + 1)
+  const socket = {
+    data: (_socket: unknown, bytes: Buffer) => {
+      if (bytes.toString("latin1", 0, 5) === "HTTP/") count(bytes.toString("latin1", 9, 12))
+    },
+  }
   const connect = (): void =>
-    void Bun.connect(dial).then(
-      (socket) => held.push(socket),
+    void Bun.connect<undefined>({
+      ...place,
+      socket,
+    } as Bun.TCPSocketConnectOptions<undefined>).then(
+      (opened) => {
+        held.push(opened)
+        if (words !== "") opened.write(words)
+      },
       () => {},
     )
   const timer = setInterval(() => {
     for (let i = 0; i < at; i++) connect()
   }, everyMs)
   return {
+    answers,
     get count() {
       return held.length
     },
     [Symbol.dispose]() {
       clearInterval(timer)
-      for (const socket of held) socket.end()
+      for (const each of held) each.end()
     },
   }
 }
 
-onLinux("a flood of admin connections", "elsewhere nobody tells whose a descriptor is")(
+function watch(bunlb: RunningBunlb) {
+  const { pid } = bunlb.process
+  const open = (): number => readdirSync(`/proc/${pid}/fd`).length
+  const children = (): string[] =>
+    readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ")
+  /** In milliseconds, in ticks of 10. */
+  const cpu = (): number => {
+    const [, rest = ""] = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")
+    const fields = rest.split(" ")
+    return (Number(fields[11]) + Number(fields[12])) * 10
+  }
+  /** How long it takes until another process is in the place of a killed one. */
+  const replace = async (): Promise<number> => {
+    const [worker = ""] = children()
+    const began = performance.now()
+    process.kill(Number(worker), "SIGKILL")
+    const isReplaced = (): boolean => children().length === 2 && !children().includes(worker)
+    await until(isReplaced, 10_000, "the next worker")
+    return performance.now() - began
+  }
+  return { open, children, cpu, replace }
+}
+
+const linux = onLinux(
+  "a flood of admin connections",
+  "elsewhere nobody tells whose a descriptor is",
+)
+const folder = mkdtempSync(join(tmpdir(), "bunlb-flood-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+linux(
   "with 256 descriptors: a killed worker is replaced at once, and the admin listener answers",
   async () => {
     await using backend = await RunningBackend.start("one")
     await using bunlb = await RunningBunlb.start([backend], ["-w", "2"], { behind: few })
-    const { pid } = bunlb.process
-    const open = (): number => readdirSync(`/proc/${pid}/fd`).length
-    const children = (): string[] =>
-      readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ")
-    using attack = flood(bunlb.adminPort, 20, 7)
+    const { open, replace } = watch(bunlb)
+    using attack = flood({ hostname: "127.0.0.1", port: bunlb.adminPort }, "", 20, 7)
     let most = 0
     const isMany = (): boolean => {
       most = Math.max(most, open())
@@ -50,11 +95,7 @@ onLinux("a flood of admin connections", "elsewhere nobody tells whose a descript
     }
     await until(isMany, 20_000, "many connections")
     expect(most).toBeLessThan(DESCRIPTORS * 0.9)
-    const [worker = ""] = children()
-    process.kill(Number(worker), "SIGKILL")
-    await bunlb.process.line(/was killed by SIGKILL/)
-    await until(() => children().length === 2, 5_000, "the next worker")
-    expect(children()).not.toContain(worker)
+    expect(await replace()).toBeLessThan(1_000)
     const isServing = async (): Promise<boolean> =>
       (await bunlb.status().catch(() => null))?.workers.every(
         ({ state }) => state === "serving",
@@ -63,3 +104,42 @@ onLinux("a flood of admin connections", "elsewhere nobody tells whose a descript
     expect(bunlb.process.lines.join("\n")).not.toContain("cannot start")
   },
 )
+
+for (const behind of [[], few]) {
+  const title = behind.length === 0 ? "" : ", with 256 descriptors"
+  linux(`a flood of questions leaves the master its time${title}`, async () => {
+    await using backend = await RunningBackend.start("one")
+    await using bunlb = await RunningBunlb.start([backend], ["-w", "2"], { behind })
+    const { cpu, replace } = watch(bunlb)
+    const place = { hostname: "127.0.0.1", port: bunlb.adminPort }
+    const words = `GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`
+    const [cpuBefore, began] = [cpu(), performance.now()]
+    using attack = flood(place, words, 5, 6)
+    await until(() => attack.count > 1_500, 20_000, "many questions")
+    const share = (cpu() - cpuBefore) / (performance.now() - began)
+    expect(await replace()).toBeLessThan(1_000)
+    expect(share).toBeLessThan(0.35)
+    expect([...attack.answers.keys()].filter((code) => !["200", "503"].includes(code))).toEqual([])
+    expect(attack.answers.get("200")).toBeGreaterThan(10)
+  })
+}
+
+linux("on a unix socket there is a limit, too", async () => {
+  await using backend = await RunningBackend.start("one")
+  const unix = join(folder, "admin.sock")
+  const flags = ["--host", "127.0.0.1", "--port", "0", "--admin", `unix:${unix}`, "-w", "2"]
+  await using bunlb = spawnBunlb([...flags, "-b", `127.0.0.1:${backend.port}`], { behind: few })
+  await bunlb.line(/ admin unix:/)
+  const open = (): number => readdirSync(`/proc/${bunlb.pid}/fd`).length
+  using attack = flood({ unix }, "", 20, 7)
+  let most = 0
+  const isMany = (): boolean => {
+    most = Math.max(most, open())
+    return attack.count > 500
+  }
+  await until(isMany, 20_000, "many connections")
+  expect(most).toBeLessThan(DESCRIPTORS * 0.9)
+  const answered = async (): Promise<boolean> =>
+    (await fetch("http://bunlb/health", { unix }).catch(() => null))?.status === 200
+  await until(answered, 10_000, "an answer")
+})

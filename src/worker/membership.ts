@@ -103,6 +103,7 @@ export class Membership {
       throw error
     }
     this.#stickyKey = settings.sticky.key ?? ""
+    await pauses.rest()
     const members = await this.#prepare(plans, pauses)
     await pauses.rest()
     const dismissed = this.#change(members, settings)

@@ -89,6 +89,7 @@ const translations: Readonly<Record<string, (real: Call) => Call>> = {
   bind: absent("bind"),
   ioctl: absent("ioctl"),
   waitpid: absent("waitpid"),
+  fcntl: absent("fcntl"),
   getsockopt:
     (real) => (fd: number, level: number, name: number, value: Int32Array, length: object) => {
       demand(level === SOL_SOCKET.mac, `level ${level} of getsockopt`)

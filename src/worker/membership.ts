@@ -50,6 +50,12 @@ interface Plan {
   readonly tls: TlsClient | null
 }
 
+/** What the tokens of sticky cookies are made with, and whether it is another one than before. */
+interface StickyKey {
+  readonly value: string
+  readonly changed: boolean
+}
+
 export class Membership {
   readonly #parts: MembershipParts
   /** Those that serve, by ascending index. */
@@ -66,7 +72,7 @@ export class Membership {
   #strategy: Strategy
   #strategyName: StrategyName
   /** Of the settings that `apply` was last given. */
-  #stickyKey = ""
+  #stickyKey: StickyKey = { value: "", changed: false }
 
   /** Begins with nobody, and with the strategy that the gateway's roster has. */
   constructor(parts: MembershipParts, strategy: Strategy) {
@@ -102,7 +108,8 @@ export class Membership {
       this.#coming = []
       throw error
     }
-    this.#stickyKey = settings.sticky.key ?? ""
+    const value = settings.sticky.key ?? ""
+    this.#stickyKey = { value, changed: value !== this.#stickyKey.value }
     await pauses.rest()
     const members = await this.#prepare(plans, pauses)
     await pauses.rest()
@@ -244,7 +251,7 @@ export class Membership {
     if (before !== null) prober.release(before.candidate.index)
     const place = this.#keptPlace(kept) ?? this.#places.take()
     const { index } = place
-    const candidate = createCandidate(settings, index, this.#stickyKey)
+    const candidate = createCandidate(settings, index, this.#stickyKey.value)
     const upstream = kept ?? new Upstream(gateway, candidate, settings, resolver, tls, before)
     this.#placeOf.set(upstream, place)
     this.#leaving = this.#leaving.filter((each) => each !== kept)
@@ -287,11 +294,10 @@ export class Membership {
 }
 
 /** The candidate itself when nothing about it has changed, so that no strategy starts over for nothing. */
-function sameOrNew({ candidate }: Upstream, settings: BackendSettings, stickyKey: string) {
-  const fresh = createCandidate(settings, candidate.index, stickyKey)
-  const { weight, backup, token } = candidate
-  const same = weight === fresh.weight && backup === fresh.backup && token === fresh.token
-  return same ? candidate : fresh
+function sameOrNew({ candidate }: Upstream, settings: BackendSettings, key: StickyKey) {
+  const { weight, backup } = candidate
+  const same = !key.changed && weight === settings.weight && backup === settings.backup
+  return same ? candidate : createCandidate(settings, candidate.index, key.value)
 }
 
 /** Connections and sessions made by one are good for the other. */

@@ -335,9 +335,12 @@ class Balancer implements Worker {
     if (succeeded) this.#acceptor.close()
     const until = processClock.now() + limitMs
     await Bun.sleep(Math.min(ASKING_MS, limitMs / 2))
-    const knockedMs = Math.min(KNOCKED_MS, limitMs / 4)
-    // Who has just been accepted has this time for a request, however soon the listener closes.
-    await Promise.all([Bun.sleep(knockedMs), this.#acceptor.finish(knockedMs).then(closed)])
+    const knockedMs = Math.min(KNOCKED_MS, limitMs / 8)
+    await this.#acceptor.finish(knockedMs)
+    closed()
+    // The clients accepted last have this time for a request. It may have to come twice: the first one was not heard
+    // if it came while newcomers were ignored (newcomers.ts), and TCP repeats it after 200 ms.
+    await Bun.sleep(knockedMs)
     const empty = Promise.withResolvers<void>()
     const check = (): void => {
       if (gateway.clients.size + gateway.finishing === 0) empty.resolve()

@@ -138,3 +138,31 @@ test("a tunnel lives until the limit, and not longer", async () => {
   await backend.connections[0]?.closed()
   await comesToRest(balancer)
 })
+
+test("who connects last, while others keep coming, still has time for a request", async () => {
+  using backend = await ScriptedBackend.start(answering(() => "a"))
+  const balancer = await TestBalancer.start([backend.port])
+  let drained = false
+  const ends: Promise<string>[] = []
+  const visit = async (): Promise<string> => {
+    const client = await RawClient.connect(balancer.port).catch(() => null)
+    if (client === null) return "refused"
+    // As long as a first packet takes that has to be sent again.
+    await Bun.sleep(220)
+    const answered = await client
+      .send(get())
+      .then(() => client.receiveResponse())
+      .catch(() => null)
+    await client.close()
+    return answered === null ? "lost" : "served"
+  }
+  const drain = balancer.drain(5000).finally(() => void (drained = true))
+  while (!drained) {
+    ends.push(visit())
+    await Bun.sleep(4)
+  }
+  expect(await drain).toBe(0)
+  const how = await Promise.all(ends)
+  expect(how.filter((each) => each === "served").length).toBeGreaterThan(20)
+  expect(how.filter((each) => each === "lost")).toEqual([])
+})

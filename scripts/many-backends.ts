@@ -13,10 +13,14 @@ import { dlopen } from "bun:ffi"
 import { heapSize } from "bun:jsc"
 import { parseArgs } from "node:util"
 import { defaultSettings } from "../src/config/resolve.ts"
-import type { BackendSettings, Settings } from "../src/config/settings.ts"
-import { startFleet } from "../src/fleet/run.ts"
-import { isWorkerProcess, runWorkerProcess, startRealWorker } from "../src/fleet/worker-process.ts"
-import { Slices } from "../src/worker/slices.ts"
+import type { BackendSettings, Settings } from "../src/config/schema/settings.ts"
+import { startFleet } from "../src/service/run.ts"
+import {
+  isWorkerProcess,
+  runWorkerProcess,
+  startRealWorker,
+} from "../src/master/supervise/worker-process.ts"
+import { Slices } from "../src/core/slices.ts"
 import type { StartWorker } from "../src/worker/types.ts"
 
 const WORKER_LIMIT_MS = 1

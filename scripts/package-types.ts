@@ -3,7 +3,7 @@
  * bunlb as a package are told of its types. The declarations name nothing of Bun or Node.js, so that they compile under
  * any settings of the consumer; shipped sources would be compiled under the consumer's settings and not under ours.
  */
-import { settingRows, type SettingRow } from "../src/config/schema.ts"
+import { settingRows, type SettingRow } from "../src/config/schema/schema.ts"
 
 const WIDTH = 100
 
@@ -41,7 +41,7 @@ const header = (from: string): string =>
 
 /** src/options.ts: the types of the options, one field a setting. */
 export function optionsSource(): string {
-  return `${header("The options of `startBalancer`, from src/config/schema.ts")}\n\n${optionTypes()}`
+  return `${header("The options of `startBalancer`, from src/config/schema/schema.ts")}\n\n${optionTypes()}`
 }
 
 /** types/index.d.ts: the options, and what src/index.ts exports. */
@@ -58,7 +58,7 @@ export function declarations(indexSource: string): string {
       `${comment}export declare function ${name}(${optionalParameters(parameters)}): ${result}\n`,
   )
   return [
-    header("Types of the package, from src/index.ts and src/config/schema.ts"),
+    header("Types of the package, from src/index.ts and src/config/schema/schema.ts"),
     '/// <reference lib="esnext.disposable" />\n',
     optionTypes(),
     ...interfaces,

@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { livePage } from "../src/cli/watch.ts"
 import type { Line, Tone } from "../src/cli/screen.ts"
-import type { Live } from "../src/fleet/live.ts"
+import type { Live } from "../src/master/figures/live.ts"
 import { find } from "../test/matrix/programs.ts"
 import { spawnBunlb } from "../test/support/processes.ts"
 

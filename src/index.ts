@@ -5,17 +5,17 @@
  * The backends are those of `bunlb backend`: /echo, /delay/MS, /status/CODE, /bytes/N, /stream.
  */
 import { randomBytes } from "node:crypto"
-import { formatHostPort } from "./config/address.ts"
-import { parseConfig } from "./config/config-tree.ts"
+import { formatHostPort } from "./config/schema/address.ts"
+import { parseConfig } from "./config/file/config-tree.ts"
 import { noBackend } from "./config/no-backend.ts"
 import { resolveSettings } from "./config/resolve.ts"
-import type { Settings } from "./config/settings.ts"
+import type { Settings } from "./config/schema/settings.ts"
 import type { BalancerOptions } from "./options.ts"
 import { startBackend as startTestBackend } from "./demo/backend.ts"
-import { putAuthoritiesInEffect, readAllAuthorities } from "./net/authorities.ts"
-import { WorkerFigures } from "./fleet/worker-figures.ts"
-import { BunlbError } from "./observe/errors.ts"
-import type { Log } from "./observe/log.ts"
+import { putAuthoritiesInEffect, readAllAuthorities } from "./net/tls/authorities.ts"
+import { WorkerFigures } from "./master/figures/worker-figures.ts"
+import { BunlbError } from "./core/errors.ts"
+import type { Log } from "./core/log.ts"
 import { startWorker } from "./worker/worker.ts"
 
 export interface TestBalancer extends AsyncDisposable {

@@ -1,5 +1,5 @@
 /**
- * The options of `startBalancer`, from src/config/schema.ts. Generated:
+ * The options of `startBalancer`, from src/config/schema/schema.ts. Generated:
  * `BUNLB_UPDATE_DOCS=1 bun test document` writes it anew.
  */
 

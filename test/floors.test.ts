@@ -3,11 +3,14 @@
  * and trusted without what is above. The ground floor is pure: no sockets, no processes, no clock of its own.
  */
 import { expect, test } from "bun:test"
+import { dirname } from "node:path"
 import { codeOf, exists, importsOf, sourceFiles } from "./support/source.ts"
 import type { SourceFile } from "./support/source.ts"
 
 const floors: Readonly<Record<string, number>> = {
+  core: 0,
   http: 0,
+  h1: 0,
   balance: 0,
   health: 0,
   config: 0,
@@ -15,18 +18,19 @@ const floors: Readonly<Record<string, number>> = {
   net: 1,
   proxy: 2,
   worker: 3,
-  fleet: 4,
-  admin: 4,
-  demo: 4,
-  ha: 4,
-  cli: 5,
-  "main.ts": 5,
-  "index.ts": 5,
+  master: 4,
+  admin: 5,
+  ha: 5,
+  service: 5,
+  demo: 5,
+  cli: 6,
+  "main.ts": 6,
+  "index.ts": 6,
   "options.ts": 0,
 }
 
-/** Where time comes in: the clock that everyone else is given, and the time stamp of log lines. */
-const clocks = ["src/observe/clock.ts", "src/observe/console-log.ts"]
+/** Where time comes in: the clock that everyone else is given, pauses in long work, and the time stamp of log lines. */
+const clocks = ["src/core/clock.ts", "src/core/slices.ts", "src/observe/console-log.ts"]
 const impureModules =
   /^(node:)?(net|tls|http|https|http2|dgram|dns|child_process|cluster)$|^bun:ffi$/
 /** What is pure in them. */
@@ -34,6 +38,9 @@ const pureNames = ["isIP", "isIPv4", "isIPv6"]
 const impureCalls =
   /\bBun\.(connect|listen|serve|spawn|spawnSync|udpSocket|sleep|dns)\b|\bfetch\(|\bset(Timeout|Interval|Immediate)\(/
 const clockCalls = /\b(Date|performance)\.now\(/
+
+/** Folders whose circle is still to be broken. */
+const unfinished = ["src/proxy", "src/proxy/backend", "src/proxy/client", "src/proxy/exchange"]
 
 const runtimePackages = ["citty", "consola", "consola/core"]
 
@@ -53,6 +60,15 @@ test("every room has a floor, and every relative import leads to a file", () => 
   const lost = { path: "src/net/dial.ts", text: 'import { a } from "./nowhere.ts"\n' }
   expect(deadEnds(lost)).toHaveLength(1)
   expect(src.flatMap(deadEnds)).toEqual([])
+})
+
+/** Files that import each other in a circle of folders cannot be understood one folder at a time. */
+test("folders form no circle", () => {
+  const there = { path: "src/net/tls/a.ts", text: 'import { b } from "../dial.ts"\n' }
+  const back = { path: "src/net/dial.ts", text: 'import { a } from "./tls/a.ts"\n' }
+  expect(circles([there, back])).toEqual(["src/net", "src/net/tls"])
+  expect(circles([there])).toEqual([])
+  expect(circles(src).filter((folder) => !unfinished.includes(folder))).toEqual([])
 })
 
 test("src stays in src, and takes only the two packages of the runtime", () => {
@@ -94,6 +110,31 @@ function climbs(file: SourceFile): string[] {
   })
 }
 
+/** The folders that can be reached from themselves over imports. */
+function circles(files: readonly SourceFile[]): string[] {
+  const imports = new Map<string, Set<string>>()
+  for (const file of files) {
+    const own = dirname(file.path)
+    const others = imports.get(own) ?? new Set<string>()
+    imports.set(own, others)
+    for (const { from } of importsOf(file)) {
+      const other = dirname(from)
+      if (from.startsWith("src/") && other !== own && other !== "src") others.add(other)
+    }
+  }
+  const reached = (start: string): Set<string> => {
+    const seen = new Set<string>()
+    const waiting = [...(imports.get(start) ?? [])]
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (seen.has(next)) continue
+      seen.add(next)
+      waiting.push(...(imports.get(next) ?? []))
+    }
+    return seen
+  }
+  return [...imports.keys()].filter((folder) => reached(folder).has(folder)).toSorted()
+}
+
 function deadEnds(file: SourceFile): string[] {
   return importsOf(file)
     .filter(({ from }) => from.startsWith("src/") && !exists(from))
@@ -108,7 +149,7 @@ function impurities(file: SourceFile): string[] {
   )
   const lines = codeOf(file.text).split("\n")
   const calls = lines.filter(
-    (line) => impureCalls.test(line) || (clockCalls.test(line) && !clocks.includes(file.path)),
+    (line) => !clocks.includes(file.path) && (impureCalls.test(line) || clockCalls.test(line)),
   )
   return [...modules.map(({ from }) => from), ...calls].map(
     (what) => `${file.path}: ${what.trim()}`,

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { settingRows } from "../src/config/schema.ts"
+import { settingRows } from "../src/config/schema/schema.ts"
 import { spawnBunlb } from "./support/processes.ts"
 import { root } from "./support/source.ts"
 

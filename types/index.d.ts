@@ -1,5 +1,5 @@
 /**
- * Types of the package, from src/index.ts and src/config/schema.ts. Generated:
+ * Types of the package, from src/index.ts and src/config/schema/schema.ts. Generated:
  * `BUNLB_UPDATE_DOCS=1 bun test document` writes it anew.
  */
 /// <reference lib="esnext.disposable" />

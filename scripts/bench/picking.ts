@@ -2,7 +2,7 @@
 import { createStrategy } from "../../src/balance/create.ts"
 import type { Candidate } from "../../src/balance/strategy.ts"
 import { tokenOf } from "../../src/balance/token.ts"
-import type { StrategyName } from "../../src/config/settings.ts"
+import type { StrategyName } from "../../src/config/schema/settings.ts"
 import { medianOf } from "./median.ts"
 
 const strategies: readonly StrategyName[] = ["round_robin", "random", "weighted", "sticky"]

@@ -1,7 +1,7 @@
 /** The real program as the limits are measured on it, and what the kernel says of its workers. Use `await using`. */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { FleetStatus } from "../../src/fleet/status.ts"
+import type { FleetStatus } from "../../src/master/figures/status.ts"
 import { BunlbProcess } from "../../test/support/processes.ts"
 
 const START_MS = 15_000

@@ -13,14 +13,14 @@
  *                                           { "save": true } in these: into the configuration file as well
  *     GET  /api/v1/explain?cookie=VALUE     who would get a request; `host` and `path` are taken too
  */
-import type { AdminAddress } from "../config/admin-address.ts"
-import { weight } from "../config/backend.ts"
-import type { ValueType } from "../config/setting.ts"
-import { integer } from "../config/value-types.ts"
-import { questionTypes, type Explanation, type Question } from "../fleet/explain.ts"
-import { Refused } from "../fleet/refused.ts"
-import type { Outcome } from "../fleet/outcome.ts"
-import { BunlbError } from "../observe/errors.ts"
+import type { AdminAddress } from "../config/schema/admin-address.ts"
+import { weight } from "../config/schema/backend.ts"
+import type { ValueType } from "../config/schema/setting.ts"
+import { integer } from "../config/schema/value-types.ts"
+import { questionTypes, type Explanation, type Question } from "../master/control/explain.ts"
+import { Refused } from "../master/control/refused.ts"
+import type { Outcome } from "../master/control/outcome.ts"
+import { BunlbError } from "../core/errors.ts"
 import { guard, type Lock } from "./guard.ts"
 import { targetOf } from "./target.ts"
 

@@ -8,7 +8,7 @@
  * Linux alone: elsewhere nobody tells whose a descriptor is.
  */
 import { statSync } from "node:fs"
-import { libc } from "../net/libc.ts"
+import { libc } from "../net/linux/libc.ts"
 import { descriptorLimit } from "../worker/descriptors.ts"
 
 /** Viewers, scrapers, probes and people are far fewer. */

@@ -5,8 +5,8 @@
  * DNS rebinding).
  */
 import { timingSafeEqual } from "node:crypto"
-import { isPrivateListener } from "../config/address.ts"
-import { isPrivateAdmin, type AdminAddress } from "../config/admin-address.ts"
+import { isPrivateListener } from "../config/schema/address.ts"
+import { isPrivateAdmin, type AdminAddress } from "../config/schema/admin-address.ts"
 
 export interface Lock {
   readonly address: AdminAddress

@@ -2,7 +2,7 @@
  * JSON of something large, made in pieces between which the event loop turns: a status of a thousand backends takes
  * milliseconds, in which the loop would do nothing else. The pieces together are what `JSON.stringify` gives.
  */
-import { Slices } from "../worker/slices.ts"
+import { Slices } from "../core/slices.ts"
 
 /** Elements of an array that are written without a look at the clock. */
 const STRIDE = 16

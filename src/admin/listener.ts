@@ -2,17 +2,13 @@
  * Where the admin listener listens: a port, or a unix socket (unix-listener.ts). A port is ours alone, and only a bunlb
  * that follows this one in an upgrade may share it; a socket of a bunlb that leaves is replaced by ours.
  */
-import type { AdminAddress } from "../config/admin-address.ts"
-import { connectionsOf, hearThoseOf, ignoreNewcomersOf } from "../net/newcomers.ts"
-import { connectionsAt } from "../net/unix-socket.ts"
-import { BunlbError } from "../observe/errors.ts"
+import type { AdminAddress } from "../config/schema/admin-address.ts"
+import type { SharedPlace } from "../master/upgrade/handover.ts"
+import { connectionsOf, hearThoseOf, ignoreNewcomersOf } from "../net/linux/syn-filter.ts"
+import { connectionsAt } from "../net/linux/unix-socket.ts"
+import { BunlbError } from "../core/errors.ts"
 import { limitConnections } from "./crowd.ts"
 import { bindSocket } from "./unix-listener.ts"
-
-/** The place is that of a bunlb which leaves, and this is its real port; null for a socket. */
-export interface SharedPlace {
-  readonly port: number | null
-}
 
 export interface Bound {
   /** The port that is really bound; null on a unix socket. */

@@ -1,5 +1,5 @@
 /** What the admin listener answers, in the words of OpenAPI 3.1, for programs that make clients of it. */
-import { version } from "../fleet/version.ts"
+import { version } from "../core/version.ts"
 
 type Json = Readonly<Record<string, unknown>>
 

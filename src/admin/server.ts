@@ -12,9 +12,9 @@
  *     GET /api/v1/events   the same once a second, as server-sent events
  *     GET /api/v1/openapi.json   all of this and of control.ts, for programs
  */
-import type { AdminAddress } from "../config/admin-address.ts"
-import type { Live, Past } from "../fleet/live.ts"
-import type { FleetStatus } from "../fleet/status.ts"
+import type { AdminAddress } from "../config/schema/admin-address.ts"
+import type { Live, Past } from "../master/figures/live.ts"
+import type { FleetStatus } from "../master/figures/status.ts"
 import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
 import { showDashboard } from "./dashboard.ts"
 import { describeApi } from "./openapi.ts"
@@ -22,7 +22,8 @@ import { answerControl, type AdminControl } from "./control.ts"
 import { judgeHost } from "./guard.ts"
 import { jsonPieces } from "./json-pieces.ts"
 import { targetOf } from "./target.ts"
-import { bindAdmin, type Bound, type SharedPlace } from "./listener.ts"
+import type { SharedPlace } from "../master/upgrade/handover.ts"
+import { bindAdmin, type Bound } from "./listener.ts"
 import { SharedAnswer, usual } from "./shared-answer.ts"
 import { Viewers } from "./viewers.ts"
 

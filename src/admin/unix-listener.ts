@@ -6,8 +6,8 @@
  * dead one is replaced, and so that `Bun.serve`, which removes what it made, never removes somebody else's.
  */
 import { lstatSync, renameSync, rmSync } from "node:fs"
-import { isAbandoned } from "../net/unix-socket.ts"
-import { BunlbError } from "../observe/errors.ts"
+import { isAbandoned } from "../net/linux/unix-socket.ts"
+import { BunlbError } from "../core/errors.ts"
 
 /** For the owner to read and write. */
 const UMASK = 0o177

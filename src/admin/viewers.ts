@@ -6,8 +6,8 @@
  *     event: past   what was, when a viewer comes or has missed something
  *     event: live   what is, each second, with what happened since the one before
  */
-import type { JournalEntry } from "../fleet/journal.ts"
-import type { Live, Past } from "../fleet/live.ts"
+import type { JournalEntry } from "../master/figures/journal.ts"
+import type { Live, Past } from "../master/figures/live.ts"
 import { jsonPieces } from "./json-pieces.ts"
 
 export interface ViewerSource {

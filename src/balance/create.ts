@@ -1,5 +1,5 @@
 /** From settings to strategy and candidates: the one place that knows all strategies by name. */
-import type { BackendSettings, StrategyName } from "../config/settings.ts"
+import type { BackendSettings, StrategyName } from "../config/schema/settings.ts"
 import { RandomChoice, type Random } from "./random.ts"
 import { RoundRobin } from "./round-robin.ts"
 import { Sticky } from "./sticky.ts"

@@ -5,7 +5,7 @@
  *
  * Cost: while nobody warms up, one compare a pick; else a random number for those who do.
  */
-import type { Clock } from "../observe/clock.ts"
+import type { Clock } from "../core/clock.ts"
 import type { Random } from "./random.ts"
 
 /** Even at first some requests come, or nothing would warm up. */

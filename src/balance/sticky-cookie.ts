@@ -6,7 +6,7 @@
  * Cost: reading is one pass over the field and allocates nothing. A Set-Cookie field is made once
  * for each token.
  */
-import type { StickySettings } from "../config/settings.ts"
+import type { StickySettings } from "../config/schema/settings.ts"
 import { formatToken } from "./token.ts"
 
 const SEMICOLON = 0x3b

@@ -1,10 +1,10 @@
 /** Asks the admin listener of a running bunlb, and tells it what to do. */
 import { accessSync, constants } from "node:fs"
-import { formatHostPort } from "../config/address.ts"
-import { adminAddress, formatAdmin, type AdminAddress } from "../config/admin-address.ts"
-import { schema } from "../config/schema.ts"
-import type { Settings } from "../config/settings.ts"
-import { BunlbError } from "../observe/errors.ts"
+import { formatHostPort } from "../config/schema/address.ts"
+import { adminAddress, formatAdmin, type AdminAddress } from "../config/schema/admin-address.ts"
+import { schema } from "../config/schema/schema.ts"
+import type { Settings } from "../config/schema/settings.ts"
+import { BunlbError } from "../core/errors.ts"
 import { usageError, type Option } from "./flags.ts"
 
 type Address = Settings["admin"]

@@ -1,7 +1,7 @@
 /** `bunlb backend`: a web server to put behind the balancer, slow or broken on request. */
-import { formatHostPort, listenHost } from "../config/address.ts"
-import type { ValueType } from "../config/setting.ts"
-import { boolean, duration, integer, optional, shown, text } from "../config/value-types.ts"
+import { formatHostPort, listenHost } from "../config/schema/address.ts"
+import type { ValueType } from "../config/schema/setting.ts"
+import { boolean, duration, integer, optional, shown, text } from "../config/schema/value-types.ts"
 import { command } from "./command.ts"
 import { readOptions, type Option, type OptionsOf } from "./flags.ts"
 import { stopSignal } from "./stop-signal.ts"

@@ -1,5 +1,5 @@
 /** `bunlb enable`, `disable`, `set`, `add` and `remove`: backends of a running bunlb, changed by hand. */
-import { weight as weightType } from "../config/backend.ts"
+import { weight as weightType } from "../config/schema/backend.ts"
 import { backendFlags, backendPath, changeByHand, type ByHand } from "./change.ts"
 import { command } from "./command.ts"
 import { usageError, type Typed } from "./flags.ts"

@@ -1,8 +1,8 @@
 /** What the commands that change a running bunlb share: ask for it, show what was done, say where it is not kept. */
-import { boolean } from "../config/value-types.ts"
-import type { Settings } from "../config/settings.ts"
-import type { Outcome } from "../fleet/outcome.ts"
-import { BunlbError } from "../observe/errors.ts"
+import { boolean } from "../config/schema/value-types.ts"
+import type { Settings } from "../config/schema/settings.ts"
+import type { Outcome } from "../master/control/outcome.ts"
+import { BunlbError } from "../core/errors.ts"
 import { jsonOption, printJson } from "./json.ts"
 import { adminOption, askAdmin, tokenOption } from "./admin-client.ts"
 import { readOptions, type Option, type OptionsOf, type Typed } from "./flags.ts"

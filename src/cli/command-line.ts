@@ -6,8 +6,8 @@
  * `-b VALUE` for a command. A stack trace is never shown for what a person typed.
  */
 import { runCommand, type CommandDef } from "citty"
-import { nearest } from "../config/spelling.ts"
-import { BunlbError } from "../observe/errors.ts"
+import { nearest } from "../config/schema/spelling.ts"
+import { BunlbError } from "../core/errors.ts"
 import { specOf, type CommandContext, type CommandSpec } from "./command.ts"
 import { isFileName, usageError } from "./flags.ts"
 import type { CommandLine } from "./help.ts"
@@ -38,7 +38,7 @@ export async function runCommandLine(
   } catch (error) {
     // Who started this process to follow it tells why it cannot.
     if (terminal.environment[HEIR_ENV] !== undefined) {
-      const { tellPredecessor } = await import("../fleet/predecessor.ts")
+      const { tellPredecessor } = await import("../master/upgrade/predecessor.ts")
       await tellPredecessor(error)
     }
     return report(error, words, terminal)

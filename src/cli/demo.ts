@@ -1,7 +1,7 @@
 /** `bunlb demo`: two test backends and the balancer in front of them. */
-import { integer, optional } from "../config/value-types.ts"
-import { schema } from "../config/schema.ts"
-import type { LogLevel } from "../config/settings.ts"
+import { integer, optional } from "../config/schema/value-types.ts"
+import { schema } from "../config/schema/schema.ts"
+import type { LogLevel } from "../config/schema/settings.ts"
 import { createLog } from "../observe/console-log.ts"
 import { command } from "./command.ts"
 import { readOptions, type OptionsOf } from "./flags.ts"

@@ -1,8 +1,8 @@
 /** `bunlb drain BACKEND...`: no new requests for these backends; `--wait` until nothing of them is left. */
-import type { Milliseconds, Settings } from "../config/settings.ts"
-import { boolean, duration } from "../config/value-types.ts"
-import { LINGERING, type BackendStatus, type FleetStatus } from "../fleet/status.ts"
-import { BunlbError } from "../observe/errors.ts"
+import type { Milliseconds, Settings } from "../config/schema/settings.ts"
+import { boolean, duration } from "../config/schema/value-types.ts"
+import { LINGERING, type BackendStatus, type FleetStatus } from "../master/figures/status.ts"
+import { BunlbError } from "../core/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { backendFlags, backendPath, changeByHand, wantsJson } from "./change.ts"
 import { command } from "./command.ts"

@@ -1,7 +1,7 @@
 /** `bunlb explain`: which backend a request would get now, and why not the others. */
-import type { Settings } from "../config/settings.ts"
-import { questionTypes, type Explanation, type Question } from "../fleet/explain.ts"
-import { BunlbError } from "../observe/errors.ts"
+import type { Settings } from "../config/schema/settings.ts"
+import { questionTypes, type Explanation, type Question } from "../master/control/explain.ts"
+import { BunlbError } from "../core/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { command } from "./command.ts"
 import { readOptions, type Option, type OptionsOf } from "./flags.ts"

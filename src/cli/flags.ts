@@ -6,11 +6,11 @@
  * `--flag value`, `--flag=value`, `-f value`, `-fvalue`, `-kt`, `--no-flag`, and `--` which ends
  * the flags.
  */
-import { settingRows } from "../config/schema.ts"
+import { settingRows } from "../config/schema/schema.ts"
 import { foreignAdvice } from "../config/foreign-words.ts"
-import type { ValueType } from "../config/setting.ts"
-import { nearest, nearestByWords } from "../config/spelling.ts"
-import { BunlbError } from "../observe/errors.ts"
+import type { ValueType } from "../config/schema/setting.ts"
+import { nearest, nearestByWords } from "../config/schema/spelling.ts"
+import { BunlbError } from "../core/errors.ts"
 
 export interface Flag<T = unknown> {
   readonly name: string

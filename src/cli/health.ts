@@ -1,6 +1,6 @@
 /** `bunlb health`: one line and an exit code, for container health checks and scripts. */
-import type { Settings } from "../config/settings.ts"
-import { BunlbError } from "../observe/errors.ts"
+import type { Settings } from "../config/schema/settings.ts"
+import { BunlbError } from "../core/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { command } from "./command.ts"
 import { readOptions, type OptionsOf } from "./flags.ts"

@@ -1,9 +1,9 @@
 /** `bunlb init [FILE]`: writes a commented file to begin with, and never over one that is there. */
 import { closeSync, existsSync, openSync, writeSync } from "node:fs"
-import { formatOf } from "../config/config-tree.ts"
+import { formatOf } from "../config/file/config-tree.ts"
 import { sampleFile } from "../config/sample.ts"
-import { BunlbError } from "../observe/errors.ts"
-import { fileFault } from "../observe/file-fault.ts"
+import { BunlbError } from "../core/errors.ts"
+import { fileFault } from "../core/file-fault.ts"
 import { command } from "./command.ts"
 import { usageError } from "./flags.ts"
 

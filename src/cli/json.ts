@@ -1,5 +1,5 @@
 /** `--json`: what a command found out, for programs. */
-import { boolean } from "../config/value-types.ts"
+import { boolean } from "../config/schema/value-types.ts"
 import type { Option } from "./flags.ts"
 import type { Terminal } from "./terminal.ts"
 

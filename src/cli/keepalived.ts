@@ -2,9 +2,9 @@
 import { closeSync, constants, mkdirSync, writeFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { join } from "node:path"
-import { listenHost, network } from "../config/address.ts"
-import { openPlainFile } from "../config/plain-file.ts"
-import type { ValueType } from "../config/setting.ts"
+import { listenHost, network } from "../config/schema/address.ts"
+import { openPlainFile } from "../config/file/plain-file.ts"
+import type { ValueType } from "../config/schema/setting.ts"
 import {
   boolean,
   duration,
@@ -14,12 +14,12 @@ import {
   optional,
   shown,
   text,
-} from "../config/value-types.ts"
+} from "../config/schema/value-types.ts"
 import { keepalivedConf, wholeGroup } from "../ha/keepalived.ts"
 import type { VrrpNode } from "../ha/keepalived.ts"
-import { MOST_LINGERING, secondChanceRules } from "../ha/second-chance.ts"
-import { BunlbError } from "../observe/errors.ts"
-import { fileFault } from "../observe/file-fault.ts"
+import { MOST_LINGERING, secondChanceRules } from "../ha/stray-packets.ts"
+import { BunlbError } from "../core/errors.ts"
+import { fileFault } from "../core/file-fault.ts"
 import { command } from "./command.ts"
 import { readOptions, usageError, type Option, type OptionsOf } from "./flags.ts"
 import { absolutePath, trackFileOption } from "./watch-over.ts"

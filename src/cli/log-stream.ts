@@ -7,8 +7,8 @@
  */
 import { constants, fstatSync, openSync, writeSync } from "node:fs"
 import { isatty } from "node:tty"
-import type { LogOutput } from "../config/settings.ts"
-import { alwaysAppend } from "../net/append.ts"
+import type { LogOutput } from "../config/schema/settings.ts"
+import { alwaysAppend } from "../net/linux/append.ts"
 import { hasColour } from "../observe/colour.ts"
 import type { LogTarget } from "../observe/console-log.ts"
 

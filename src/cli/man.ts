@@ -1,6 +1,6 @@
 /** `bunlb man`: the manual page, made from the same descriptions as the help. */
-import { settingRows } from "../config/schema.ts"
-import { commitDate, version } from "../fleet/version.ts"
+import { settingRows } from "../config/schema/schema.ts"
+import { commitDate, version } from "../core/version.ts"
 import { command, type CommandSpec } from "./command.ts"
 import type { Flag } from "./flags.ts"
 

@@ -1,5 +1,5 @@
 /** `bunlb reload`: has a running bunlb read its configuration again, or say what that would change. */
-import { boolean } from "../config/value-types.ts"
+import { boolean } from "../config/schema/value-types.ts"
 import { askForChange, changeFlags, wantsJson } from "./change.ts"
 import { command } from "./command.ts"
 import type { Option } from "./flags.ts"

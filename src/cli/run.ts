@@ -1,9 +1,9 @@
 /** `bunlb [run]`: the balancer. */
 import { noBackend } from "../config/no-backend.ts"
 import { warningsAbout } from "../config/warnings.ts"
-import type { Settings } from "../config/settings.ts"
+import type { Settings } from "../config/schema/settings.ts"
 import { leaveStartFolder } from "../config/start-folder.ts"
-import { hasFilePrivileges } from "../net/file-privileges.ts"
+import { hasFilePrivileges } from "../net/linux/file-privileges.ts"
 import { createLog } from "../observe/console-log.ts"
 import { command } from "./command.ts"
 import { keeper } from "./keep.ts"
@@ -30,8 +30,8 @@ export const run = command({
     if (hasFilePrivileges()) {
       log.warn("the executable has rights of its own (setcap, set-user-ID): any user can use them")
     }
-    const { runFleet } = await import("../fleet/run.ts")
-    const { Predecessor } = await import("../fleet/predecessor.ts")
+    const { runFleet } = await import("../service/run.ts")
+    const { Predecessor } = await import("../master/upgrade/predecessor.ts")
     const hasFiles = file !== null || settings.backends.some(({ tls }) => tls)
     if (settings.watch && !hasFiles) log.warn("watch: no configuration file was named")
     const load = async (): Promise<Settings> => (await askedSettings(typed, terminal)).settings

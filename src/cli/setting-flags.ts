@@ -1,12 +1,12 @@
 /** The flags that settings have, for the commands that take all of them: `run` and `check`. */
-import type { ConfigTree } from "../config/config-tree.ts"
+import type { ConfigTree } from "../config/file/config-tree.ts"
 import { CONFIG_VARIABLE } from "../config/environment-values.ts"
-import { readConfigFile } from "../config/read-file.ts"
+import { readConfigFile } from "../config/file/read-file.ts"
 import { resolve, type Resolved } from "../config/resolve.ts"
-import { settingRows } from "../config/schema.ts"
-import type { SettingKey } from "../config/setting.ts"
+import { settingRows } from "../config/schema/schema.ts"
+import type { SettingKey } from "../config/schema/setting.ts"
 import { absolutePath, withAbsolutePaths } from "../config/start-folder.ts"
-import { text } from "../config/value-types.ts"
+import { text } from "../config/schema/value-types.ts"
 import type { Flag, Typed } from "./flags.ts"
 import type { Terminal } from "./terminal.ts"
 

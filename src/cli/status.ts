@@ -2,11 +2,11 @@
  * `bunlb status`: the backends and workers of a running bunlb as a table, or the JSON that it comes
  * from.
  */
-import type { Settings } from "../config/settings.ts"
-import { boolean } from "../config/value-types.ts"
-import type { Discovered } from "../fleet/discovery.ts"
-import type { BackendStatus, FleetStatus, WorkerStatus } from "../fleet/status.ts"
-import { BunlbError } from "../observe/errors.ts"
+import type { Settings } from "../config/schema/settings.ts"
+import { boolean } from "../config/schema/value-types.ts"
+import type { Discovered } from "../master/figures/discovered.ts"
+import type { BackendStatus, FleetStatus, WorkerStatus } from "../master/figures/status.ts"
+import { BunlbError } from "../core/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { command } from "./command.ts"
 import { readOptions, usageError, type OptionsOf } from "./flags.ts"

@@ -1,6 +1,6 @@
 /** `bunlb version`, also `--version`, `-v` and `-V`. */
-import { boolean } from "../config/value-types.ts"
-import { commit, commitDate, version as number } from "../fleet/version.ts"
+import { boolean } from "../config/schema/value-types.ts"
+import { commit, commitDate, version as number } from "../core/version.ts"
 import { command } from "./command.ts"
 import { readOptions, type OptionsOf } from "./flags.ts"
 import { jsonOption, printJson } from "./json.ts"
@@ -28,7 +28,7 @@ export const version = command({
       terminal.out(`bunlb ${number} (bun ${Bun.version})`)
       return 0
     }
-    const { canBeDirect } = await import("../net/poller.ts")
+    const { canBeDirect } = await import("../net/linux/poller.ts")
     const sockets = canBeDirect() ? "direct" : "bun"
     const platform = `${process.platform} ${process.arch}`
     const facts = { commit, date: commitDate, platform, sockets }

@@ -3,8 +3,8 @@
  * is named, never ignored.
  */
 import { camelCase } from "./resolve.ts"
-import { settingRows } from "./schema.ts"
-import type { BackendSettings, Settings } from "./settings.ts"
+import { settingRows } from "./schema/schema.ts"
+import type { BackendSettings, Settings } from "./schema/settings.ts"
 
 export interface Difference {
   /** One line for each thing that would change at once. */

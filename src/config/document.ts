@@ -1,13 +1,13 @@
 /** docs/configuration.md, written from the schema so that it cannot fall behind it. */
-import { MAX_BACKENDS } from "./backend.ts"
+import { MAX_BACKENDS } from "./schema/backend.ts"
 import { table } from "./markdown.ts"
-import { settingRows, type SettingRow } from "./schema.ts"
+import { settingRows, type SettingRow } from "./schema/schema.ts"
 
 const introduction = `# Configuration
 
 Everything below can be said in a file, in the environment and by a flag, under the same name:
 \`health.interval\` in a file is \`BUNLB_HEALTH_INTERVAL\` in the environment and \`--health-interval\`
-on the command line. This page is generated from \`src/config/schema.ts\`.
+on the command line. This page is generated from \`src/config/schema/schema.ts\`.
 
 Order: defaults, then the file (\`-c FILE\` or \`BUNLB_CONFIG\`), then the environment, then flags. What
 comes later replaces what came before, lists as a whole. Unknown keys and flags are errors.

@@ -2,10 +2,10 @@
  * The configuration as it is in force, written as the YAML file that says the same, with the origin
  * of each value behind it.
  */
-import { backend } from "./backend.ts"
+import { backend } from "./schema/backend.ts"
 import type { Resolved } from "./resolve.ts"
-import { settingRows, type SettingRow } from "./schema.ts"
-import type { BackendSettings } from "./settings.ts"
+import { settingRows, type SettingRow } from "./schema/schema.ts"
+import type { BackendSettings } from "./schema/settings.ts"
 
 const MASK = '"***"'
 

@@ -6,12 +6,12 @@
  * Kubernetes gives the pods beside a Service named bunlb variables such as
  * BUNLB_PORT=tcp://10.0.0.1:80 and BUNLB_SERVICE_HOST: they are about that Service and not for us.
  */
-import { entriesIn, isLikeBackend } from "./backend-advice.ts"
+import { entriesIn, isLikeBackend } from "./schema/backend-advice.ts"
 import type { Environment } from "./environment.ts"
 import { foreignAdvice } from "./foreign-words.ts"
-import { schema, settingRows } from "./schema.ts"
-import type { SettingKey } from "./setting.ts"
-import { nearest, nearestByWords } from "./spelling.ts"
+import { schema, settingRows } from "./schema/schema.ts"
+import type { SettingKey } from "./schema/setting.ts"
+import { nearest, nearestByWords } from "./schema/spelling.ts"
 
 const PREFIX = "BUNLB_"
 

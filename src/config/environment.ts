@@ -3,8 +3,8 @@
  * no default is an error: an empty port or host would only fail later and further away. `$${`
  * writes a plain `${`.
  */
-import type { Refuse } from "./setting.ts"
-import { didYouMean } from "./spelling.ts"
+import type { Refuse } from "./schema/setting.ts"
+import { didYouMean } from "./schema/spelling.ts"
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

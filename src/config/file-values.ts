@@ -1,13 +1,13 @@
 /**
  * The settings that a file says: its keys judged, its values read, every fault with its place.
  */
-import type { ConfigTree, FileFormat, Place } from "./config-tree.ts"
+import type { ConfigTree, FileFormat, Place } from "./file/config-tree.ts"
 import { substitute, type Environment } from "./environment.ts"
 import { foreignAdvice } from "./foreign-words.ts"
-import { schema, settingRows } from "./schema.ts"
-import type { Refuse, SettingKey } from "./setting.ts"
-import { didYouMean, nearestByWords } from "./spelling.ts"
-import { shown } from "./value-types.ts"
+import { schema, settingRows } from "./schema/schema.ts"
+import type { Refuse, SettingKey } from "./schema/setting.ts"
+import { didYouMean, nearestByWords } from "./schema/spelling.ts"
+import { shown } from "./schema/value-types.ts"
 
 const keys: readonly string[] = settingRows.map(({ key }) => key)
 const groups = [...new Set(keys.flatMap((key) => (key.includes(".") ? [key.split(".")[0]] : [])))]

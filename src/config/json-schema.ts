@@ -5,8 +5,8 @@
  * It is as strict as the reader about names and ranges, and leaves to the reader what a schema
  * cannot say: that a certificate is there, that two backends differ.
  */
-import { settingRows, type SettingRow } from "./schema.ts"
-import type { JsonSchema } from "./setting.ts"
+import { settingRows, type SettingRow } from "./schema/schema.ts"
+import type { JsonSchema } from "./schema/setting.ts"
 
 /** The whole document. */
 export function configurationSchema(): JsonSchema {

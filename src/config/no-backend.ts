@@ -1,6 +1,6 @@
 /** What is said when there is no backend at all. */
 import { existsSync } from "node:fs"
-import { BunlbError } from "../observe/errors.ts"
+import { BunlbError } from "../core/errors.ts"
 
 /**
  * Named in an error and never read unasked: who starts bunlb in a folder of somebody else must not get that one's

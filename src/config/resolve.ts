@@ -3,14 +3,14 @@
  * faults are collected and reported together, because fixing a file one error a run is misery.
  * Where each value came from is kept, for `bunlb check --print`.
  */
-import { BunlbError } from "../observe/errors.ts"
-import type { ConfigTree } from "./config-tree.ts"
+import { BunlbError } from "../core/errors.ts"
+import type { ConfigTree } from "./file/config-tree.ts"
 import { readVariables } from "./environment-values.ts"
 import type { Environment } from "./environment.ts"
 import { readTree } from "./file-values.ts"
-import { schema, settingRows } from "./schema.ts"
-import type { Machine, SettingKey } from "./setting.ts"
-import type { Settings } from "./settings.ts"
+import { schema, settingRows } from "./schema/schema.ts"
+import type { Machine, SettingKey } from "./schema/setting.ts"
+import type { Settings } from "./schema/settings.ts"
 
 /** What was typed, by setting: the strings of a flag in order, or the switch. */
 export type FlagValues = ReadonlyMap<SettingKey, readonly string[] | boolean>

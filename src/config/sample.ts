@@ -3,7 +3,7 @@
  * default, so that a setting is switched on by taking the `#` away.
  */
 import { scalar } from "./effective.ts"
-import { settingRows, type SettingRow } from "./schema.ts"
+import { settingRows, type SettingRow } from "./schema/schema.ts"
 
 const opening = `# Settings of bunlb. Check them with: bunlb check -c FILE
 # Start it with: bunlb -c FILE. Take the # away in front of a setting to change its default.

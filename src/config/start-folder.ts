@@ -9,7 +9,7 @@
 import { statSync } from "node:fs"
 import { resolve } from "node:path"
 import type { Environment } from "./environment.ts"
-import type { Settings } from "./settings.ts"
+import type { Settings } from "./schema/settings.ts"
 
 /** Tells the process that takes over in an upgrade: it starts in another folder, or in none. */
 export const START_FOLDER_ENV = "BUNLB_START_FOLDER"

@@ -1,7 +1,7 @@
 /** What is legal and seldom wise: said by `check` and at start, never refused. */
-import { isPrivateListener } from "./address.ts"
-import type { BackendSettings, Settings } from "./settings.ts"
-import type { Machine } from "./setting.ts"
+import { isPrivateListener } from "./schema/address.ts"
+import type { BackendSettings, Settings } from "./schema/settings.ts"
+import type { Machine } from "./schema/setting.ts"
 
 export interface Warning {
   /** True for what a running balancer should say too: it opens a door or cannot work. */

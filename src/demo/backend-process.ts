@@ -3,7 +3,7 @@
  * it comes back at the same port after some seconds: time enough to see that nobody misses it.
  */
 import type { Subprocess } from "bun"
-import type { Log } from "../observe/log.ts"
+import type { Log } from "../core/log.ts"
 
 /** From the death of a backend to its return: some rounds of probes. */
 export const RETURN_MS = 8000

@@ -4,9 +4,9 @@
  */
 import { availableParallelism } from "node:os"
 import { defaultSettings } from "../config/resolve.ts"
-import type { BackendSettings, Settings } from "../config/settings.ts"
-import { startFleet } from "../fleet/run.ts"
-import type { Log } from "../observe/log.ts"
+import type { BackendSettings, Settings } from "../config/schema/settings.ts"
+import { startFleet } from "../service/run.ts"
+import type { Log } from "../core/log.ts"
 import { BackendProcess, RETURN_MS } from "./backend-process.ts"
 
 interface DemoOptions {

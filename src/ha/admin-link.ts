@@ -1,7 +1,7 @@
 /**
  * A kept connection to the admin listener on which one question is asked again and again: `GET /health/workers`.
  */
-import type { AdminAddress } from "../config/admin-address.ts"
+import type { AdminAddress } from "../config/schema/admin-address.ts"
 import { Line } from "./line.ts"
 
 /** What the link tells its owner; after `lost` the link is of no more use. */

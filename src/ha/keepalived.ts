@@ -7,7 +7,7 @@
  * moves all open connections are cut. Priorities are high, for a standby waits the longer the lower its own is:
  * (256 - priority) / 256 of an interval. A file that is not there yet is made with a fault in it.
  */
-import { BFD_MS } from "./second-chance.ts"
+import { BFD_MS } from "./stray-packets.ts"
 
 export interface VrrpNode {
   readonly interface: string

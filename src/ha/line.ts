@@ -3,7 +3,7 @@
  * it is still being made, and nothing is heard of it any more.
  */
 import type { Socket, SocketHandler } from "bun"
-import type { AdminAddress } from "../config/admin-address.ts"
+import type { AdminAddress } from "../config/schema/admin-address.ts"
 
 export interface LineEvents {
   opened(): void

@@ -7,9 +7,9 @@
  */
 import { closeSync, constants, ftruncateSync, mkdirSync, writeSync } from "node:fs"
 import { dirname } from "node:path"
-import { openPlainFile } from "../config/plain-file.ts"
-import { BunlbError } from "../observe/errors.ts"
-import { fileFault } from "../observe/file-fault.ts"
+import { openPlainFile } from "../config/file/plain-file.ts"
+import { BunlbError } from "../core/errors.ts"
+import { fileFault } from "../core/file-fault.ts"
 
 const READABLE_BY_ALL = 0o644
 

@@ -10,13 +10,13 @@
  * Where bunlb is said to be elsewhere from now on, it is looked for there ten times a second, and watched there from
  * the moment in which it answers; until then, at the place where it was.
  */
-import { NO_BACKEND } from "../fleet/health-view.ts"
-import type { Clock } from "../observe/clock.ts"
-import type { Log } from "../observe/log.ts"
+import { NO_BACKEND } from "../master/figures/health-view.ts"
+import type { Clock } from "../core/clock.ts"
+import type { Log } from "../core/log.ts"
 import { AdminLink } from "./admin-link.ts"
-import { Judge } from "./judge.ts"
+import { Judge } from "./fitness.ts"
 import { Line } from "./line.ts"
-import { namesOf, Trial, type Places } from "./places.ts"
+import { namesOf, Trial, type Places } from "./watched-addresses.ts"
 import { writeTrackFile } from "./track-file.ts"
 
 export interface WatcherOptions {

@@ -1,5 +1,5 @@
 /** What one worker knows of the health of one backend: its two records, why they are as they are, and what failed. */
-import type { HealthSettings } from "../config/settings.ts"
+import type { HealthSettings } from "../config/schema/settings.ts"
 import { CircuitBreaker } from "./breaker.ts"
 import { Relapse } from "./relapse.ts"
 import { RequestBreaker } from "./request-breaker.ts"

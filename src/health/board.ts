@@ -11,7 +11,7 @@
  *
  * Cost: an answer in the steady state is a few array reads and compares. Failures may take their time.
  */
-import type { Clock } from "../observe/clock.ts"
+import type { Clock } from "../core/clock.ts"
 import { HealthBitmap } from "./bitmap.ts"
 import {
   BackendHealth,

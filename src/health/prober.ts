@@ -8,7 +8,7 @@
  * transport is injected; time comes with each tick, so a probe's limit is kept to the accuracy of
  * the ticks.
  */
-import type { HealthSettings, Milliseconds } from "../config/settings.ts"
+import type { HealthSettings, Milliseconds } from "../config/schema/settings.ts"
 import type { Reach } from "./backend-health.ts"
 
 export interface ProbeTransport {

@@ -6,17 +6,17 @@
  * it and is stopped and started.
  */
 import type { Socket } from "bun"
-import { BunlbError } from "../observe/errors.ts"
-import { isHeld, portOf } from "./activation.ts"
-import { DirectListener } from "./direct-listener.ts"
-import { handshakesEnd } from "./handshakes.ts"
-import { plainAddress } from "./ip.ts"
-import { libc } from "./libc.ts"
-import { keepAlive } from "./keepalive.ts"
+import { BunlbError } from "../core/errors.ts"
+import { isHeld, portOf } from "./linux/activation.ts"
+import { DirectListener } from "./linux/direct-listener.ts"
+import { handshakesEnd } from "./linux/handshakes.ts"
+import { plainAddress } from "./ip/address.ts"
+import { libc } from "./linux/libc.ts"
+import { keepAlive } from "./linux/keepalive.ts"
 import { openQueue, SHARES_ONE } from "./listeners.ts"
-import { hear, ignoreNewcomers } from "./newcomers.ts"
-import { poller } from "./poller.ts"
-import type { SocketOwner, TcpSocket } from "./socket.ts"
+import { hear, ignoreNewcomers } from "./linux/syn-filter.ts"
+import { poller } from "./linux/poller.ts"
+import type { SocketOwner, TcpSocket } from "./transport/socket.ts"
 
 export class Acceptor<T extends SocketOwner> {
   readonly #fd: number

@@ -8,10 +8,10 @@
  * event loop could accept anything. Source: socket(7).
  */
 import { constants } from "node:os"
-import { BunlbError } from "../observe/errors.ts"
-import { isHeld } from "./activation.ts"
-import { libc } from "./libc.ts"
-import { sockaddr } from "./sockaddr.ts"
+import { BunlbError } from "../core/errors.ts"
+import { isHeld } from "./linux/activation.ts"
+import { libc } from "./linux/libc.ts"
+import { sockaddr } from "./ip/sockaddr.ts"
 
 /** Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn. Bun's own is 512. */
 const BACKLOG = 4096

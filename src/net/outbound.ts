@@ -10,7 +10,7 @@
  * Exactly one of `opened` and `dialFailed` is called, and `closed` once after `opened`.
  */
 import type { Socket, SocketHandler, TLSSocket } from "bun"
-import type { Deadlined } from "./deadlines.ts"
+import type { Deadlined } from "../core/deadlines.ts"
 import {
   type DialFailure,
   failureOfCode,
@@ -19,15 +19,15 @@ import {
   plainFailure,
   socketFailure,
 } from "./dial-failure.ts"
-import { type Dialer, DirectSocket } from "./direct-socket.ts"
-import { keepAlive } from "./keepalive.ts"
-import { libc } from "./libc.ts"
-import { isOver } from "./peek.ts"
-import { poller } from "./poller.ts"
-import type { SocketOwner, TcpSocket } from "./socket.ts"
-import { isConnectedToItself, reset } from "./self-connect.ts"
-import { sockaddr } from "./sockaddr.ts"
-import type { TlsClient } from "./tls-client.ts"
+import { type Dialer, DirectSocket } from "./linux/direct-socket.ts"
+import { keepAlive } from "./linux/keepalive.ts"
+import { libc } from "./linux/libc.ts"
+import { isOver } from "./linux/peek.ts"
+import { poller } from "./linux/poller.ts"
+import type { SocketOwner, TcpSocket } from "./transport/socket.ts"
+import { isConnectedToItself, reset } from "./linux/self-connect.ts"
+import { sockaddr } from "./ip/sockaddr.ts"
+import type { TlsClient } from "./tls/tls-client.ts"
 
 const DIALING = 0
 const SECURING = 1

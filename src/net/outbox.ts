@@ -6,8 +6,8 @@
  * Cost: while the socket takes everything, one write and one compare. Small pieces are put together, so a flood
  * of one-byte chunks does not become a flood of objects.
  */
-import { unacknowledged } from "./peek.ts"
-import type { TcpSocket } from "./socket.ts"
+import { unacknowledged } from "./linux/peek.ts"
+import type { TcpSocket } from "./transport/socket.ts"
 
 /** Above this many waiting bytes a source is paused; it goes on when all are gone. */
 export const HIGH_WATER = 256 * 1024

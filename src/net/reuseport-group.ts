@@ -15,8 +15,8 @@
  */
 import { ptr } from "bun:ffi"
 import { fstatSync } from "node:fs"
-import { isHeld } from "./activation.ts"
-import { libc } from "./libc.ts"
+import { isHeld } from "./linux/activation.ts"
+import { libc } from "./linux/libc.ts"
 import { closeListeners, closeQueue, openQueue, SHARES_ONE } from "./listeners.ts"
 
 const SOL_SOCKET = 1

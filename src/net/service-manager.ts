@@ -6,8 +6,8 @@
  * Source: sd_notify(3), sd_watchdog_enabled(3).
  */
 import { writeSync } from "node:fs"
-import { libc } from "./libc.ts"
-import { DATAGRAM, connectUnix } from "./unix-socket.ts"
+import { libc } from "./linux/libc.ts"
+import { DATAGRAM, connectUnix } from "./linux/unix-socket.ts"
 
 type Environment = Record<string, string | undefined>
 

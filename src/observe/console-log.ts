@@ -4,10 +4,10 @@
  * start costs 10 ms.
  */
 import { createConsola, type LogObject } from "consola/core"
-import type { LogFormat, LogLevel } from "../config/settings.ts"
+import type { LogFormat, LogLevel } from "../config/schema/settings.ts"
 import { painter, type Paint, type Style } from "./colour.ts"
 import { lineJson } from "./line-json.ts"
-import type { Log } from "./log.ts"
+import type { Log } from "../core/log.ts"
 
 const levels: Readonly<Record<LogLevel, number>> = { err: 0, warn: 1, info: 3, debug: 4 }
 

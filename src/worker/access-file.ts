@@ -8,8 +8,8 @@
  * written whole or counted as dropped, once. A named pipe that nobody reads is opened again each second.
  */
 import { closeSync, write, writeSync } from "node:fs"
-import type { Log } from "../observe/log.ts"
-import type { LineSink } from "../proxy/access-log.ts"
+import type { Log } from "../core/log.ts"
+import type { LineSink } from "../proxy/exchange/access-log.ts"
 import { isGiven, openDestination, takeBack, type Destination } from "./log-destination.ts"
 
 /** Characters that may wait. */

@@ -1,7 +1,7 @@
 /** The access log of one worker put together: what is written, and the file that takes it; null while it is off. */
-import type { AccessLogSettings } from "../config/settings.ts"
-import type { Log } from "../observe/log.ts"
-import { AccessLog } from "../proxy/access-log.ts"
+import type { AccessLogSettings } from "../config/schema/settings.ts"
+import type { Log } from "../core/log.ts"
+import { AccessLog } from "../proxy/exchange/access-log.ts"
 import type { Gateway } from "../proxy/gateway.ts"
 import { AccessFile } from "./access-file.ts"
 

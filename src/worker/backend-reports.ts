@@ -7,7 +7,7 @@
  * memory that is no longer in the cache.
  */
 import type { Prober } from "../health/prober.ts"
-import type { Address, Resolver } from "../net/resolver.ts"
+import type { Address, Resolver } from "../net/names/resolver.ts"
 import {
   CELL,
   COLUMNS,
@@ -29,9 +29,9 @@ import {
   TUNNELS,
 } from "../observe/backend-series.ts"
 import type { BackendFacts, SeriesChunk } from "../observe/backend-series.ts"
-import { processClock } from "../observe/clock.ts"
+import { processClock } from "../core/clock.ts"
 import type { Gateway } from "../proxy/gateway.ts"
-import type { Upstream } from "../proxy/upstream.ts"
+import type { Upstream } from "../proxy/backend/upstream.ts"
 import type { Membership } from "./membership.ts"
 
 /** For one piece of a pass. */

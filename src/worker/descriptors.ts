@@ -2,7 +2,7 @@
  * How many client connections a worker may hold. Descriptors are shared with dials, probes and files, and a dial
  * that finds none looks like a dead backend, so a part is kept back for them.
  */
-import { libc } from "../net/libc.ts"
+import { libc } from "../net/linux/libc.ts"
 
 /** Kept back: listeners, logs, the channel to the master; of a small limit a third, so that clients have most. */
 const BASE_RESERVE = 128

@@ -11,8 +11,8 @@ import {
   statSync,
   type Stats,
 } from "node:fs"
-import { BunlbError } from "../observe/errors.ts"
-import { fileFault } from "../observe/file-fault.ts"
+import { BunlbError } from "../core/errors.ts"
+import { fileFault } from "../core/file-fault.ts"
 
 const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants
 

@@ -2,18 +2,18 @@
  * One probe on a connection of its own: connects (and verifies TLS) for type `tcp`, asks for the page and judges
  * the status code for `http`. The prober keeps the time limit.
  */
-import type { BackendSettings, HealthSettings, TimeoutSettings } from "../config/settings.ts"
+import type { BackendSettings, HealthSettings, TimeoutSettings } from "../config/schema/settings.ts"
 import type { Reach } from "../health/backend-health.ts"
 import type { ProbeDone, ProbeHandle, ProbeTransport } from "../health/prober.ts"
-import { PartialHead } from "../http/partial-head.ts"
-import { HeadReader } from "../http/bare-lf.ts"
-import { ResponseHead } from "../http/response.ts"
-import { type AddressBook, type DialTarget, nextInWalk } from "../net/address-book.ts"
-import type { Deadlines } from "../net/deadlines.ts"
+import { PartialHead } from "../h1/partial-head.ts"
+import { HeadReader } from "../h1/head-reader.ts"
+import { ResponseHead } from "../h1/response.ts"
+import { type AddressBook, type DialTarget, nextInWalk } from "../net/names/address-book.ts"
+import type { Deadlines } from "../core/deadlines.ts"
 import { type DialFailure, isNoWay } from "../net/dial-failure.ts"
 import { type DialLimits, Outbound } from "../net/outbound.ts"
-import type { TlsClient } from "../net/tls-client.ts"
-import type { Clock } from "../observe/clock.ts"
+import type { TlsClient } from "../net/tls/tls-client.ts"
+import type { Clock } from "../core/clock.ts"
 
 const FIELDS = 100
 const HEAD_BYTES = 64 * 1024

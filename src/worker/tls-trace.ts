@@ -1,7 +1,7 @@
 /** What `--tls-trace` says of each handshake with a backend: one line. */
 import type { PeerCertificate } from "node:tls"
-import type { WatchTls } from "../net/tls-client.ts"
-import type { Log } from "../observe/log.ts"
+import type { WatchTls } from "../net/tls/tls-client.ts"
+import type { Log } from "../core/log.ts"
 
 export function traceTls(log: Log, backend: string): WatchTls {
   return (socket, verified) => {

@@ -1,7 +1,7 @@
 /** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
-import type { Settings } from "../config/settings.ts"
-import type { Lookup } from "../net/resolver.ts"
-import type { Log } from "../observe/log.ts"
+import type { Settings } from "../config/schema/settings.ts"
+import type { Lookup } from "../net/names/resolver.ts"
+import type { Log } from "../core/log.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
 import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
 

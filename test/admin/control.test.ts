@@ -3,9 +3,9 @@ import { describe, expect, test } from "bun:test"
 import type { AdminControl } from "../../src/admin/control.ts"
 import { guard } from "../../src/admin/guard.ts"
 import { startAdmin, type AdminSource } from "../../src/admin/server.ts"
-import { Refused } from "../../src/fleet/refused.ts"
+import { Refused } from "../../src/master/control/refused.ts"
 import { sourceOf } from "../browser/picture.ts"
-import { BunlbError } from "../../src/observe/errors.ts"
+import { BunlbError } from "../../src/core/errors.ts"
 
 const TOKEN = "0123456789abcdef"
 

@@ -1,7 +1,7 @@
 /** Connections to an admin port are limited: who comes last goes, whoever asks is answered. */
 import { onTestFinished, expect } from "bun:test"
 import { limitConnections } from "../../src/admin/crowd.ts"
-import { connectionsOf } from "../../src/net/newcomers.ts"
+import { connectionsOf } from "../../src/net/linux/syn-filter.ts"
 import { startAdmin } from "../../src/admin/server.ts"
 import { onLinux } from "../support/left-out.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"

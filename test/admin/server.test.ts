@@ -4,8 +4,8 @@ import { startAdmin } from "../../src/admin/server.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { EventReader } from "./event-reader.ts"
 import type { AdminSource } from "../../src/admin/server.ts"
-import type { Live } from "../../src/fleet/live.ts"
-import type { FleetStatus } from "../../src/fleet/status.ts"
+import type { Live } from "../../src/master/figures/live.ts"
+import type { FleetStatus } from "../../src/master/figures/status.ts"
 
 const status: FleetStatus = {
   ...{ version: "1.2.3", mode: "mp", port: 80, uptime: 1, draining: false },

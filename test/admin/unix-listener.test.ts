@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startAdmin, type AdminSource } from "../../src/admin/server.ts"
-import { libc } from "../../src/net/libc.ts"
-import { STREAM, connectUnix, isAbandoned } from "../../src/net/unix-socket.ts"
+import { libc } from "../../src/net/linux/libc.ts"
+import { STREAM, connectUnix, isAbandoned } from "../../src/net/linux/unix-socket.ts"
 import { isLeftOut, isLinux } from "../support/left-out.ts"
 import { until } from "../support/until.ts"
 

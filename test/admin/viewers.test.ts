@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { Viewers } from "../../src/admin/viewers.ts"
 import type { ViewerSource } from "../../src/admin/viewers.ts"
-import type { JournalEntry } from "../../src/fleet/journal.ts"
+import type { JournalEntry } from "../../src/master/figures/journal.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { sourceOf } from "../browser/picture.ts"
 import { EventReader } from "./event-reader.ts"

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { createCandidate, createStrategy } from "../../src/balance/create.ts"
 import { tokenOf } from "../../src/balance/token.ts"
-import type { StrategyName } from "../../src/config/settings.ts"
+import type { StrategyName } from "../../src/config/schema/settings.ts"
 import { countByName, picks, withWeights } from "./candidates.ts"
 
 test("every strategy that settings can name picks as it promises", () => {

@@ -5,7 +5,7 @@ import {
   FoundCookie,
   setCookieField,
 } from "../../src/balance/sticky-cookie.ts"
-import type { StickySettings } from "../../src/config/settings.ts"
+import type { StickySettings } from "../../src/config/schema/settings.ts"
 import { rng } from "../support/until.ts"
 
 const name = Buffer.from("bunlb")

@@ -1,9 +1,9 @@
 /** A quarter of an hour of a fleet that never was: three backends, one in trouble, for pages to show. */
 import type { AdminSource } from "../../src/admin/server.ts"
-import type { JournalEntry } from "../../src/fleet/journal.ts"
-import type { Moment } from "../../src/fleet/live.ts"
-import type { Rates } from "../../src/fleet/rates.ts"
-import type { BackendStatus, FleetStatus } from "../../src/fleet/status.ts"
+import type { JournalEntry } from "../../src/master/figures/journal.ts"
+import type { Moment } from "../../src/master/figures/live.ts"
+import type { Rates } from "../../src/master/figures/rates.ts"
+import type { BackendStatus, FleetStatus } from "../../src/master/figures/status.ts"
 import { rng } from "../support/until.ts"
 
 const SECONDS = 900

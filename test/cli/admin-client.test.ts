@@ -1,7 +1,7 @@
 /** `health` and `status` against an admin listener that answers as the test wants. */
 import { afterAll, expect, test } from "bun:test"
 import { statusPage } from "../../src/cli/status.ts"
-import type { FleetStatus } from "../../src/fleet/status.ts"
+import type { FleetStatus } from "../../src/master/figures/status.ts"
 import { bunlb } from "./fake-terminal.ts"
 
 const NOW = 1_800_000_000_000

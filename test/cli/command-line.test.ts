@@ -4,7 +4,7 @@ import { command } from "../../src/cli/command.ts"
 import { runCommandLine } from "../../src/cli/command-line.ts"
 import type { Terminal } from "../../src/cli/terminal.ts"
 import { settingFlags } from "../../src/cli/setting-flags.ts"
-import { BunlbError } from "../../src/observe/errors.ts"
+import { BunlbError } from "../../src/core/errors.ts"
 
 async function ending(error: unknown, words: readonly string[] = []) {
   const complaints: string[] = []

@@ -1,7 +1,7 @@
 /** The words of a command line: every form that is taken, every one that is refused. */
 import { describe, expect, test } from "bun:test"
 import { readFlags, readOptions, type Flag, type OptionsOf } from "../../src/cli/flags.ts"
-import { boolean, duration, integer, list } from "../../src/config/value-types.ts"
+import { boolean, duration, integer, list } from "../../src/config/schema/value-types.ts"
 
 const common = { group: "Flags", help: "", defaultText: "" }
 const flags: readonly Flag[] = [

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { commands } from "../../src/cli/commands.ts"
 import { topicOf } from "../../src/cli/help.ts"
-import { settingRows } from "../../src/config/schema.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
 import { bunlb } from "./fake-terminal.ts"
 
 test("asked for in any way it is the same page", async () => {

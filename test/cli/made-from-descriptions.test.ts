@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { commands } from "../../src/cli/commands.ts"
 import { sampleFile } from "../../src/config/sample.ts"
-import { settingRows } from "../../src/config/schema.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
 import { withPrograms } from "../support/left-out.ts"
 import { bunlb } from "./fake-terminal.ts"
 

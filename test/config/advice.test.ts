@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { readConfigFile } from "../../src/config/read-file.ts"
+import { readConfigFile } from "../../src/config/file/read-file.ts"
 import { resolveSettings } from "../../src/config/resolve.ts"
 import { sourceFiles } from "../support/source.ts"
 

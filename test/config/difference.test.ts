@@ -2,8 +2,8 @@
 import { expect, test } from "bun:test"
 import { differenceOf, withoutRestart } from "../../src/config/difference.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
-import { settingRows } from "../../src/config/schema.ts"
-import type { BackendSettings, Settings } from "../../src/config/settings.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
+import type { BackendSettings, Settings } from "../../src/config/schema/settings.ts"
 
 const defaults = defaultSettings({ platform: "linux", cpus: 2 })
 

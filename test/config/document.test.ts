@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
 import { configurationPage } from "../../src/config/document.ts"
-import { parseConfig, type FileFormat } from "../../src/config/config-tree.ts"
+import { parseConfig, type FileFormat } from "../../src/config/file/config-tree.ts"
 import { resolveSettings } from "../../src/config/resolve.ts"
-import { settingRows } from "../../src/config/schema.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
 
 const path = join(import.meta.dir, "../../docs/configuration.md")
 

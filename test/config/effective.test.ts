@@ -1,9 +1,9 @@
 /** What `check --print` shows: a file that says the same, the origin of each value, and no secret. */
 import { expect, test } from "bun:test"
-import { parseConfig } from "../../src/config/config-tree.ts"
+import { parseConfig } from "../../src/config/file/config-tree.ts"
 import { effectiveConfiguration } from "../../src/config/effective.ts"
 import { resolve } from "../../src/config/resolve.ts"
-import { settingRows } from "../../src/config/schema.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
 
 const nothing = {
   flags: new Map(),

@@ -1,11 +1,11 @@
 /** BUNLB_* variables: their names, their place in the order, their faults, and those of others. */
 import { describe, expect, test } from "bun:test"
-import { BunlbError } from "../../src/observe/errors.ts"
-import { parseConfig } from "../../src/config/config-tree.ts"
+import { BunlbError } from "../../src/core/errors.ts"
+import { parseConfig } from "../../src/config/file/config-tree.ts"
 import { variableName } from "../../src/config/environment-values.ts"
 import { resolve, type FlagValues } from "../../src/config/resolve.ts"
-import { settingRows } from "../../src/config/schema.ts"
-import type { SettingKey } from "../../src/config/setting.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
+import type { SettingKey } from "../../src/config/schema/setting.ts"
 
 const machine = { cpus: 2, platform: "linux" }
 

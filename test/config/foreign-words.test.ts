@@ -1,7 +1,7 @@
 /** Words of other balancers lead to ours, and only where ours can stand. */
 import { expect, test } from "bun:test"
 import { advisedKeys, foreignAdvice } from "../../src/config/foreign-words.ts"
-import { settingRows } from "../../src/config/schema.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
 
 const keys = settingRows.flatMap(({ key }) => [key as string, key.replace(/\..*/, "")])
 const quoted = (key: string): string | null => (keys.includes(key) ? `"${key}"` : null)

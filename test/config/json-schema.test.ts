@@ -4,7 +4,7 @@ import { configurationPage } from "../../src/config/document.ts"
 import { effectiveConfiguration } from "../../src/config/effective.ts"
 import { configurationSchema } from "../../src/config/json-schema.ts"
 import { resolve } from "../../src/config/resolve.ts"
-import { settingRows } from "../../src/config/schema.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
 import { bunlb } from "../cli/fake-terminal.ts"
 import { faultsOf } from "../support/json-schema.ts"
 

@@ -1,5 +1,5 @@
 /** Reads one value as the tests of value types want it: the value, or the complaints. */
-import type { ValueType } from "../../src/config/setting.ts"
+import type { ValueType } from "../../src/config/schema/setting.ts"
 
 export function reading<T>(type: ValueType<T>, input: unknown): T | string {
   const faults: string[] = []

@@ -1,10 +1,10 @@
 /** From everything that was said to settings: order, places of faults, the older balancer's file. */
 import { describe, expect, test } from "bun:test"
-import { BunlbError } from "../../src/observe/errors.ts"
-import { parseConfig, type FileFormat } from "../../src/config/config-tree.ts"
+import { BunlbError } from "../../src/core/errors.ts"
+import { parseConfig, type FileFormat } from "../../src/config/file/config-tree.ts"
 import { defaultSettings, resolveSettings, type FlagValues } from "../../src/config/resolve.ts"
-import type { SettingKey } from "../../src/config/setting.ts"
-import type { Settings } from "../../src/config/settings.ts"
+import type { SettingKey } from "../../src/config/schema/setting.ts"
+import type { Settings } from "../../src/config/schema/settings.ts"
 
 const machine = { cpus: 2, platform: "linux" }
 

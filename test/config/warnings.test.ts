@@ -1,8 +1,8 @@
 /** What is legal and seldom wise. */
 import { expect, test } from "bun:test"
 import { defaultSettings, resolveSettings } from "../../src/config/resolve.ts"
-import type { SettingKey } from "../../src/config/setting.ts"
-import type { StrategyName } from "../../src/config/settings.ts"
+import type { SettingKey } from "../../src/config/schema/setting.ts"
+import type { StrategyName } from "../../src/config/schema/settings.ts"
 import { warningsAbout } from "../../src/config/warnings.ts"
 
 const KEY = "correct-horse-battery"

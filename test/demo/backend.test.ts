@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import { startBackend } from "../../src/demo/backend.ts"
 import { patternAt } from "../../src/demo/pattern.ts"
-import { BunlbError } from "../../src/observe/errors.ts"
+import { BunlbError } from "../../src/core/errors.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { until } from "../support/until.ts"
 

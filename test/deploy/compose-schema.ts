@@ -2,7 +2,7 @@
  * What a Compose file may say, as much of it as the example says: whatever else is typed there is a fault until it is
  * described here. Docker's own verdict is asked for where it is installed (see container.test.ts).
  */
-import type { JsonSchema } from "../../src/config/setting.ts"
+import type { JsonSchema } from "../../src/config/schema/setting.ts"
 
 const text: JsonSchema = { type: "string" }
 const flag: JsonSchema = { type: "boolean" }

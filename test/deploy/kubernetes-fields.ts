@@ -3,7 +3,7 @@
  * scripts/kubernetes-schema.ts), as JSON Schema. It says names and types; what may stand in them, as far as our
  * manifests need it, is in kubernetes-kinds.ts.
  */
-import type { JsonSchema } from "../../src/config/setting.ts"
+import type { JsonSchema } from "../../src/config/schema/setting.ts"
 import description from "./kubernetes-1.30.json" with { type: "json" }
 
 /** By type: `name` or `name!`, which must be there, and the type, e.g. `string`, `Probe`, `Container[]`, `{string}`. */

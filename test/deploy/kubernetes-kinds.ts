@@ -4,7 +4,7 @@
  * needs. Strict: what is not here is refused, so that a field that is misspelt or in the wrong place, which the API
  * server would drop with a warning at best, fails a test.
  */
-import type { JsonSchema } from "../../src/config/setting.ts"
+import type { JsonSchema } from "../../src/config/schema/setting.ts"
 
 const text = { type: "string" }
 const integer = { type: "integer", minimum: 0 }

@@ -20,7 +20,7 @@ const sourceOf = (...paths: string[]): string =>
 /** What calls take from elsewhere, and the rows that tell of it. */
 const built: Readonly<Record<string, readonly string[]>> = {
   "src/cli/run.ts: line": ["insecure: the certificates of TLS backends are NOT verified"],
-  "src/fleet/fleet.ts: line": [
+  "src/master/fleet.ts: line": [
     "worker N (pid N) was killed by SIGNAL after N s; starting it again",
     "worker N (pid N) hung, silent for N s, and was killed after N s; starting it again",
     "worker N (pid N) exited with code N after N s; starting it again in N ms",
@@ -30,15 +30,15 @@ const built: Readonly<Record<string, readonly string[]>> = {
     "no backend is healthy: N of N take connections but do not answer GET PATH as expected " +
       "(REASON): FATE. If they are well, change health.path, health.expect or health.timeout",
   ],
-  "src/fleet/run.ts: startLine(settings": [
+  "src/service/run.ts: startLine(settings": [
     "bunlb VERSION: http://ADDRESS -> N backends (STRATEGY), N workers, admin http://ADDRESS",
   ],
-  "src/fleet/steering.ts: end": [
+  "src/master/control/control.ts: end": [
     "reloaded: N changes",
     "not reloaded: everything stays as it was",
     "not reloaded everywhere",
   ],
-  "src/fleet/steering.ts: String(error": ["ERROR"],
+  "src/master/control/control.ts: String(error": ["ERROR"],
 }
 
 interface Row {
@@ -120,7 +120,7 @@ describe("log lines", () => {
     })
     expect(stale).toEqual([])
     // What is put together elsewhere is at least made of words that are in the code.
-    const code = sourceOf("src/fleet/", "src/config/warnings.ts", "src/health/")
+    const code = sourceOf("src/master/", "src/service/", "src/config/warnings.ts", "src/health/")
     const words = known.flatMap((text) => text.match(/\b[a-z]{5,}\b/g) ?? [])
     expect(words.filter((word) => !code.includes(word.replace(/s$/, "")))).toEqual([])
   })
@@ -132,7 +132,7 @@ describe("what programs read", () => {
   })
 
   test("every error code of the admin API", () => {
-    const code = sourceOf("src/admin/", "src/fleet/")
+    const code = sourceOf("src/admin/", "src/master/", "src/service/")
     const used = [...code.matchAll(/(?:new Refused\(|\d, |code: )"([a-z_]+)"/g)].map(
       ([, word]) => word,
     )
@@ -148,22 +148,30 @@ describe("what programs read", () => {
       return [...words.matchAll(/"(\w+)"/g)].map(([, word = ""]) => word)
     }
     const states = [
-      ...union("BackendState", sourceOf("src/fleet/status.ts")),
-      ...union("SlotState", sourceOf("src/fleet/slot.ts")),
+      ...union("BackendState", sourceOf("src/master/figures/status.ts")),
+      ...union("SlotState", sourceOf("src/master/supervise/slot.ts")),
     ]
     expect(states.length).toBeGreaterThan(8)
     expect(listed("States").toSorted()).toEqual(states.toSorted())
   })
 
   test("every letter of an end state", () => {
-    const [, words = ""] = /type Who =(.*)/.exec(sourceOf("src/proxy/exchange-record.ts")) ?? []
+    const [, words = ""] =
+      /type Who =(.*)/.exec(sourceOf("src/proxy/exchange/exchange-record.ts")) ?? []
     const letters = [...words.matchAll(/"(.)"/g)].map(([, letter = ""]) => letter)
     expect(letters.length).toBeGreaterThan(8)
     expect(listed("End states")).toEqual(letters)
   })
 
   test("every reason for which a backend is unhealthy is one that the code gives", () => {
-    const code = sourceOf("src/net/", "src/proxy/", "src/worker/", "src/health/", "src/http/")
+    const code = sourceOf(
+      "src/net/",
+      "src/proxy/",
+      "src/worker/",
+      "src/health/",
+      "src/http/",
+      "src/h1/",
+    )
     const reasons = listed("Why a backend is unhealthy").map((each) =>
       each.replace(/ (N|REASON)$/, " ").replace(/: wrong version number$/, ""),
     )

@@ -15,7 +15,7 @@ interface Scenario {
 const scenarios: readonly Scenario[] = [...page.matchAll(/^\| (\d+) .*\|$/gm)].map(
   ([row = "", number]) => ({
     number: Number(number),
-    files: [...row.matchAll(/`([a-z0-9]+\/[-a-z0-9]+\.test\.ts)`/g)].map(([, file = ""]) => file),
+    files: [...row.matchAll(/`([-a-z0-9/]+\/[-a-z0-9]+\.test\.ts)`/g)].map(([, file = ""]) => file),
   }),
 )
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test"
 import { readFileSync, renameSync, truncateSync } from "node:fs"
 import { join } from "node:path"
-import { allGone } from "../fleet/running-fleet.ts"
+import { allGone } from "../master/running-fleet.ts"
 import { AccessLogFile } from "../support/access-log.ts"
 import { onLinux } from "../support/left-out.ts"
 import { forBunlb } from "../support/processes.ts"

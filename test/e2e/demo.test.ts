@@ -1,6 +1,6 @@
 /** The demo as it ends: however it goes, it leaves no process and no port behind. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
-import { allGone } from "../fleet/running-fleet.ts"
+import { allGone } from "../master/running-fleet.ts"
 import { isLinux } from "../support/left-out.ts"
 import { spawnBunlb } from "../support/processes.ts"
 import type { BunlbProcess } from "../support/processes.ts"

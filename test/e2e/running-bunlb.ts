@@ -1,5 +1,5 @@
 /** bunlb and its backends as processes of their own, and what a test asks of them. Use `await using`. */
-import type { FleetStatus, WorkerStatus } from "../../src/fleet/status.ts"
+import type { FleetStatus, WorkerStatus } from "../../src/master/figures/status.ts"
 import { BunlbProcess, spawnBunlb, type SpawnOptions } from "../support/processes.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 

@@ -1,6 +1,6 @@
 /** How bunlb leaves: under load, in both modes, without a request lost. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
-import { allGone } from "../fleet/running-fleet.ts"
+import { allGone } from "../master/running-fleet.ts"
 import { isLeftOut, onLinux } from "../support/left-out.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { spawnBunlb } from "../support/processes.ts"

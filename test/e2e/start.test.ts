@@ -4,7 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { isLeftOut } from "../support/left-out.ts"
 import { BunlbProcess, spawnBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
-import { allGone } from "../fleet/running-fleet.ts"
+import { allGone } from "../master/running-fleet.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
 
 setDefaultTimeout(30_000)

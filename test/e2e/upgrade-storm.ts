@@ -2,7 +2,7 @@
  * Upgrade after upgrade under load: requests on kept connections, requests on a connection each, answers that take
  * longer than an upgrade, and somebody who looks at the admin listener all the while. Whatever fails is told.
  */
-import { allGone } from "../fleet/running-fleet.ts"
+import { allGone } from "../master/running-fleet.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { Load } from "./load.ts"
 import { RunningBunlb } from "./running-bunlb.ts"

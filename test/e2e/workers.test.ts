@@ -1,6 +1,6 @@
 /** Processes die and hang under load: what is lost, who goes on, and how soon all is as before. */
 import { expect, setDefaultTimeout, test } from "bun:test"
-import { allGone } from "../fleet/running-fleet.ts"
+import { allGone } from "../master/running-fleet.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 import { Load } from "./load.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"

@@ -4,7 +4,7 @@
  */
 import { expect } from "bun:test"
 import { readdirSync } from "node:fs"
-import { Deadlines, type Deadlined } from "../../src/net/deadlines.ts"
+import { Deadlines, type Deadlined } from "../../src/core/deadlines.ts"
 import type { TestBalancer } from "../support/balancer.ts"
 import { until } from "../support/until.ts"
 

@@ -1,7 +1,7 @@
 /** A backend whose machine has vanished: probes find it out, and requests that wait for it do not go on waiting. */
 import { describe, expect } from "bun:test"
-import { ignoreNewcomersOf } from "../../src/net/newcomers.ts"
-import { SILENT_MS } from "../../src/net/keepalive.ts"
+import { ignoreNewcomersOf } from "../../src/net/linux/syn-filter.ts"
+import { SILENT_MS } from "../../src/net/linux/keepalive.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
 import { RawClient } from "../support/raw-client.ts"

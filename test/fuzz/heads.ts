@@ -2,7 +2,7 @@
  * Fuzzer (a): messages by grammar and mutation, read by src and by the reference. They must agree on accepting and
  * refusing, on every fact, and on every byte that goes on.
  */
-import { BLANKS, STRICT } from "../../src/http/chunked.ts"
+import { BLANKS, STRICT } from "../../src/h1/chunked.ts"
 import type { Rng } from "../support/until.ts"
 import { chunkedBody, rarely, request, response } from "./grammar.ts"
 import { mutated } from "./mutation.ts"

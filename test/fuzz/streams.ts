@@ -3,12 +3,12 @@
  * must be the one that the reference gives. `PartialHead`, the scanners and `Body` are put together here as the
  * connections do it.
  */
-import { Body } from "../../src/http/body.ts"
-import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../../src/http/framing.ts"
-import { PartialHead } from "../../src/http/partial-head.ts"
+import { Body } from "../../src/h1/body.ts"
+import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../../src/h1/framing.ts"
+import { PartialHead } from "../../src/h1/partial-head.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
-import { scanRequest } from "../../src/http/request.ts"
-import { ResponseHead, scanResponse } from "../../src/http/response.ts"
+import { scanRequest } from "../../src/h1/request.ts"
+import { ResponseHead, scanResponse } from "../../src/h1/response.ts"
 import type { Rng } from "../support/until.ts"
 import { rarely, request, response } from "./grammar.ts"
 import { mutated } from "./mutation.ts"

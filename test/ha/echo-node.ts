@@ -8,7 +8,7 @@
  *   bun test/ha/echo-node.ts ask HOST PORT
  */
 import { createSocket } from "node:dgram"
-import { BFD_MS } from "../../src/ha/second-chance.ts"
+import { BFD_MS } from "../../src/ha/stray-packets.ts"
 
 const BFD_PORT = 3784
 const ASK_MS = 10

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { writeTrackFile } from "../../src/ha/track-file.ts"
 import { Watcher } from "../../src/ha/watcher.ts"
-import { processClock } from "../../src/observe/clock.ts"
+import { processClock } from "../../src/core/clock.ts"
 import { refusedPort } from "../support/refused-port.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 

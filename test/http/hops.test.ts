@@ -1,6 +1,6 @@
 /** A request that goes round is stopped; a chain of a few balancers is not. */
 import { describe, expect, test } from "bun:test"
-import { scanRequest } from "../../src/http/request.ts"
+import { scanRequest } from "../../src/h1/request.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
 import { LOOP } from "../../src/http/refusal.ts"
 import { HOP_LIMIT, countHops } from "../../src/http/hops.ts"

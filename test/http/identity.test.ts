@@ -1,9 +1,9 @@
 /** Who the client is: for a stranger what its address says, for a trusted proxy what its chain says. */
 import { expect, test } from "bun:test"
 import { ClientIdentity, type IdentityTerms } from "../../src/http/identity.ts"
-import { TrustedProxies } from "../../src/net/cidr.ts"
+import { TrustedProxies } from "../../src/net/ip/cidr.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
-import { scanRequest } from "../../src/http/request.ts"
+import { scanRequest } from "../../src/h1/request.ts"
 
 const limits = { headBytes: 4096, requestLineBytes: 1024, fields: 20 }
 const chain = new TrustedProxies(["10.0.0.0/8"])

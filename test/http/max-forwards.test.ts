@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test"
 import { lastHopAnswer, maxForwardsLine } from "../../src/http/max-forwards.ts"
 import { MAX_FORWARDS_INVALID } from "../../src/http/refusal.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
-import { scanRequest } from "../../src/http/request.ts"
+import { scanRequest } from "../../src/h1/request.ts"
 
 const limits = { headBytes: 16_384, requestLineBytes: 8192, fields: 100 }
 const head = new RequestHead(limits)

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { hashAddress, hashForwarded, hashPath } from "../../src/http/origin.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
-import { scanRequest } from "../../src/http/request.ts"
+import { scanRequest } from "../../src/h1/request.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
 
 const { limits } = defaultSettings({ platform: "linux", cpus: 2 })

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { RequestHead } from "../../src/http/request-head.ts"
 import { RequestIds, hasSoundId } from "../../src/http/request-id.ts"
-import { scanRequest } from "../../src/http/request.ts"
+import { scanRequest } from "../../src/h1/request.ts"
 
 const limits = { headBytes: 4096, requestLineBytes: 1024, fields: 20 }
 

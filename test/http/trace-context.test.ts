@@ -1,12 +1,12 @@
 /** The traceparent that goes to a backend, for every kind of traceparent that comes (W3C Trace Context). */
 import { describe, expect, test } from "bun:test"
 import { ascii } from "../../src/http/bytes.ts"
-import { TrustedProxies } from "../../src/net/cidr.ts"
+import { TrustedProxies } from "../../src/net/ip/cidr.ts"
 import { ClientIdentity } from "../../src/http/identity.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
 import { RequestIds } from "../../src/http/request-id.ts"
-import { headRoom, writeRequestHead } from "../../src/http/request-writer.ts"
-import { scanRequest } from "../../src/http/request.ts"
+import { headRoom, writeRequestHead } from "../../src/h1/request-writer.ts"
+import { scanRequest } from "../../src/h1/request.ts"
 import { Span } from "../../src/http/trace-context.ts"
 
 const limits = { headBytes: 4096, requestLineBytes: 4096, fields: 100 }

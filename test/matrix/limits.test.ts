@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { SWEEP_MS } from "../../src/net/deadlines.ts"
+import { SWEEP_MS } from "../../src/core/deadlines.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
 import { BunlbProcess } from "../support/processes.ts"

@@ -1,7 +1,7 @@
 /** Listening descriptors, the C library behind them, and affinity. */
 import { afterEach, expect, test } from "bun:test"
-import { allowedCpus, parseCpuList, pinToCpu } from "../../src/net/affinity.ts"
-import { firstThatLoads, libc, libraryNames } from "../../src/net/libc.ts"
+import { allowedCpus, parseCpuList, pinToCpu } from "../../src/net/linux/affinity.ts"
+import { firstThatLoads, libc, libraryNames } from "../../src/net/linux/libc.ts"
 import {
   closeListeners,
   closeQueue,
@@ -137,7 +137,7 @@ const unpinned = isLeftOut("pinning to a CPU", isLinux, "only Linux can")
 
 test.skipIf(unpinned)("a process pins itself to a CPU that it may use", async () => {
   const cpu = allowedCpus().at(-1) ?? 0
-  const affinity = JSON.stringify(require.resolve("../../src/net/affinity.ts"))
+  const affinity = JSON.stringify(require.resolve("../../src/net/linux/affinity.ts"))
   const script = `const a = await import(${affinity})
     console.log(a.pinToCpu(${cpu}), a.allowedCpus().join())`
   const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" })

@@ -1,6 +1,6 @@
 /** The socket of a service manager, as systemd holds it: unix datagrams, read without waiting. Use `using`. */
 import { dlopen } from "bun:ffi"
-import { libc, libraryNames, firstThatLoads } from "../../src/net/libc.ts"
+import { libc, libraryNames, firstThatLoads } from "../../src/net/linux/libc.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 const AF_UNIX = 1

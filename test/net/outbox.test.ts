@@ -1,7 +1,7 @@
 /** What a socket does not take at once, on real sockets whose buffers are as small as the kernel lets them be. */
 import { expect, test } from "bun:test"
 import { Outbox } from "../../src/net/outbox.ts"
-import type { TcpSocket } from "../../src/net/socket.ts"
+import type { TcpSocket } from "../../src/net/transport/socket.ts"
 import { shrinkReceiving, shrinkSending } from "../support/socket-buffers.ts"
 import { rng, until } from "../support/until.ts"
 

@@ -1,6 +1,6 @@
 /** Which of the sockets of a port the kernel gives new connections to, while some of them leave. */
 import { afterEach, expect } from "bun:test"
-import { libc } from "../../src/net/libc.ts"
+import { libc } from "../../src/net/linux/libc.ts"
 import { openListeners, openMore } from "../../src/net/listeners.ts"
 import { ReuseportGroup } from "../../src/net/reuseport-group.ts"
 import { onLinux } from "../support/left-out.ts"

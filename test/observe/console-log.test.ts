@@ -1,6 +1,6 @@
 /** Log lines: levels, forms, and that whatever is in a line it stays one. */
 import { expect, test } from "bun:test"
-import type { LogFormat, LogLevel } from "../../src/config/settings.ts"
+import type { LogFormat, LogLevel } from "../../src/config/schema/settings.ts"
 import { createLog } from "../../src/observe/console-log.ts"
 
 const nowhere = { terminal: false, colour: false, write: () => {} }

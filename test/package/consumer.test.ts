@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { settingRows } from "../../src/config/schema.ts"
+import { settingRows } from "../../src/config/schema/schema.ts"
 import { isLeftOut } from "../support/left-out.ts"
 import { root } from "../support/source.ts"
 

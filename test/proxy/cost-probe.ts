@@ -10,8 +10,8 @@
  */
 import { startRelay } from "../../scripts/bench/relay.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
-import type { Settings } from "../../src/config/settings.ts"
-import { ClientConnection } from "../../src/proxy/client-connection.ts"
+import type { Settings } from "../../src/config/schema/settings.ts"
+import { ClientConnection } from "../../src/proxy/client/client-connection.ts"
 import { startWorker } from "../../src/worker/worker.ts"
 import { Pump, startPumpBackend } from "./pump.ts"
 

@@ -3,9 +3,9 @@
  * connected to itself is never taken for a backend. The C library's calls are real but for what a test says.
  */
 import { afterEach, expect, spyOn, test } from "bun:test"
-import { libc } from "../../src/net/libc.ts"
-import { isConnectedToItself } from "../../src/net/self-connect.ts"
-import { sockaddr } from "../../src/net/sockaddr.ts"
+import { libc } from "../../src/net/linux/libc.ts"
+import { isConnectedToItself } from "../../src/net/linux/self-connect.ts"
+import { sockaddr } from "../../src/net/ip/sockaddr.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
 import { RawClient } from "../support/raw-client.ts"

@@ -3,7 +3,7 @@
  * addresses are real ones of this machine's loopback network, of which some have nobody listening.
  */
 import { afterEach, describe, expect, test } from "bun:test"
-import type { Lookup } from "../../src/net/resolver.ts"
+import type { Lookup } from "../../src/net/names/resolver.ts"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { blackhole } from "../support/blackhole.ts"

@@ -3,10 +3,10 @@
  * lets them be, so that responses wait in bunlb and the test can see how much does.
  */
 import { expect, test } from "bun:test"
-import { Deadlines, type Deadlined } from "../../src/net/deadlines.ts"
+import { Deadlines, type Deadlined } from "../../src/core/deadlines.ts"
 import { openListeners } from "../../src/net/listeners.ts"
 import { HIGH_WATER } from "../../src/net/outbox.ts"
-import { ClientConnection } from "../../src/proxy/client-connection.ts"
+import { ClientConnection } from "../../src/proxy/client/client-connection.ts"
 import { comesToRest } from "../faults/quiet.ts"
 import { type SettingsPart, TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"

@@ -3,7 +3,7 @@
  * no request fails, the counters add up, and in the end everybody has an equal share.
  */
 import { expect, test } from "bun:test"
-import type { Lookup } from "../../src/net/resolver.ts"
+import type { Lookup } from "../../src/net/names/resolver.ts"
 import { type BackendPart, TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend } from "../support/scripted-backend.ts"

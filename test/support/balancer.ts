@@ -4,9 +4,9 @@
  * the test's own connections and no others.
  */
 import { onTestFinished } from "bun:test"
-import type { BackendSettings, Settings } from "../../src/config/settings.ts"
+import type { BackendSettings, Settings } from "../../src/config/schema/settings.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
-import { WorkerFigures } from "../../src/fleet/worker-figures.ts"
+import { WorkerFigures } from "../../src/master/figures/worker-figures.ts"
 import {
   ACTIVE,
   type BackendFacts,
@@ -15,8 +15,8 @@ import {
   REQUESTS,
   TUNNELS,
 } from "../../src/observe/backend-series.ts"
-import type { Lookup } from "../../src/net/resolver.ts"
-import type { Log } from "../../src/observe/log.ts"
+import type { Lookup } from "../../src/net/names/resolver.ts"
+import type { Log } from "../../src/core/log.ts"
 import type { HealthChange, WorkerReport } from "../../src/observe/snapshot.ts"
 import type { DrainOutcome, Worker } from "../../src/worker/types.ts"
 import { startWorker } from "../../src/worker/worker.ts"

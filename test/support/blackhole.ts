@@ -1,5 +1,5 @@
 /** A port on 127.0.0.1, or on all addresses, that never answers a SYN: its queue is full, so the kernel drops it. */
-import { libc } from "../../src/net/libc.ts"
+import { libc } from "../../src/net/linux/libc.ts"
 import { openListeners } from "../../src/net/listeners.ts"
 
 export async function blackhole(

@@ -1,5 +1,5 @@
 /** A validator of JSON Schema, as much of draft 7 as bunlb's own schema uses; another word is an error. */
-import type { JsonSchema } from "../../src/config/setting.ts"
+import type { JsonSchema } from "../../src/config/schema/setting.ts"
 
 type Rule = (limit: never, value: unknown, at: string, schema: JsonSchema) => string[]
 

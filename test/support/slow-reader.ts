@@ -3,8 +3,8 @@
  * that bunlb feels at once when it stops reading. Linux only.
  */
 import { writeSync } from "node:fs"
-import { libc } from "../../src/net/libc.ts"
-import { sockaddr } from "../../src/net/sockaddr.ts"
+import { libc } from "../../src/net/linux/libc.ts"
+import { sockaddr } from "../../src/net/ip/sockaddr.ts"
 import { shrinkReceiving } from "./socket-buffers.ts"
 import { PATIENCE_MS, until } from "./until.ts"
 

@@ -1,5 +1,5 @@
 /** Makes what the kernel keeps for a socket as small as it goes, so that a slow reader is felt soon. */
-import { libc } from "../../src/net/libc.ts"
+import { libc } from "../../src/net/linux/libc.ts"
 
 const isMac = process.platform === "darwin"
 const SOL_SOCKET = isMac ? 0xffff : 1

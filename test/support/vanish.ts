@@ -1,5 +1,5 @@
 /** Peers that vanish without a word: the kernel drops every packet to them, and nothing is answered. On Linux alone. */
-import { connectionsOf, ignoreByHops, ignoreNewcomersOf } from "../../src/net/newcomers.ts"
+import { connectionsOf, ignoreByHops, ignoreNewcomersOf } from "../../src/net/linux/syn-filter.ts"
 
 /** This Bun socket hears nothing from now on. */
 export function vanish(socket: unknown): void {

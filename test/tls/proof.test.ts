@@ -2,7 +2,7 @@
 import { describe, expect } from "bun:test"
 import { X509Certificate } from "node:crypto"
 import type { TLSSocket } from "bun"
-import { isNamedByDns } from "../../src/net/peer-certificate.ts"
+import { isNamedByDns } from "../../src/net/tls/peer-certificate.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
 import { RawClient } from "../support/raw-client.ts"

@@ -1,6 +1,6 @@
 /** A TLS backend whose name has two addresses: a bad certificate at one of them hides neither the other nor itself. */
 import { expect } from "bun:test"
-import type { Lookup } from "../../src/net/resolver.ts"
+import type { Lookup } from "../../src/net/names/resolver.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
 import { isLinux, withPrograms } from "../support/left-out.ts"

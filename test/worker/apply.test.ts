@@ -1,7 +1,7 @@
 /** Other settings while a worker serves: what is untouched stays as it was, what is under way ends whole. */
 import { describe, expect, test } from "bun:test"
 import { heapStats } from "bun:jsc"
-import type { BackendSettings } from "../../src/config/settings.ts"
+import type { BackendSettings } from "../../src/config/schema/settings.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"

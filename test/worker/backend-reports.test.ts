@@ -1,8 +1,8 @@
 /** What a worker says of its backends: all of it, once, in small pieces, whoever leaves and comes back meanwhile. */
 import { expect, test } from "bun:test"
-import { WorkerService } from "../../src/fleet/worker-service.ts"
-import type { FromWorker } from "../../src/fleet/protocol.ts"
-import { BackendTable } from "../../src/fleet/backend-table.ts"
+import { WorkerService } from "../../src/master/supervise/worker-service.ts"
+import type { FromWorker } from "../../src/master/supervise/protocol.ts"
+import { BackendTable } from "../../src/master/figures/backend-table.ts"
 import { CELL, REQUESTS, type SeriesChunk } from "../../src/observe/backend-series.ts"
 import { openListeners } from "../../src/net/listeners.ts"
 import { startWorker } from "../../src/worker/worker.ts"

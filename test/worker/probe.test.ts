@@ -1,6 +1,6 @@
 /** Probes on the wire: what they ask, what they accept, and that they keep to themselves. */
 import { describe, expect, spyOn, test } from "bun:test"
-import { libc } from "../../src/net/libc.ts"
+import { libc } from "../../src/net/linux/libc.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { comesToRest } from "../faults/quiet.ts"
 import { onLinux } from "../support/left-out.ts"

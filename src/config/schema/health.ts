@@ -1,5 +1,5 @@
 /** Settings of health checks and of sticky sessions. */
-import { hostField } from "../address.ts"
+import { hostField } from "./address.ts"
 import {
   duration,
   integer,
@@ -9,7 +9,7 @@ import {
   optional,
   statusRange,
   text,
-} from "../value-types.ts"
+} from "./value-types.ts"
 import { group, HOUR, SECOND, token, type SchemaRows } from "./row.ts"
 
 const health = group("Health checks")

@@ -1,9 +1,9 @@
 /** Settings of what requests and responses carry, and of how strictly they are read. */
 import { isKeepable } from "../../http/fields.ts"
-import { network } from "../address.ts"
-import type { ValueType } from "../setting.ts"
-import type { RequestIdPolicy, ViaPolicy } from "../settings.ts"
-import { boolean, list, oneOf, text } from "../value-types.ts"
+import { network } from "./address.ts"
+import type { ValueType } from "./setting.ts"
+import type { RequestIdPolicy, ViaPolicy } from "./settings.ts"
+import { boolean, list, oneOf, text } from "./value-types.ts"
 import { group, token, type SchemaRows } from "./row.ts"
 
 const http = group("HTTP")

@@ -1,5 +1,5 @@
 /** Settings of time, size, pooled connections and retries. */
-import { duration, integer, size } from "../value-types.ts"
+import { duration, integer, size } from "./value-types.ts"
 import { group, HOUR, KIB, limit, MINUTE, SECOND, type SchemaRows } from "./row.ts"
 
 const times = group("Time limits")

@@ -1,6 +1,6 @@
 /** Settings of the access log and of DNS. */
-import { nameServer } from "../address.ts"
-import { duration, integer, list, oneOf, optional, text } from "../value-types.ts"
+import { nameServer } from "./address.ts"
+import { duration, integer, list, oneOf, optional, text } from "./value-types.ts"
 import { group, HOUR, token, type SchemaRows } from "./row.ts"
 
 /** Query parameters that carry secrets more often than not. */

@@ -1,6 +1,6 @@
 /** What the rows of the settings table are made of: the form of a row, and the values that several share. */
-import type { Setting, SettingGroup, SettingKey, SettingValues, ValueType } from "../setting.ts"
-import { duration } from "../value-types.ts"
+import type { Setting, SettingGroup, SettingKey, SettingValues, ValueType } from "./setting.ts"
+import { duration } from "./value-types.ts"
 
 export const SECOND = 1_000
 export const MINUTE = 60 * SECOND

@@ -1,0 +1,142 @@
+/**
+ * What the fleet says of itself: its figures for Prometheus, its status, and how it moves. Everything that grows with
+ * the number of backends is made in slices, so that the master is never away from its workers for long.
+ */
+import type { BackendSettings, Settings } from "../../config/schema/settings.ts"
+import type { SeriesChunk } from "../../observe/backend-series.ts"
+import { processClock } from "../../core/clock.ts"
+import type { Samples, WorkerReport } from "../../observe/snapshot.ts"
+import { BackendTable } from "./backend-table.ts"
+import { reportsOf, type Crew } from "../supervise/worker-set.ts"
+import type { Discovered } from "./discovered.ts"
+import { exposeFleet } from "./exposition.ts"
+import { addProcesses, backendMoments, fleetSamples } from "./figures.ts"
+import { Ledger } from "./retired-counters.ts"
+import { Recorder, type Live, type Past } from "./live.ts"
+import { Slices } from "../../core/slices.ts"
+import type { Death } from "../supervise/death.ts"
+import type { Slot } from "../supervise/slot.ts"
+import { backendRows, planOf, socketsInUse, takesOrders, workerRow } from "./status.ts"
+import type { FleetStatus } from "./status.ts"
+import { version } from "../../core/version.ts"
+
+/** What is shown, as it is now. */
+export interface Shown {
+  readonly settings: Settings
+  readonly crew: Crew
+  readonly draining: boolean
+  readonly discovered: readonly Discovered[]
+  readonly byHand: readonly string[]
+  isHeldByHand(backend: BackendSettings): boolean
+}
+
+export class Overview {
+  readonly ledger = new Ledger()
+  readonly recorder: Recorder
+  readonly #shown: () => Shown
+  readonly #table = new BackendTable()
+  readonly #startedAt = processClock.now()
+
+  constructor(shown: () => Shown, past: Past | undefined) {
+    this.#shown = shown
+    this.recorder = new Recorder(past)
+  }
+
+  /** The backends are those of `settings`. */
+  keep({ backends }: Settings): void {
+    this.#table.keep(new Set(backends.map(({ name }) => name)))
+  }
+
+  /** A piece of what a worker tells of its backends. */
+  series(slot: Slot, chunk: SeriesChunk): void {
+    this.#table.apply(slot.id, chunk)
+  }
+
+  /** A worker has told all of that. */
+  reported(slot: Slot): void {
+    this.#table.settle(slot.id)
+  }
+
+  died(slot: Slot, death: Death): void {
+    this.ledger.bury(slot.index, death)
+    this.#table.retire(slot.id)
+  }
+
+  /** Call it about once a second. */
+  record(): void {
+    // By a number that no other has, so that rates are of one and the same worker.
+    const reports: WorkerReport[] = []
+    for (const { id, lastReport } of this.#shown().crew.all) {
+      if (lastReport !== null) reports.push({ ...lastReport, index: id })
+    }
+    this.recorder.record(reports, this.#table, Date.now())
+  }
+
+  /** The figures of now in Prometheus text form, in pieces. */
+  async metrics(): Promise<Uint8Array<ArrayBuffer>[]> {
+    const { crew, settings, discovered } = this.#shown()
+    await refresh(crew)
+    const { slots, leaving } = crew
+    const workers = [...leaving, ...slots].map((slot) => ({
+      name: `worker${slot.index}`,
+      pid: slot.pid === process.pid ? null : slot.pid,
+      pastCpuSeconds: slots.includes(slot) ? this.ledger.cpuSeconds(slot.index) : 0,
+    }))
+    const samples: Samples = fleetSamples({
+      ledger: this.ledger,
+      reports: reportsOf([...slots, ...leaving]),
+      serving: crew.serving.length,
+      discovered,
+    })
+    const slices = slicesFor(settings)
+    const master = { name: "master", pid: process.pid, pastCpuSeconds: 0 }
+    await addProcesses(samples, [master, ...workers], slices)
+    const backends = await backendMoments(samples, settings, this.#table, idsOf(slots), slices)
+    return await exposeFleet(samples, backends, slices)
+  }
+
+  async status(): Promise<FleetStatus> {
+    await refresh(this.#shown().crew)
+    return await this.#statusNow(slicesFor(this.#shown().settings))
+  }
+
+  /** As of the last heartbeats: asks no worker. */
+  async live(): Promise<Live> {
+    const slices = slicesFor(this.#shown().settings)
+    const status = await this.#statusNow(slices)
+    return await this.recorder.live(status, this.#table, Date.now(), slices)
+  }
+
+  async #statusNow(slices: Slices): Promise<FleetStatus> {
+    const { settings, crew, draining, discovered, byHand, isHeldByHand } = this.#shown()
+    const { slots, leaving } = crew
+    const plans = settings.backends.map((each) => planOf(each, isHeldByHand(each)))
+    return {
+      ...(discovered.length === 0 ? {} : { discovered }),
+      ...(byHand.length === 0 ? {} : { byHand }),
+      control: takesOrders(settings),
+      version,
+      pid: process.pid,
+      mode: settings.mode,
+      sockets: socketsInUse(settings),
+      port: crew.port,
+      uptime: Math.round(processClock.now() - this.#startedAt),
+      draining,
+      workers: [...slots, ...leaving].map(workerRow),
+      backends: await backendRows(plans, this.#table, idsOf(slots), slices),
+    }
+  }
+}
+
+function slicesFor({ mode }: Settings): Slices {
+  return new Slices(mode === "sp")
+}
+
+function idsOf(slots: readonly Slot[]): ReadonlySet<number> {
+  return new Set(slots.map(({ id }) => id))
+}
+
+/** Read when all have answered, so that one who dies meanwhile is counted among the dead alone. */
+async function refresh(crew: Crew): Promise<void> {
+  await Promise.all(crew.all.map((slot) => slot.refresh()))
+}

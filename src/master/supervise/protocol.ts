@@ -1,0 +1,82 @@
+/**
+ * What master and worker say to each other: everything, in the order in which it is said. The worker speaks first
+ * (`hello`), so that no message is sent to a process that does not listen yet.
+ *
+ *     hello -> init -> ready | failed          start
+ *     heartbeat (by itself each second) · ping -> pong · health · log
+ *     report? -> series ... -> report          all figures; see observe/backend-series.ts
+ *     apply -> applied                         other settings
+ *     accept                                   ends the `hold` of `init`
+ *     reopen                                   the access log was moved away
+ *     drain -> closed -> drained -> stop       end
+ *
+ * The channel is Bun's IPC between processes, or a function call in single-process mode. It never carries what a
+ * peer sent, except inside a log line.
+ */
+import type { Settings } from "../../config/schema/settings.ts"
+import type { SeriesChunk } from "../../observe/backend-series.ts"
+import type { ErrorCode } from "../../core/errors.ts"
+import type { Ailing, HealthChange, WorkerReport } from "../../observe/snapshot.ts"
+
+/** CA certificates that the worker has not been told of: the name of a file, and what it held. */
+type NewAuthorities = readonly (readonly [string, string])[]
+
+export interface Init {
+  readonly type: "init"
+  readonly settings: Settings
+  readonly authorities: NewAuthorities
+  readonly heartbeatMs: number
+  /** Get ready, and accept nobody yet. */
+  readonly hold: boolean
+  /** Backends that begin as unhealthy. */
+  readonly ailing: readonly Ailing[]
+}
+
+export type ToWorker =
+  | Init
+  /** Ends the hold. */
+  | { readonly type: "accept" }
+  /** Answered by the backends' series, in pieces, and then by a report with the same number among its `answers`. */
+  | { readonly type: "report"; readonly question: number }
+  /** Do you live? Answered by `pong` with the same number. */
+  | { readonly type: "ping"; readonly question: number }
+  /** Serve by these settings from now on; answered by `applied` with the same number. */
+  | {
+      readonly type: "apply"
+      readonly settings: Settings
+      readonly authorities: NewAuthorities
+      readonly question: number
+    }
+  /** `succeeded`: another process accepts at the same descriptor. */
+  | { readonly type: "drain"; readonly limitMs: number; readonly succeeded: boolean }
+  /** Open the access log again. */
+  | { readonly type: "reopen" }
+  /** Close everything and end. */
+  | { readonly type: "stop" }
+
+export type LogMethod = "error" | "warn" | "info" | "debug"
+
+export type FromWorker =
+  | { readonly type: "hello" }
+  | { readonly type: "ready"; readonly port: number }
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
+  /** The worker lives. A few numbers, however many backends there are. */
+  | { readonly type: "heartbeat"; readonly clients: number; readonly inFlight: number }
+  /** What has changed of some backends. */
+  | { readonly type: "series"; readonly chunk: SeriesChunk }
+  /** Everything up to now has been told. */
+  | { readonly type: "report"; readonly answers: readonly number[]; readonly report: WorkerReport }
+  | { readonly type: "pong"; readonly answers: number }
+  /** `fault` says why the old settings are still in force, or is null. */
+  | { readonly type: "applied"; readonly answers: number; readonly fault: string | null }
+  | { readonly type: "health"; readonly changes: readonly HealthChange[] }
+  | { readonly type: "log"; readonly level: LogMethod; readonly line: string }
+  /** The worker accepts no more, and its descriptor is closed. */
+  | { readonly type: "closed" }
+  /** What the limit of the drain came too early for, as `DrainOutcome` says. */
+  | {
+      readonly type: "drained"
+      readonly cut: number
+      readonly sending: number
+      readonly report: WorkerReport
+    }

@@ -1,0 +1,325 @@
+/**
+ * A connection to a backend: at work for one exchange, or idle in its pool. What the backend says is handed to
+ * the exchange; what it says while idle destroys the connection.
+ */
+import type { DialTarget } from "../../net/names/address-book.ts"
+import type { DialFailure } from "../../net/dial-failure.ts"
+import type { Mover } from "../../net/linux/direct-socket.ts"
+import { Outbound } from "../../net/outbound.ts"
+import { SILENT_MS, askOften, isSilent, keepAlive } from "../../net/linux/keepalive.ts"
+import { LOOKS, Outbox } from "../../net/outbox.ts"
+import { isQuiet } from "../../net/linux/peek.ts"
+import { RECEIVE_SIZE } from "../../net/linux/receive-memory.ts"
+import type { ClientConnection } from "../client/client-connection.ts"
+import type { Exchange } from "../exchange/exchange.ts"
+import type { Gateway } from "../gateway.ts"
+import type { Tunnel } from "../exchange/tunnel.ts"
+import type { Upstream } from "./upstream.ts"
+
+/** Enough for a head and a small body; the rest of a large one is moved, or received in larger pieces. */
+const FIRST_READ = 32 * 1024
+
+export class BackendConnection extends Outbound implements Mover {
+  readonly upstream: Upstream
+  /** The address dialled. */
+  readonly target: DialTarget
+  readonly born: number
+  exchange: Exchange | null
+  tunnel: Tunnel | null = null
+  readonly outbox = new Outbox()
+  paused = false
+  /** Neighbours in the pool. */
+  above: BackendConnection | null = null
+  below: BackendConnection | null = null
+  pooled = false
+  #idleSince = 0
+  /** The one client that it serves, because it is authenticated for that client (NTLM, Negotiate). */
+  #pinnedTo: ClientConnection | null = null
+  /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
+  #broken = false
+  #dialing = true
+  /** Since when the kernel has been asking the peer whether it is there. */
+  #askedAt = Infinity
+  /** Its tunnel has ended, and it has still to send the last of it. */
+  #finishing = false
+  readonly #gateway: Gateway
+
+  constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, target: DialTarget) {
+    super(upstream.tls, gateway.settings.timeouts, gateway.settings.keepalive.backend)
+    this.#gateway = gateway
+    this.upstream = upstream
+    this.exchange = exchange
+    this.target = target
+    this.born = gateway.clock.now()
+  }
+
+  begin(port: number): void {
+    this.upstream.connections.add(this)
+    this.#gateway.openToBackends++
+    this.upstream.figures.dialing++
+    this.#gateway.deadlines.add(this)
+    this.target.began(this.born)
+    this.dial(this.target.ip, port, this.born)
+  }
+
+  /**
+   * Sends or keeps `bytes[from..to)`. A socket that is already gone reports through
+   * `closed`, so there is nothing to return.
+   */
+  send(bytes: Buffer, from: number, to: number): void {
+    if (this.socket === null || from === to) return
+    this.#gateway.figures.toBackend += to - from
+    if (!this.outbox.send(this.socket, bytes, from, to)) this.#broken = true
+  }
+
+  /** As `send`, for a head and the body bytes behind it: in one call, and without a copy where sockets are direct. */
+  sendBoth(head: Buffer, length: number, body: Buffer, from: number, to: number): void {
+    if (this.direct === null || this.outbox.size > 0) {
+      this.send(head, 0, length)
+      this.send(body, from, to)
+      return
+    }
+    this.#gateway.figures.toBackend += length + to - from
+    const taken = this.direct.writeBoth(head, length, body, from, to - from)
+    if (taken > 0) this.outbox.taken += taken
+    if (taken < 0) this.#broken = true
+    else if (taken < length) {
+      this.outbox.keep(head, taken, length)
+      this.outbox.keep(body, from, to)
+    } else if (taken - length < to - from) this.outbox.keep(body, from + taken - length, to)
+  }
+
+  pause(): void {
+    if (this.paused) return
+    this.paused = true
+    this.deadlineAt = Infinity
+    this.socket?.pause()
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    this.socket?.resume()
+  }
+
+  /** Sets the time limit for what its exchange waits for now. */
+  awaitBackend(requestDone: boolean, responseStarted: boolean): void {
+    const { clock, settings } = this.#gateway
+    const { backendBody, responseHead } = settings.timeouts
+    if (this.outbox.size > 0) {
+      this.outbox.renew()
+      this.deadlineAt = clock.now() + backendBody / LOOKS
+    } else if (responseStarted) {
+      if (!this.paused) this.deadlineAt = clock.now() + backendBody
+    } else this.deadlineAt = requestDone ? clock.now() + responseHead : Infinity
+  }
+
+  /** More of a response is to come. `moves`: the kernel may move it, as `move` says. */
+  stream(moves: boolean): void {
+    if (this.direct === null) return
+    this.direct.readSize = RECEIVE_SIZE
+    this.direct.mover = moves ? this : null
+  }
+
+  /** One response is at its end, or none has begun. */
+  #awaitHead(): void {
+    if (this.direct === null) return
+    this.direct.readSize = FIRST_READ
+    this.direct.mover = null
+  }
+
+  /** `Mover`: called when something has come. */
+  move(from: number): number | null {
+    this.#gateway.clock.tick()
+    return this.exchange === null ? null : this.exchange.moveResponse(from)
+  }
+
+  /** Gives the connection back to its pool after a complete exchange. */
+  release(now: number): void {
+    this.resume()
+    this.#awaitHead()
+    this.exchange = null
+    this.#idleSince = now
+    this.deadlineAt = now + this.#gateway.settings.timeouts.poolIdle
+    this.upstream.pool.put(this)
+  }
+
+  /** Keeps it for the further requests of one client. The end of either connection is the end of the other. */
+  pinTo(client: ClientConnection): void {
+    this.resume()
+    this.#awaitHead()
+    this.exchange = null
+    this.deadlineAt = Infinity
+    this.#pinnedTo = client
+    client.pinned = this
+  }
+
+  unpin(): void {
+    const client = this.#pinnedTo
+    this.#pinnedTo = null
+    if (client !== null) client.pinned = null
+  }
+
+  /** Pinned, and no request is under way on it. */
+  get waitsPinned(): boolean {
+    return this.#pinnedTo !== null && this.exchange === null
+  }
+
+  /** Closes once everything has been sent: the last of a tunnel. */
+  finish(): void {
+    if (this.outbox.size === 0) return this.retire()
+    const { clock, deadlines, settings } = this.#gateway
+    this.tunnel = null
+    this.#finishing = true
+    this.#gateway.finishing++
+    this.outbox.renew()
+    this.deadlineAt = clock.now() + settings.timeouts.backendBody / LOOKS
+    deadlines.add(this)
+  }
+
+  /**
+   * Whether the peer has closed or spoken, as the kernel knows already and the event loop not yet: asked before a
+   * request goes out on a used connection, for what has come unasked would be taken for its answer. Over TLS the bytes
+   * may be a session ticket: then a fresh connection is a small price.
+   */
+  isStale(): boolean {
+    return this.socket !== null && !isQuiet(this.socket)
+  }
+
+  /** Whether the backend is known to close connections that have been idle for as long as this one. */
+  mayBeClosing(now: number): boolean {
+    return this.upstream.idleLimit.isNear(now - this.#idleSince)
+  }
+
+  /** Has the kernel ask the peer often whether it is there. Once that has begun, more calls change nothing. */
+  ask(): void {
+    if (this.socket === null || this.#dialing || this.#askedAt < Infinity) return
+    this.#askedAt = this.#gateway.clock.now()
+    askOften(this.socket.fd)
+  }
+
+  /** Ends what `ask` has begun. */
+  askNoMore(): void {
+    if (this.socket === null || this.#askedAt === Infinity) return
+    this.#askedAt = Infinity
+    keepAlive(this.socket.fd, this.#gateway.settings.keepalive.backend)
+  }
+
+  /** The peer has been asked, and has not answered in time. */
+  get isSilent(): boolean {
+    const asked = this.#gateway.clock.now() - this.#askedAt
+    return asked >= SILENT_MS && this.socket !== null && isSilent(this.socket.fd)
+  }
+
+  #noteIdleEnd(): void {
+    if (!this.pooled) return
+    this.upstream.idleLimit.endedAt(this.#gateway.clock.now() - this.#idleSince)
+  }
+
+  protected opened(): void {
+    this.#gateway.clock.tick()
+    this.#dialed()
+    this.target.reached(this.#gateway.clock.now())
+    this.upstream.figures.dials++
+    this.#awaitHead()
+    this.exchange?.connected(this)
+  }
+
+  protected dialFailed(failure: DialFailure): void {
+    this.#gateway.clock.tick()
+    this.#dialed()
+    this.target.failed(this.#gateway.clock.now())
+    this.upstream.figures.failedDials++
+    const exchange = this.exchange
+    this.#leave()
+    exchange?.dialFailed(failure)
+  }
+
+  received(bytes: Buffer): void {
+    this.#gateway.clock.tick()
+    this.#gateway.figures.fromBackend += bytes.length
+    if (this.exchange !== null) this.exchange.receiveResponse(bytes)
+    else if (this.tunnel !== null) this.tunnel.fromBackend(bytes)
+    else this.abort()
+  }
+
+  drained(): void {
+    if (this.socket === null) return
+    this.#gateway.clock.tick()
+    if (this.outbox.size > 0 && !this.outbox.flush(this.socket)) this.#broken = true
+    if (this.exchange !== null) this.exchange.backendDrained(this)
+    else if (this.outbox.size > 0) return
+    else if (this.tunnel !== null) this.tunnel.backendDrained()
+    else if (!this.pooled && this.#pinnedTo === null) this.retire()
+  }
+
+  ended(): void {
+    this.#gateway.clock.tick()
+    if (this.exchange !== null) this.exchange.backendEnded(this.#broken)
+    else if (this.tunnel !== null) this.tunnel.backendEnded()
+    else {
+      this.#noteIdleEnd()
+      this.retire()
+    }
+  }
+
+  protected lost(reset: boolean): void {
+    this.#gateway.clock.tick()
+    const { exchange, tunnel } = this
+    this.#noteIdleEnd()
+    this.#leave()
+    if (exchange !== null) exchange.backendEnded(reset || this.#broken)
+    else tunnel?.backendClosed(reset || this.#broken)
+  }
+
+  protected late(): void {
+    if (this.exchange !== null) this.exchange.backendLate()
+    else if (this.outbox.size === 0) this.retire()
+    else if (this.outbox.moves(this.socket?.fd ?? -1)) {
+      const { clock, settings } = this.#gateway
+      this.deadlineAt = clock.now() + settings.timeouts.backendBody / LOOKS
+    } else this.abort()
+  }
+
+  crashed(error: Error): void {
+    this.#gateway.logCrash(`backend ${this.upstream.settings.name}`, error)
+    const { exchange, tunnel } = this
+    this.abort()
+    exchange?.backendEnded(true)
+    tunnel?.backendClosed(true)
+  }
+
+  override abort(): void {
+    this.#leave()
+    super.abort()
+  }
+
+  override retire(): void {
+    this.#leave()
+    super.retire()
+  }
+
+  #dialed(): void {
+    this.#dialing = false
+    this.upstream.figures.dialing--
+  }
+
+  /** Out of every list; whatever follows on the socket is nobody's. */
+  #leave(): void {
+    if (this.#dialing) {
+      this.#dialed()
+      this.target.abandoned(this.#gateway.clock.now(), this.born)
+    }
+    const client = this.#pinnedTo
+    this.unpin()
+    this.upstream.pool.remove(this)
+    if (this.upstream.connections.delete(this)) this.#gateway.openToBackends--
+    this.#gateway.deadlines.remove(this)
+    if (this.#finishing) this.#gateway.finishing--
+    this.#finishing = false
+    this.exchange = null
+    this.tunnel = null
+    this.outbox.clear()
+    client?.pinnedLost()
+  }
+}

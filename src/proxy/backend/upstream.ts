@@ -1,0 +1,162 @@
+/**
+ * One backend as the data path sees it: its pool, its TLS, its Host line, its figures, and how to dial it.
+ */
+import type { Candidate } from "../../balance/strategy.ts"
+import type { BackendSettings } from "../../config/schema/settings.ts"
+import { ascii } from "../../http/bytes.ts"
+import { AddressBook, type DialTarget } from "../../net/names/address-book.ts"
+import { plainFailure } from "../../net/dial-failure.ts"
+import type { Resolver } from "../../net/names/resolver.ts"
+import type { TlsClient } from "../../net/tls/tls-client.ts"
+import { BackendFigures } from "../../observe/figures.ts"
+import { BackendConnection } from "./backend-connection.ts"
+import type { Exchange } from "../exchange/exchange.ts"
+import { IdleLimit } from "./idle-limit.ts"
+import type { Gateway } from "../gateway.ts"
+import { Pool } from "./idle-connections.ts"
+
+export class Upstream {
+  candidate: Candidate
+  settings: BackendSettings
+  /** It has left the configuration: what is under way ends, nothing begins. */
+  gone = false
+  /** Its connections are kept for further requests. */
+  keeps = true
+  readonly tls: TlsClient | null
+  readonly pool: Pool
+  readonly idleLimit = new IdleLimit()
+  readonly figures: BackendFigures
+  /** Changes of health, by the state entered. */
+  readonly transitions: { healthy: number; unhealthy: number }
+  /** Every connection, idle or busy. */
+  readonly connections = new Set<BackendConnection>()
+  /** Exchanges that are at this backend, with a connection or between two. */
+  #exchanges = 0
+  /** The Host line that replaces the client's, or null when that is kept. */
+  hostLine: Uint8Array | null = null
+  /** The Host line for clients that sent none. */
+  defaultHostLine: Uint8Array
+  readonly addresses: AddressBook
+  readonly #gateway: Gateway
+
+  /** `before`: the same backend under other TLS settings, whose figures go on here. */
+  constructor(
+    gateway: Gateway,
+    candidate: Candidate,
+    settings: BackendSettings,
+    resolver: Resolver,
+    tls: TlsClient | null,
+    before: Upstream | null,
+  ) {
+    this.#gateway = gateway
+    this.addresses = new AddressBook(resolver)
+    this.candidate = candidate
+    this.settings = settings
+    this.tls = tls
+    this.figures = before?.figures ?? new BackendFigures()
+    this.transitions = before?.transitions ?? { healthy: 0, unhealthy: 0 }
+    this.pool = new Pool(0, 0)
+    this.defaultHostLine = ascii(`Host: ${hostOf(settings)}\r\n`)
+    this.configure(candidate, settings)
+  }
+
+  /** By other settings from now on, those of the gateway included; its connections stay. */
+  configure(candidate: Candidate, settings: BackendSettings): void {
+    const { pool, hostHeader } = this.#gateway.settings
+    this.candidate = candidate
+    this.settings = settings
+    this.gone = false
+    this.keeps = settings.duty === undefined || settings.duty === "linger"
+    this.pool.configure(this.keeps ? pool.idle : 0, pool.maxAge)
+    if (!this.keeps) this.#retirePinned()
+    const own = ascii(`Host: ${hostHeader ?? hostOf(settings)}\r\n`)
+    this.defaultHostLine = own
+    this.hostLine = hostHeader !== null || this.tls !== null ? own : null
+  }
+
+  beginExchange(): void {
+    this.#exchanges++
+    this.figures.active++
+  }
+
+  endExchange(): void {
+    this.#exchanges--
+    this.figures.active--
+  }
+
+  /** Nothing that is under way refers to it. */
+  get isDone(): boolean {
+    return this.connections.size === 0 && this.#exchanges === 0
+  }
+
+  /** No longer wanted: idle connections close now, the others after their last exchange. */
+  leave(): void {
+    this.gone = true
+    this.keeps = false
+    this.pool.configure(0, 0)
+    this.#retirePinned()
+  }
+
+  /** While probes cannot reach it, its open connections are asked whether it is still there. */
+  ask(begins: boolean): void {
+    for (const connection of this.connections) {
+      if (begins) connection.ask()
+      else connection.askNoMore()
+    }
+  }
+
+  /** Where nothing answers on a connection either, nobody waits for the first byte of a response any longer. */
+  giveUpSilent(): void {
+    for (const connection of [...this.connections]) {
+      if (!connection.isSilent) continue
+      if (connection.exchange !== null) connection.exchange.backendVanished(connection)
+      else if (connection.pooled || connection.waitsPinned) connection.retire()
+    }
+  }
+
+  #retirePinned(): void {
+    for (const connection of this.connections) if (connection.waitsPinned) connection.retire()
+  }
+
+  /**
+   * An idle connection that the kernel knows nothing bad of, or null. `once`: for a request that may not be sent twice,
+   * so not one that the backend may be closing right now.
+   */
+  takePooled(now: number, once: boolean): BackendConnection | null {
+    let pooled = this.pool.take(now)
+    while (pooled !== null && (pooled.isStale() || (once && pooled.mayBeClosing(now)))) {
+      pooled.retire()
+      pooled = this.pool.take(now)
+    }
+    return pooled
+  }
+
+  /** The addresses that a request may dial, in this order; none when the name has never resolved. */
+  targets(now: number): DialTarget[] {
+    return this.addresses.forRequest(this.settings.host, now)
+  }
+
+  /** Opens a connection for an exchange, which hears of the outcome; at once, when there is no address. */
+  dial(exchange: Exchange, target: DialTarget | null): void {
+    if (target === null) {
+      exchange.dialFailed({ ...plainFailure, reason: "name not resolved" })
+      return
+    }
+    this.#gateway.makeRoom()
+    const connection = new BackendConnection(this.#gateway, this, exchange, target)
+    exchange.dialing = connection
+    connection.begin(this.settings.port)
+  }
+}
+
+/** What certificates must name: of a discovered backend not its address. */
+export function nameOf({ host, member }: BackendSettings): string {
+  return member?.host ?? host
+}
+
+/** `host:port`, without a port that the scheme implies. */
+export function hostOf(settings: BackendSettings): string {
+  const name = nameOf(settings)
+  const host = name.includes(":") ? `[${name}]` : name
+  return settings.port === (settings.tls ? 443 : 80) ? host : `${host}:${settings.port}`
+}

@@ -1,0 +1,287 @@
+/**
+ * The request of one exchange on its way from the client to a backend: the head as it was received, the body as
+ * it comes, and what must be kept so that the request can be sent again.
+ */
+import type { SentRequest } from "../../health/suspects.ts"
+import { Body } from "../../h1/body.ts"
+import { BARE_LF, STRICT } from "../../h1/chunked.ts"
+import { nominatedNames } from "../../http/field-section.ts"
+import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../../h1/framing.ts"
+import { noNames } from "../../http/trailers.ts"
+import { LOOKS } from "../../net/outbox.ts"
+import { unacknowledged } from "../../net/linux/peek.ts"
+import { lasting } from "../../net/linux/receive-memory.ts"
+import { HEAD, type RequestHead } from "../../http/request-head.ts"
+import { hasSoundId } from "../../http/request-id.ts"
+import { writeRequestHead } from "../../h1/request-writer.ts"
+import { hashPath } from "../../http/origin.ts"
+import { scanRequest } from "../../h1/request.ts"
+import type { Span } from "../../http/trace-context.ts"
+import { protocolsOf } from "../../h1/upgrade.ts"
+import type { BackendConnection } from "../backend/backend-connection.ts"
+import type { ClientConnection } from "../client/client-connection.ts"
+import type { Gateway } from "../gateway.ts"
+import { keepBytes, letGo } from "./kept-bytes.ts"
+
+/** Body bytes that are sooner copied behind the head than sent from where they lie. */
+const COPIED = 2048
+
+const nothing = Buffer.alloc(0)
+const noPieces: Buffer[] = []
+
+export class RequestRelay implements SentRequest {
+  readonly #client: ClientConnection
+  readonly #gateway: Gateway
+  /** The head as received, and after it what of the body came with it. */
+  #bytes: Buffer = nothing
+  /** `#bytes` when they are ours, from `keepBytes`. */
+  #block: Buffer | null = null
+  #start = 0
+  #end = 0
+  #bodyEnd = 0
+  /** The facts of the head are still in the gateway. */
+  #scanned = false
+  /** Later pieces of the body: kept until they are sent, and then while the request can be sent again. */
+  #pieces = noPieces
+  #kept = 0
+  readonly #body = new Body()
+  /** HEAD: the response has no body. */
+  bodiless = false
+  /** Minor version of the client. */
+  minor = 1
+  idempotent = false
+  keepAlive = false
+  /** Authenticates the connection, not the request (RFC 4559). */
+  binds = false
+  /** It goes to the connection that is pinned to its client, and to no other. */
+  pinned = false
+  upgrades = false
+  /** The client's own connection is encrypted. */
+  secure = false
+  /** The backend that the client's cookie names. */
+  token = 0
+  client = 0
+  path = 0
+  ticket = 0
+  sentAt = 0
+  /** The number of the id that bunlb has given it, for all attempts; 0 when the one that it came with is kept. */
+  requestId = 0
+  /** All that was received can still be sent again. */
+  replayable = true
+  /** The kernel was still handing the request to the backend when the time for the answer was over. */
+  #taking = false
+
+  constructor(client: ClientConnection, gateway: Gateway) {
+    this.#client = client
+    this.#gateway = gateway
+  }
+
+  /** bunlb's part of a trace; null while it takes none. */
+  get span(): Span | null {
+    return this.#client.plan.span
+  }
+
+  /** The request has been received whole. */
+  get done(): boolean {
+    return this.#body.done
+  }
+
+  /** The client's connection may go on after the response. */
+  get mayKeepAlive(): boolean {
+    return this.keepAlive && this.done && !this.#gateway.draining
+  }
+
+  /** The same after an answer of bunlb's own. HTTP/1.0 would have to be told that the connection stays. */
+  get mayKeepAliveAfterOwn(): boolean {
+    return this.minor === 1 && this.mayKeepAlive && !this.pinned
+  }
+
+  /** The refusal of a malformed body, or 0. */
+  get refusal(): number {
+    return this.#body.refusal
+  }
+
+  /**
+   * Takes the head `bytes[start..end)`, whose facts are in the gateway, and what follows it up to `to`. Returns
+   * the offset after what belongs to this request.
+   */
+  begin(bytes: Buffer, start: number, end: number, to: number): number {
+    const gateway = this.#gateway
+    const head = gateway.request
+    gateway.trace?.request(this.#client.id, bytes, start, end)
+    this.#bytes = bytes
+    this.#start = start
+    this.#end = end
+    this.#bodyEnd = end
+    this.#scanned = true
+    this.bodiless = head.method === HEAD
+    this.minor = head.minor
+    this.idempotent = head.idempotent
+    this.keepAlive = head.keepAlive
+    this.binds = head.bindsConnection
+    this.pinned = this.#client.pinned !== null
+    this.upgrades = head.upgrade >= 0
+    this.replayable = true
+    this.token = gateway.tokenOf(bytes)
+    this.client = this.#client.plan.identity.hashOf(bytes, head)
+    this.path = hashPath(bytes, head)
+    this.secure = gateway.cookies !== null && this.#client.plan.identity.isSecure(bytes, head)
+    const { span, policy, identity, ids } = this.#client.plan
+    const mayKeepId =
+      policy.requestId === "client" || (policy.requestId === "trusted" && identity.trusted)
+    this.requestId = mayKeepId && hasSoundId(bytes, head.fields) ? 0 : ids.next()
+    if (span !== null) span.begin(bytes, head.fields)
+    const framing = head.chunked ? BY_CHUNKS : head.contentLength > 0 ? BY_LENGTH : NO_BODY
+    const body = this.#body
+    const nominated = head.chunked && head.nominates ? nominatedNames(bytes, head.fields) : noNames
+    body.start(framing, head.contentLength, true, head.bareLf ? BARE_LF : STRICT, nominated)
+    if (body.done) return end
+    const used = body.feed(bytes, end, to)
+    this.#bodyEnd = body.outEnd
+    if (body.tail.length > 0) this.#keep(body.tail)
+    gateway.trace?.body(">", this.#client.id, bytes, end, body.outEnd)
+    return used
+  }
+
+  /**
+   * The backend's time is over. Whether it acknowledges more of the request all the same, so that it is slow, not late:
+   * then it has another deadline. What the kernel holds can take minutes; the time for the answer begins after that.
+   */
+  isStillTaken(backend: BackendConnection | null, started: boolean): boolean {
+    if (backend === null) return false
+    const { backendBody, responseHead } = this.#gateway.settings.timeouts
+    const now = this.#gateway.clock.now()
+    const fd = backend.socket?.fd ?? -1
+    if (backend.outbox.size > 0) {
+      backend.deadlineAt = now + backendBody / LOOKS
+      return backend.outbox.moves(fd)
+    }
+    if (started) return false
+    const wasTaking = this.#taking
+    this.#taking = unacknowledged(fd) > 0
+    if (this.#taking) {
+      backend.deadlineAt = now + Math.min(backendBody, responseHead) / LOOKS
+      return backend.outbox.moves(fd)
+    }
+    backend.deadlineAt = now + responseHead
+    return wasTaking
+  }
+
+  /** Sends all that was received so far. */
+  sendTo(connection: BackendConnection): void {
+    this.#taking = false
+    const { scratch, trace } = this.#gateway
+    const { plan } = this.#client
+    const bytes = this.#bytes
+    const request = this.#scanned ? this.#gateway.request : this.#readAgain()
+    this.#scanned = false
+    const length = writeRequestHead(
+      bytes,
+      request,
+      plan,
+      connection.upstream,
+      this.requestId,
+      scratch,
+    )
+    trace?.sent(this.#client.id, scratch, 0, length)
+    const body = this.#bodyEnd - this.#end
+    if (body <= COPIED) {
+      if (body > 0) bytes.copy(scratch, length, this.#end, this.#bodyEnd)
+      connection.send(scratch, 0, length + body)
+    } else connection.sendBoth(scratch, length, bytes, this.#end, this.#bodyEnd)
+    for (let i = 0; i < this.#pieces.length; i++) {
+      connection.send(this.#pieces[i], 0, this.#pieces[i].length)
+    }
+    if (!this.idempotent && !this.upgrades) this.#forgetAll()
+    else if (body + this.#kept > 0) this.#limitReplay()
+  }
+
+  /** Keeps what may be needed after the event that brought the head. */
+  retain(): void {
+    if (this.#bytes === nothing) return
+    const block = keepBytes(this.#bytes, this.#start, this.#bodyEnd)
+    this.#own(block, this.#end - this.#start, this.#bodyEnd - this.#start)
+  }
+
+  /** `block` takes the place of the bytes received, with a head that ends at `end` and some body. */
+  #own(block: Buffer, end: number, bodyEnd: number): void {
+    if (this.#block !== null) letGo(this.#block)
+    this.#block = this.#bytes = block
+    this.#start = 0
+    this.#end = end
+    this.#bodyEnd = bodyEnd
+  }
+
+  /** What has left and must not be sent again need not be kept. */
+  #forgetAll(): void {
+    this.replayable = false
+    this.end()
+  }
+
+  #readAgain(): RequestHead {
+    const { again, widest } = this.#gateway
+    scanRequest(this.#bytes, this.#start, this.#end, widest, again)
+    return again
+  }
+
+  /** The facts in the gateway are now of another head. */
+  forget(): void {
+    this.#scanned = false
+  }
+
+  /**
+   * Takes more of the body and sends it on, or keeps it while there is no `backend`. Returns the offset after
+   * what belongs to this request; on a malformed body `refusal` is set and nothing is sent.
+   */
+  receive(bytes: Buffer, backend: BackendConnection | null): number {
+    const body = this.#body
+    const used = body.feed(bytes, 0, bytes.length)
+    if (body.refusal !== 0) return used
+    this.#gateway.trace?.body(">", this.#client.id, bytes, 0, body.outEnd)
+    this.#forward(bytes, body.outEnd, backend)
+    if (body.tail.length > 0) this.#forward(body.tail, body.tail.length, backend)
+    return used
+  }
+
+  #forward(bytes: Buffer, to: number, backend: BackendConnection | null): void {
+    if (to === 0) return
+    if (backend === null || this.replayable) this.#keep(bytes.subarray(0, to))
+    if (backend === null) return
+    backend.send(bytes, 0, to)
+    this.#limitReplay()
+  }
+
+  #keep(piece: Buffer): void {
+    if (this.#pieces === noPieces) this.#pieces = []
+    this.#pieces.push(lasting(piece, 0, piece.length))
+    this.#kept += piece.length
+  }
+
+  /** Beyond the replay limit nothing is kept, and the request cannot be sent again. */
+  #limitReplay(): void {
+    const size = this.#kept + this.#bodyEnd - this.#end
+    if (!this.replayable || size <= this.#gateway.settings.retries.replayBytes) return
+    this.replayable = false
+    this.#pieces = noPieces
+    this.#kept = 0
+    // What of the body came with the head has been sent, and is as long as one read.
+    if (this.#bodyEnd === this.#end) return
+    const length = this.#end - this.#start
+    this.#own(keepBytes(this.#bytes, this.#start, this.#end), length, length)
+  }
+
+  /** The protocols that have been offered to the backend. */
+  get offeredProtocols(): string[] {
+    const request = this.#readAgain()
+    return request.upgrade < 0 ? [] : protocolsOf(this.#bytes, request.fields)
+  }
+
+  /** Lets go of the bytes. */
+  end(): void {
+    if (this.#block !== null) letGo(this.#block)
+    this.#block = null
+    this.#bytes = nothing
+    this.#pieces = noPieces
+    this.#kept = 0
+  }
+}

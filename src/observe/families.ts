@@ -124,6 +124,12 @@ export const families: readonly Family[] = [
     merge: "sum",
   },
   {
+    name: "bunlb_reuse_losses_total",
+    kind: "counter",
+    help: "Requests answered 502 because a pooled connection had died and they must not be sent twice.",
+    merge: "sum",
+  },
+  {
     name: "bunlb_retry_budget_exhausted_total",
     kind: "counter",
     help: "Retries not made because the budget was spent.",

@@ -94,6 +94,8 @@ export class Figures {
   panicPicks = 0
   failovers = 0
   budgetExhausted = 0
+  /** Requests that were lost with a kept connection, and that may not be sent twice. */
+  reuseLosses = 0
   accessLogDropped = 0
   readonly retries: Record<RetryReason, number> = { stale: 0, closed: 0, dial: 0 }
 
@@ -140,6 +142,7 @@ export class Figures {
       set(samples, "bunlb_retries_total", `reason="${reason}"`, count)
     }
     set(samples, "bunlb_stale_retries_total", "", this.retries.stale)
+    set(samples, "bunlb_reuse_losses_total", "", this.reuseLosses)
   }
 }
 

@@ -116,20 +116,22 @@ describe(`24: ${TRIALS} requests on connections that die meanwhile (seed ${SEED}
   })
 
   test.each(deaths)("no POST comes to the backend twice: %s", async (death) => {
-    const { statuses, most, stale } = await races("POST", "Content-Length: 5\r\n", "hello", death)
-    expect([most, stale]).toEqual([1, 0])
+    const { statuses, most } = await races("POST", "Content-Length: 5\r\n", "hello", death)
+    expect(most).toBe(1)
     const answered = statuses.get(200) ?? 0
     expect(answered + (statuses.get(502) ?? 0)).toBe(TRIALS)
     // A death that the kernel knew of was seen in time.
     if (!death.includes("request")) expect(answered).toBeGreaterThan(TRIALS / 2)
+    // One that it did not know of is seen once, and POSTs keep off such connections from then on.
+    else expect(answered).toBeGreaterThan(TRIALS * 0.9)
   })
 
   test.each([
     ["chunks", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"],
     ["no body", "", ""],
   ])("nor does a POST with %s", async (_what, fields, body) => {
-    const { statuses, most, stale } = await races("POST", fields, body, "all")
-    expect([most, stale]).toEqual([1, 0])
+    const { statuses, most } = await races("POST", fields, body, "all")
+    expect(most).toBe(1)
     expect([...statuses.keys()].toSorted()).toEqual([200, 502])
   })
 })

@@ -33,6 +33,12 @@ export class BackendConnection extends Outbound implements Mover {
   below: BackendConnection | null = null
   pooled = false
   #idleSince = 0
+  /** Responses that it has brought whole. */
+  carried = 0
+  /** How long it had been idle before the request under way. */
+  rested = 0
+  /** No byte has come since the request under way was sent. */
+  #unheard = true
   /** The one client that it serves, because it is authenticated for that client (NTLM, Negotiate). */
   #pinnedTo: ClientConnection | null = null
   /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
@@ -139,6 +145,8 @@ export class BackendConnection extends Outbound implements Mover {
     this.resume()
     this.#awaitHead()
     this.exchange = null
+    if (this.carried > 0) this.upstream.reuseLimit.answered(this.carried, this.rested)
+    this.carried++
     this.#idleSince = now
     this.deadlineAt = now + this.#gateway.settings.timeouts.poolIdle
     this.upstream.pool.put(this)
@@ -191,6 +199,23 @@ export class BackendConnection extends Outbound implements Mover {
     return this.upstream.idleLimit.isNear(now - this.#idleSince)
   }
 
+  /** Whether a request that may not be sent twice may use it, by what other connections to the backend have shown. */
+  mayCarryOnce(now: number): boolean {
+    return this.upstream.reuseLimit.allows(this.carried, now - this.#idleSince, now)
+  }
+
+  /** It has left the pool for another request. */
+  reuse(now: number): void {
+    this.rested = now - this.#idleSince
+    this.#unheard = true
+  }
+
+  /** It ends. If that is between a request and its response, other connections may end like it. */
+  #noteLoss(): void {
+    if (this.exchange === null || this.carried === 0 || !this.#unheard) return
+    this.upstream.reuseLimit.lost(this.carried, this.rested, this.#gateway.clock.now())
+  }
+
   /** Has the kernel ask the peer often whether it is there. Once that has begun, more calls change nothing. */
   ask(): void {
     if (this.socket === null || this.#dialing || this.#askedAt < Infinity) return
@@ -238,6 +263,7 @@ export class BackendConnection extends Outbound implements Mover {
   received(bytes: Buffer): void {
     this.#gateway.clock.tick()
     this.#gateway.figures.fromBackend += bytes.length
+    this.#unheard = false
     if (this.exchange !== null) this.exchange.receiveResponse(bytes)
     else if (this.tunnel !== null) this.tunnel.fromBackend(bytes)
     else this.abort()
@@ -255,6 +281,7 @@ export class BackendConnection extends Outbound implements Mover {
 
   ended(): void {
     this.#gateway.clock.tick()
+    this.#noteLoss()
     if (this.exchange !== null) this.exchange.backendEnded(this.#broken)
     else if (this.tunnel !== null) this.tunnel.backendEnded()
     else {
@@ -267,6 +294,7 @@ export class BackendConnection extends Outbound implements Mover {
     this.#gateway.clock.tick()
     const { exchange, tunnel } = this
     this.#noteIdleEnd()
+    this.#noteLoss()
     this.#leave()
     if (exchange !== null) exchange.backendEnded(reset || this.#broken)
     else tunnel?.backendClosed(reset || this.#broken)

@@ -14,6 +14,10 @@ import type { Exchange } from "../exchange/exchange.ts"
 import { IdleLimit } from "./idle-limit.ts"
 import type { Gateway } from "../gateway.ts"
 import { Pool } from "./idle-connections.ts"
+import { ReuseLimit } from "./reuse-limit.ts"
+
+/** Between two warnings that the backend closes connections without notice. */
+const QUIET_MS = 3_600_000
 
 export class Upstream {
   candidate: Candidate
@@ -25,6 +29,7 @@ export class Upstream {
   readonly tls: TlsClient | null
   readonly pool: Pool
   readonly idleLimit = new IdleLimit()
+  readonly reuseLimit = new ReuseLimit()
   readonly figures: BackendFigures
   /** Changes of health, by the state entered. */
   readonly transitions: { healthy: number; unhealthy: number }
@@ -38,6 +43,7 @@ export class Upstream {
   defaultHostLine: Uint8Array
   readonly addresses: AddressBook
   readonly #gateway: Gateway
+  #toldLossAt = -Infinity
 
   /** `before`: the same backend under other TLS settings, whose figures go on here. */
   constructor(
@@ -120,7 +126,7 @@ export class Upstream {
 
   /**
    * An idle connection that the kernel knows nothing bad of, or null. `once`: for a request that may not be sent twice,
-   * so not one that the backend may be closing right now.
+   * so not one that the backend may be closing right now, nor one of those that it has closed without notice.
    */
   takePooled(now: number, once: boolean): BackendConnection | null {
     let pooled = this.pool.take(now)
@@ -128,7 +134,30 @@ export class Upstream {
       pooled.retire()
       pooled = this.pool.take(now)
     }
+    if (pooled === null) return null
+    if (once && !pooled.mayCarryOnce(now)) {
+      // The new connection takes its place in the pool. The others are left to requests that may be repeated.
+      pooled.retire()
+      return null
+    }
+    pooled.reuse(now)
     return pooled
+  }
+
+  /** A request that must not be sent twice was lost with a kept connection. */
+  tellReuseLoss(): void {
+    const { clock, figures, log } = this.#gateway
+    figures.reuseLosses++
+    const now = clock.now()
+    if (now < this.#toldLossAt + QUIET_MS) return
+    this.#toldLossAt = now
+    const { lastCarried, lastRest } = this.reuseLimit
+    const carried = `${lastCarried} request${lastCarried === 1 ? "" : "s"}`
+    log.warn(
+      `backend ${this.settings.name}: closes kept connections without notice, this one after ${carried} ` +
+        `and a rest of ${Math.round(lastRest)}ms: a request that must not be sent twice was lost. ` +
+        "Set timeouts.pool_idle below the backend's keep-alive limit",
+    )
   }
 
   /** The addresses that a request may dial, in this order; none when the name has never resolved. */

@@ -99,7 +99,10 @@ export class Attempts {
     const { board, roster, upstreams, figures } = this.#gateway
     const { index } = upstream.candidate
     if (!stale) board.failed(index, NO_RESPONSE, reason, request)
-    if (!this.#mayResend(request, answered, stale)) return null
+    if (!this.#mayResend(request, answered, stale)) {
+      if (stale && !request.pinned) upstream.tellReuseLoss()
+      return null
+    }
     if (stale && roster.isEligible(index)) return upstream
     const other = this.#other(index, request.token)
     if (other === null) return upstream

@@ -4,7 +4,7 @@
  */
 import type { AdminAddress } from "../config/schema/admin-address.ts"
 import type { SharedPlace } from "../master/upgrade/handover.ts"
-import { connectionsOf, hearThoseOf, ignoreNewcomersOf } from "../net/linux/syn-filter.ts"
+import { connectionsOf, acceptPacketsOf, dropNewConnectionsTo } from "../net/linux/syn-filter.ts"
 import { connectionsAt } from "../net/linux/unix-socket.ts"
 import { BunlbError } from "../core/errors.ts"
 import { limitConnections } from "./crowd.ts"
@@ -86,9 +86,9 @@ function onPort(host: string, port: number, handlers: Handlers): Bound {
   return {
     port,
     retire: () => {
-      ignoreNewcomersOf(port)
+      dropNewConnectionsTo(port)
       setTimeout(() => {
-        hearThoseOf(port)
+        acceptPacketsOf(port)
         // From now on the port may be somebody else's, clients' for one.
         unlimit()
         void server.stop(false)

@@ -17,7 +17,7 @@ import type { Terminal } from "./terminal.ts"
 export type CommandTree = Readonly<Record<string, () => Promise<CommandDef>>>
 
 const DEFAULT_COMMAND = "run"
-const HEIR_ENV = "BUNLB_HEIR"
+const SUCCESSOR_ENV = "BUNLB_HEIR"
 
 export async function runCommandLine(
   tree: CommandTree,
@@ -37,7 +37,7 @@ export async function runCommandLine(
     return typeof result === "number" ? result : 0
   } catch (error) {
     // Who started this process to follow it tells why it cannot.
-    if (terminal.environment[HEIR_ENV] !== undefined) {
+    if (terminal.environment[SUCCESSOR_ENV] !== undefined) {
       const { tellPredecessor } = await import("../master/upgrade/predecessor.ts")
       await tellPredecessor(error)
     }

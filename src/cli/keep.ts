@@ -10,7 +10,7 @@ import { readPlainFile } from "../config/file/plain-file.ts"
 import { MAX_FILE_BYTES } from "../config/file/read-file.ts"
 import { replaceFile } from "../config/file/replace-file.ts"
 import type { BackendSettings, Settings } from "../config/schema/settings.ts"
-import type { KeepBackends } from "../master/control/saved-changes.ts"
+import type { SaveBackends } from "../master/control/saved-changes.ts"
 import { Refused } from "../master/control/refused.ts"
 import { isHeld } from "../net/linux/activation.ts"
 import type { Typed } from "./flags.ts"
@@ -20,7 +20,7 @@ import type { Terminal } from "./terminal.ts"
 const BOM = "\uFEFF"
 
 /** For a bunlb that was started with these words. */
-export function keeper(typed: Typed, terminal: Terminal): KeepBackends {
+export function keeper(typed: Typed, terminal: Terminal): SaveBackends {
   return async (configured, wanted) => {
     const { settings, origins, file, path } = await askedSettings(typed, terminal)
     if (file === null || path === null)

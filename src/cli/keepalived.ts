@@ -17,7 +17,7 @@ import {
 } from "../config/schema/value-types.ts"
 import { keepalivedConf, wholeGroup } from "../ha/keepalived.ts"
 import type { VrrpNode } from "../ha/keepalived.ts"
-import { MOST_LINGERING, secondChanceRules } from "../ha/stray-packets.ts"
+import { MOST_LINGERING, strayPacketRules } from "../ha/stray-packets.ts"
 import { BunlbError } from "../core/errors.ts"
 import { fileFault } from "../core/file-fault.ts"
 import { command } from "./command.ts"
@@ -129,7 +129,7 @@ export const keepalived = command({
     const node = { ...asked, interface: name ?? "", advertMs: asked.advert }
     // Where it is null none of these is wanted: see judge.
     const known = { ...node, address: asked.address ?? "" }
-    if (asked.rules) terminal.out(secondChanceRules(known))
+    if (asked.rules) terminal.out(strayPacketRules(known))
     else if (write === null) terminal.out(keepalivedConf(node))
     else for (const file of writeAll(write, known)) terminal.out(file)
     return 0
@@ -191,7 +191,7 @@ function writeAll(folder: string, first: VrrpNode & { readonly address: string }
     mkdirSync(folder, { recursive: true })
     return wholeGroup(first).flatMap((node) => {
       const files = [[`keepalived-${node.address}.conf`, keepalivedConf(node)]]
-      if (node.linger) files.push([`bunlb-linger-${node.address}.nft`, secondChanceRules(node)])
+      if (node.linger) files.push([`bunlb-linger-${node.address}.nft`, strayPacketRules(node)])
       return files.map(([name = "", content = ""]) => {
         const file = join(folder, name)
         const fd = openPlainFile(file, O_WRONLY | O_CREAT | O_TRUNC, 0o666)

@@ -4,7 +4,7 @@ import { leaveStartFolder } from "../config/start-folder.ts"
 import { duration, boolean, text } from "../config/schema/value-types.ts"
 import type { Settings } from "../config/schema/settings.ts"
 import { QUICK_LOOK_MS, ReloadTriggers } from "../service/reload-triggers.ts"
-import type { Places } from "../ha/watched-addresses.ts"
+import type { WatchedAddresses } from "../ha/watched-addresses.ts"
 import type { Watcher } from "../ha/watcher.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import { createLog } from "../observe/console-log.ts"
@@ -97,7 +97,7 @@ export const watch = command({
     process.on("exit", () => watcher.stop())
     watcher.start()
     const triggers = new ReloadTriggers(path, true, () => new Map(), QUICK_LOOK_MS)
-    const readAgain = async (): Promise<Places | null> =>
+    const readAgain = async (): Promise<WatchedAddresses | null> =>
       placesOf((await askedSettings(typed, terminal)).settings, asked.port)
     triggers.begin(() => void follow(watcher, readAgain))
     manager?.ready(`watches port ${settings.port}`)
@@ -111,7 +111,10 @@ export const watch = command({
 })
 
 /** What cannot be read, bunlb does not take over either: it stays where it is. */
-async function follow(watcher: Watcher, read: () => Promise<Places | null>): Promise<void> {
+async function follow(
+  watcher: Watcher,
+  read: () => Promise<WatchedAddresses | null>,
+): Promise<void> {
   try {
     const places = await read()
     if (places !== null) watcher.follow(places)
@@ -123,7 +126,7 @@ async function follow(watcher: Watcher, read: () => Promise<Places | null>): Pro
 }
 
 /** Null when nobody can be asked. */
-function placesOf({ admin, host, port }: Settings, dialled: boolean): Places | null {
+function placesOf({ admin, host, port }: Settings, dialled: boolean): WatchedAddresses | null {
   if (admin === null) return null
   return {
     admin: "path" in admin ? admin : { host: reachable(admin.host), port: admin.port },

@@ -9,7 +9,7 @@
  * Not a fault, unless asked for: that no backend is healthy. The other bunlb has the same backends, and if both called
  * it a fault nobody would hold the address.
  */
-export interface JudgeLimits {
+export interface FitnessLimits {
   readonly deadlineMs: number
   readonly riseMs: number
 }
@@ -17,8 +17,8 @@ export interface JudgeLimits {
 /** One refusal may be a moment between two processes. */
 const REFUSALS = 3
 
-export class Judge {
-  readonly #limits: JudgeLimits
+export class Fitness {
+  readonly #limits: FitnessLimits
   /** The last answer, or when the waiting for one began. */
   #heardAt: number
   #told: string | null = null
@@ -29,7 +29,7 @@ export class Judge {
   #wellSince: number | null = null
   #verdict: string | null = "not yet known to be well"
 
-  constructor(limits: JudgeLimits, now: number) {
+  constructor(limits: FitnessLimits, now: number) {
     this.#limits = limits
     this.#heardAt = now
   }

@@ -45,7 +45,7 @@ interface Ring {
   mark(node: string): string
 }
 
-export function secondChanceRules({ vips, address, peers }: Lingering): string {
+export function strayPacketRules({ vips, address, peers }: Lingering): string {
   const ring = ringAround(address, peers)
   const all = vips.map((vip) => vip.replace(/\/\d+$/, "")).join(", ")
   const lines = [

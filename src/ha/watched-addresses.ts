@@ -6,13 +6,13 @@ import { formatAdmin, type AdminAddress } from "../config/schema/admin-address.t
 import { AdminLink } from "./admin-link.ts"
 import { Line } from "./line.ts"
 
-export interface Places {
+export interface WatchedAddresses {
   readonly admin: AdminAddress
   /** The port that clients use; null leaves it alone. */
   readonly port: AdminAddress | null
 }
 
-export function namesOf({ admin, port }: Places): string {
+export function namesOf({ admin, port }: WatchedAddresses): string {
   return [admin, port]
     .filter((place) => place !== null)
     .map(formatAdmin)
@@ -26,7 +26,7 @@ export class Trial {
   readonly #line: Line | null
   #missing: number
 
-  constructor({ admin, port }: Places, there: () => void) {
+  constructor({ admin, port }: WatchedAddresses, there: () => void) {
     this.#there = there
     this.#missing = port === null ? 1 : 2
     this.#link = new AdminLink(admin, { answered: () => this.#found(), lost: () => {} })

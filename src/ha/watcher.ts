@@ -14,14 +14,14 @@ import { NO_BACKEND } from "../master/figures/health-view.ts"
 import type { Clock } from "../core/clock.ts"
 import type { Log } from "../core/log.ts"
 import { AdminLink } from "./admin-link.ts"
-import { Judge } from "./fitness.ts"
+import { Fitness } from "./fitness.ts"
 import { Line } from "./line.ts"
-import { namesOf, Trial, type Places } from "./watched-addresses.ts"
+import { namesOf, Trial, type WatchedAddresses } from "./watched-addresses.ts"
 import { writeTrackFile } from "./track-file.ts"
 
 export interface WatcherOptions {
   readonly trackFile: string
-  readonly places: Places
+  readonly places: WatchedAddresses
   readonly intervalMs: number
   readonly deadlineMs: number
   readonly riseMs: number
@@ -45,10 +45,10 @@ const LATE_MS = 60
 
 export class Watcher {
   readonly #options: WatcherOptions
-  readonly #judge: Judge
-  #places: Places
+  readonly #judge: Fitness
+  #places: WatchedAddresses
   /** Where bunlb is to be, and is not yet. */
-  #next: Places | null = null
+  #next: WatchedAddresses | null = null
   #trial: Trial | null = null
   #triedAt = -Infinity
   #link: AdminLink | null = null
@@ -68,7 +68,7 @@ export class Watcher {
     const now = options.clock.now()
     this.#options = options
     this.#places = options.places
-    this.#judge = new Judge(options, now)
+    this.#judge = new Fitness(options, now)
     this.#fault = this.#judge.look(now)
     this.#lookedAt = this.#changedAt = now
     writeTrackFile(options.trackFile, true)
@@ -82,7 +82,7 @@ export class Watcher {
   }
 
   /** By its configuration bunlb is there, now or soon. */
-  follow(places: Places): void {
+  follow(places: WatchedAddresses): void {
     this.#trial?.drop()
     this.#trial = null
     const moves = namesOf(places) !== namesOf(this.#places)
@@ -126,7 +126,7 @@ export class Watcher {
   }
 
   /** It is there. What is wrong with it is asked next, as before. */
-  #move(places: Places): void {
+  #move(places: WatchedAddresses): void {
     this.#places = places
     this.#next = this.#trial = null
     this.#link?.drop()

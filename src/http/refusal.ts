@@ -64,7 +64,7 @@ export const TRAILER_SIZE = refusal(431, "trailer_size", "trailer section too la
 export const HEAD_TIMEOUT = refusal(408, "head_timeout", "request head not received in time")
 export const BODY_TIMEOUT = refusal(408, "body_timeout", "request body not received in time")
 export const LOOP = refusal(508, "loop", "the request goes round: it has passed bunlb too often")
-export const CROWD = refusal(429, "crowd", "too many connections from this address")
+export const TOO_MANY_FROM_CLIENT = refusal(429, "crowd", "too many connections from this address")
 
 /** The refusals by number; entry 0 is never used. */
 export const refusals: readonly (Refusal | null)[] = [null, ...list]

@@ -6,7 +6,7 @@ import type { Settings } from "../config/schema/settings.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
 import { processClock } from "../core/clock.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
-import { Crew, listenFor } from "./supervise/worker-set.ts"
+import { WorkerSet, listenFor } from "./supervise/worker-set.ts"
 import { logDrain, plural } from "./supervise/drain-report.ts"
 import type { FleetHealthChange } from "./figures/health-view.ts"
 import { HealthView, NO_BACKEND, healthLine } from "./figures/health-view.ts"
@@ -19,17 +19,17 @@ import { restartStory, type Death } from "./supervise/death.ts"
 import { Slices } from "../core/slices.ts"
 import type { Slot } from "./supervise/slot.ts"
 import { Refused } from "./control/refused.ts"
-import { Steering, type SteeringParts } from "./control/control.ts"
+import { Control, type ControlParts } from "./control/control.ts"
 import type { ControlledFleet, Readiness } from "./control/controlled-fleet.ts"
 import type { Predecessor } from "./upgrade/predecessor.ts"
 import { Overview, type Shown } from "./figures/overview.ts"
 import type { FleetStatus } from "./figures/status.ts"
 import type { HostServices } from "./control/host-services.ts"
 import { version } from "../core/version.ts"
-import type { Will } from "./upgrade/handover.ts"
+import type { Handover } from "./upgrade/handover.ts"
 import { WrongPageWatch, wrongPageHint } from "./figures/wrong-page.ts"
 
-export interface FleetOptions extends SteeringParts {
+export interface FleetOptions extends ControlParts {
   readonly settings: Settings
   readonly limits: FleetLimits
   readonly openLink: OpenLink
@@ -44,11 +44,11 @@ const PROGRESS_MS = 5_000
 
 export class Fleet implements ControlledFleet {
   /** What changes something while it runs. */
-  readonly control: Steering
+  readonly control: Control
   /** With the settings that are in force now. */
   #options: FleetOptions
   readonly #clock = processClock
-  readonly #crew: Crew
+  readonly #workers: WorkerSet
   readonly #health = new HealthView()
   readonly #overview: Overview
   readonly #wrongPage = new WrongPageWatch()
@@ -60,11 +60,11 @@ export class Fleet implements ControlledFleet {
   constructor(options: FleetOptions) {
     const { limits, openLink, predecessor } = options
     const listeners = listenFor(options.settings, predecessor)
-    this.control = new Steering(this, options.settings, options)
-    if (predecessor !== null) this.control.inherit(predecessor.will.byHand)
+    this.control = new Control(this, options.settings, options)
+    if (predecessor !== null) this.control.inherit(predecessor.handover.byHand)
     const settings = this.control.effective
     this.#options = { ...options, settings }
-    this.#overview = new Overview(() => this.#shown(), predecessor?.will.past)
+    this.#overview = new Overview(() => this.#shown(), predecessor?.handover.past)
     this.#overview.keep(settings)
     const events = {
       died: (slot: Slot, death: Death) => this.#died(slot, death),
@@ -75,12 +75,12 @@ export class Fleet implements ControlledFleet {
         options.log[level](settings.mode === "sp" ? line : `worker ${slot.index}: ${line}`),
     }
     const parts = { limits, clock: this.#clock, openLink, events }
-    const ailing = predecessor?.will.ailing ?? []
-    this.#crew = new Crew(parts, listeners, settings, predecessor !== null, ailing)
+    const ailing = predecessor?.handover.ailing ?? []
+    this.#workers = new WorkerSet(parts, listeners, settings, predecessor !== null, ailing)
   }
 
   get port(): number {
-    return this.#crew.port
+    return this.#workers.port
   }
 
   /**
@@ -93,7 +93,7 @@ export class Fleet implements ControlledFleet {
     this.#watchedAt = this.#clock.now()
     this.#watch = setInterval(() => this.#tick(), tickMs)
     try {
-      await Promise.all(this.#crew.slots.map((slot) => slot.start()))
+      await Promise.all(this.#workers.slots.map((slot) => slot.start()))
       this.#overview.recorder.journal.add("note", `bunlb ${version} serves`, Date.now())
     } catch (error) {
       await this.stop()
@@ -103,27 +103,27 @@ export class Fleet implements ControlledFleet {
 
   /** Begins to serve beside the predecessor. */
   accept(): void {
-    for (const slot of this.#crew.slots) slot.accept()
+    for (const slot of this.#workers.slots) slot.accept()
   }
 
   /** The listening descriptors, for one that follows; stay the fleet's. */
   get listenFds(): number[] {
-    return this.#crew.slots.map((slot) => slot.listenFd)
+    return this.#workers.slots.map((slot) => slot.listenFd)
   }
 
   /** Their places in the group that the kernel picks from, or null. */
   get listenPlaces(): readonly number[] | null {
-    return this.#crew.places
+    return this.#workers.places
   }
 
   /** While another process may accept at the same descriptors. */
   share(shared: boolean): void {
-    for (const slot of this.#crew.slots) slot.share(shared)
+    for (const slot of this.#workers.slots) slot.share(shared)
   }
 
   /** What one that follows should know. */
-  bequeath(): Pick<Will, "byHand" | "ailing" | "past"> {
-    return { byHand: this.control.bequeath(), ailing: this.#health.ailing(), past: this.past() }
+  handOver(): Pick<Handover, "byHand" | "ailing" | "past"> {
+    return { byHand: this.control.handOver(), ailing: this.#health.ailing(), past: this.past() }
   }
 
   /**
@@ -132,7 +132,7 @@ export class Fleet implements ControlledFleet {
    */
   async prepare(settings: Settings, dry: boolean): Promise<Readiness> {
     const { hostServices, log } = this.#options
-    const move = this.#crew.prepare(settings, this.#health.ailing())
+    const move = this.#workers.prepare(settings, this.#health.ailing())
     try {
       if (!dry) await move.start()
       const around = await hostServices.prepare(settings)
@@ -178,7 +178,7 @@ export class Fleet implements ControlledFleet {
   async #applyAll(settings: Settings): Promise<(string | null)[]> {
     const slices = new Slices(settings.mode === "sp")
     const answers: Promise<string | null>[] = []
-    for (const slot of this.#crew.slots) {
+    for (const slot of this.#workers.slots) {
       answers.push(slot.apply(settings))
       if (slices.isOver) await slices.rest()
     }
@@ -191,7 +191,7 @@ export class Fleet implements ControlledFleet {
   }
 
   countReload(result: "ok" | "failed"): void {
-    this.#overview.ledger.countReload(result)
+    this.#overview.retired.countReload(result)
   }
 
   /**
@@ -212,9 +212,9 @@ export class Fleet implements ControlledFleet {
       log.warn("draining: the limit is over, the rest is cut")
       void this.stop()
     }, limitMs + limits.lastWordsMs)
-    const { slots } = this.#crew
-    const leaving = [...this.#crew.leaving]
-    if (taken > 0) this.#crew.leaveTo(taken)
+    const { slots } = this.#workers
+    const leaving = [...this.#workers.leaving]
+    if (taken > 0) this.#workers.leaveTo(taken)
     const ends = slots.map((slot) => slot.drain(limitMs, slot.index < taken))
     await Promise.all([...ends, ...leaving.map((slot) => slot.drain(limitMs))])
     clearInterval(progress)
@@ -226,13 +226,13 @@ export class Fleet implements ControlledFleet {
 
   /** Workers that start meanwhile open the access log anyway. */
   reopenLogs(): void {
-    for (const slot of this.#crew.slots) slot.reopenLogs()
+    for (const slot of this.#workers.slots) slot.reopenLogs()
   }
 
   /** Ends every worker now; resolves when they are gone. */
   async stop(): Promise<void> {
     this.#draining = true
-    await Promise.all(this.#crew.all.map((slot) => slot.stop()))
+    await Promise.all(this.#workers.all.map((slot) => slot.stop()))
     this.#close()
   }
 
@@ -242,7 +242,7 @@ export class Fleet implements ControlledFleet {
    */
   ready(): { ok: boolean; reason: string } {
     if (this.#draining) return { ok: false, reason: "draining" }
-    if (this.#crew.serving.length === 0) return { ok: false, reason: "no worker serves" }
+    if (this.#workers.serving.length === 0) return { ok: false, reason: "no worker serves" }
     const known = this.#options.settings.backends.length > 0
     return known ? { ok: true, reason: "ok" } : { ok: false, reason: "no backend is known yet" }
   }
@@ -251,7 +251,7 @@ export class Fleet implements ControlledFleet {
   health(): { ok: boolean; reason: string } {
     const ready = this.ready()
     if (!ready.ok) return ready
-    const workers = this.#crew.serving.map((slot) => slot.id)
+    const workers = this.#workers.serving.map((slot) => slot.id)
     const eligible = this.#options.settings.backends.some(
       ({ name, duty }) => duty === undefined && this.#health.isUpFor(name, workers),
     )
@@ -265,7 +265,7 @@ export class Fleet implements ControlledFleet {
    * when half of them or more have been silent for longer than a busy one ever is.
    */
   async pulse(): Promise<{ ok: boolean; reason: string }> {
-    const silence = await this.#crew.pulse()
+    const silence = await this.#workers.pulse()
     return silence === null ? this.health() : { ok: false, reason: silence }
   }
 
@@ -290,14 +290,14 @@ export class Fleet implements ControlledFleet {
   #shown(): Shown {
     const { byHand, discovered } = this.control
     return {
-      ...{ settings: this.#options.settings, crew: this.#crew, draining: this.#draining },
+      ...{ settings: this.#options.settings, workers: this.#workers, draining: this.#draining },
       ...{ byHand, discovered },
       isHeldByHand: (backend) => this.control.isHeldByHand(backend),
     }
   }
 
   #clients(): number {
-    return this.#crew.all.reduce((total, slot) => total + (slot.lastReport?.clients ?? 0), 0)
+    return this.#workers.all.reduce((total, slot) => total + (slot.lastReport?.clients ?? 0), 0)
   }
 
   /** A master that was itself stopped or starved for a while has not heard anybody, and blames nobody. */
@@ -305,7 +305,7 @@ export class Fleet implements ControlledFleet {
     const now = this.#clock.now()
     const away = now - this.#watchedAt > this.#options.limits.hungMs / 2
     this.#watchedAt = now
-    for (const slot of this.#crew.all) {
+    for (const slot of this.#workers.all) {
       if (away) slot.excuse()
       else slot.watch()
     }
@@ -317,7 +317,7 @@ export class Fleet implements ControlledFleet {
 
   /** One worker after the other, so that they neither work nor answer all at once. */
   #keepFresh(): void {
-    const { all } = this.#crew
+    const { all } = this.#workers
     const apartMs = this.#options.limits.heartbeatMs / 2 / Math.max(1, all.length)
     all.forEach((slot, i) => setTimeout(() => slot.keepFresh(), i * apartMs))
   }

@@ -14,7 +14,7 @@ import { plainAddress } from "./ip/address.ts"
 import { libc } from "./linux/libc.ts"
 import { keepAlive } from "./linux/keepalive.ts"
 import { openQueue, SHARES_ONE } from "./listeners.ts"
-import { hear, ignoreNewcomers } from "./linux/syn-filter.ts"
+import { acceptPackets, dropNewConnections } from "./linux/syn-filter.ts"
 import { poller } from "./linux/poller.ts"
 import type { SocketOwner, TcpSocket } from "./transport/socket.ts"
 
@@ -30,7 +30,7 @@ export class Acceptor<T extends SocketOwner> {
   constructor(fd: number, accept: (socket: TcpSocket, address: string) => T) {
     this.#fd = fd
     this.#accept = (socket, address) => {
-      if (this.#deaf) hear(socket.fd)
+      if (this.#deaf) acceptPackets(socket.fd)
       return accept(socket, address)
     }
   }
@@ -86,11 +86,11 @@ export class Acceptor<T extends SocketOwner> {
   }
 
   /** Accepts who has knocked and nobody after them, so that a `close` some time later loses no one. */
-  #ignoreNewcomers(): void {
+  #dropNewConnections(): void {
     // With a socket that outlives this process, newcomers wait for the next one. Where the kernel cannot be told, who
     // is in the queue is reset now, and who has been accepted still has the time in which to say what he wants.
     if (isHeld() || SHARES_ONE) this.close()
-    else if (!this.#closed) this.#deaf = ignoreNewcomers(this.#fd)
+    else if (!this.#closed) this.#deaf = dropNewConnections(this.#fd)
   }
 
   /**
@@ -100,7 +100,7 @@ export class Acceptor<T extends SocketOwner> {
   async finish(limitMs: number): Promise<void> {
     const isOurs = process.platform === "linux" && !isHeld()
     if (isOurs) await this.#handshakesEnd(limitMs)
-    this.#ignoreNewcomers()
+    this.#dropNewConnections()
     if (isOurs) await this.#handshakesEnd(limitMs)
     else await Bun.sleep(limitMs)
     this.close()

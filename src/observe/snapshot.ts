@@ -38,7 +38,7 @@ export interface HealthChange {
 }
 
 /** A backend that was unhealthy before a worker began, so that the worker does not have to find out. */
-export interface Ailing {
+export interface KnownUnhealthy {
   readonly backend: string
   /** Wall clock, milliseconds since 1970. */
   readonly since: number

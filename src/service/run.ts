@@ -17,7 +17,7 @@ import type { StartWorker } from "../worker/types.ts"
 import { takeEarlySignals } from "./early-signals.ts"
 import { Fleet } from "../master/fleet.ts"
 import type { FleetHealthChange } from "../master/figures/health-view.ts"
-import type { KeepBackends } from "../master/control/saved-changes.ts"
+import type { SaveBackends } from "../master/control/saved-changes.ts"
 import type { FleetLimits } from "../master/supervise/watch-limits.ts"
 import { fleetLimits } from "../master/supervise/watch-limits.ts"
 import { localLinks } from "../master/supervise/local-link.ts"
@@ -27,7 +27,7 @@ import type { Reloads } from "../master/control/outcome.ts"
 import { Refused } from "../master/control/refused.ts"
 import { socketsInUse } from "../master/figures/status.ts"
 import type { LoadSettings } from "../master/control/control.ts"
-import { Succession } from "../master/upgrade/upgrade.ts"
+import { Upgrader } from "../master/upgrade/upgrader.ts"
 import { AdminAndProgram } from "./host-services.ts"
 import { ReloadTriggers } from "./reload-triggers.ts"
 import { version } from "../core/version.ts"
@@ -40,7 +40,7 @@ export interface FleetHooks {
   /** Reads the configuration again; without it a reload finds nothing new. */
   readonly load?: LoadSettings
   /** Writes backends into the configuration file; without it nothing can be kept. */
-  readonly keep?: KeepBackends
+  readonly keep?: SaveBackends
   /** The configuration file, for `watch`. */
   readonly file?: string | null
   /** The worker of single-process mode. */
@@ -50,7 +50,7 @@ export interface FleetHooks {
   /** Hears of reloads, whoever asks for them. */
   readonly reloads?: Reloads
   /** Has another take over; without it there is no upgrade. */
-  readonly succession?: Succession
+  readonly upgrader?: Upgrader
   /** Hears of all settings that come into force after those of the start. */
   readonly adopt?: (settings: Settings) => void
 }
@@ -71,7 +71,7 @@ export interface RunningFleet {
   stop(): Promise<void>
 }
 
-const keepNothing: KeepBackends = async () => {
+const keepNothing: SaveBackends = async () => {
   throw new Refused("not_saved", "not saved and not done: this bunlb belongs to another program")
 }
 
@@ -96,7 +96,7 @@ export async function startFleet(
     keep: hooks.keep ?? keepNothing,
     reloads: hooks.reloads ?? { begin: () => {}, end: () => {} },
     upgrade: async (configured) => {
-      if (hooks.succession !== undefined) return await hooks.succession.upgrade(configured)
+      if (hooks.upgrader !== undefined) return await hooks.upgrader.upgrade(configured)
       throw new Refused("no_upgrade", "this bunlb belongs to another program, which decides")
     },
     predecessor,
@@ -105,7 +105,7 @@ export async function startFleet(
   })
   await startAll(fleet, hostServices, settings, predecessor)
   log.info(startLine(settings, fleet.port, hostServices.adminPort))
-  hooks.succession?.begin({ fleet, hostServices })
+  hooks.upgrader?.begin({ fleet, hostServices })
   const close = async (end: Promise<void>): Promise<void> => {
     await end
     await hostServices.stop()
@@ -138,7 +138,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
   const stopReaping = reapOrphans()
   const triggers = new ReloadTriggers(hooks?.file ?? null, settings.watch, authorityStates)
   const manager = ServiceManager.find(process.env)
-  const succession = new Succession(log, { ...fleetLimits, ...hooks?.limits }, manager)
+  const upgrader = new Upgrader(log, { ...fleetLimits, ...hooks?.limits }, manager)
   // Before it serves and when it ends the manager is told other things than reloads.
   let serving: RunningFleet | null = null
   const ready = (): void => {
@@ -153,7 +153,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
       triggers.watch(changed.watch)
       hooks?.adopt?.(changed)
     }
-    const started = startFleet(settings, log, { ...hooks, succession, adopt, reloads })
+    const started = startFleet(settings, log, { ...hooks, upgrader, adopt, reloads })
     const fleet = await Promise.race([started, wishes.second])
     if (typeof fleet === "string") return 1
     await hooks?.predecessor?.succeed()
@@ -169,7 +169,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
     if (early.has("SIGUSR1")) wishes.onReopen()
     if (early.has("SIGHUP")) void fleet.reload()
     if (early.has("SIGUSR2")) void fleet.upgrade()
-    const wish = await Promise.race([wishes.first, succession.done])
+    const wish = await Promise.race([wishes.first, upgrader.done])
     serving = null
     if (typeof wish === "number") {
       triggers.begin(() => {})
@@ -177,7 +177,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
       if (cut !== undefined) await fleet.stop()
       return cut === undefined ? 0 : 1
     }
-    succession.cancel()
+    upgrader.cancel()
     manager?.stopping(`draining, at most ${settings.timeouts.drain / 1000} s`)
     log.info(`${wish}: draining, at most ${settings.timeouts.drain / 1000} s`)
     const drained = await Promise.race([fleet.drain(), wishes.second])

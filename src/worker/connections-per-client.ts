@@ -4,7 +4,7 @@
  *
  * Costs a look into a map when a client comes and when it goes, nothing for a request.
  */
-export class Crowds {
+export class ConnectionsPerClient {
   readonly #counts = new Map<string, number>()
 
   /** Addresses that have a connection. */

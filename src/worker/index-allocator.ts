@@ -5,19 +5,19 @@
  *
  * Cost: constant for each step.
  */
-export interface Place {
+export interface IndexLease {
   readonly index: number
   /** How many owners the index had before. */
   readonly generation: number
 }
 
-export class Places {
+export class IndexAllocator {
   /** The latest place of each index. */
-  readonly #latest: Place[] = []
+  readonly #latest: IndexLease[] = []
   readonly #taken: boolean[] = []
   readonly #free: number[] = []
 
-  take(): Place {
+  take(): IndexLease {
     const index = this.#free.pop() ?? this.#latest.length
     const place = { index, generation: (this.#latest[index]?.generation ?? -1) + 1 }
     this.#latest[index] = place
@@ -25,14 +25,14 @@ export class Places {
     return place
   }
 
-  free(place: Place): void {
+  free(place: IndexLease): void {
     this.assertCurrent(place)
     this.#taken[place.index] = false
     this.#free.push(place.index)
   }
 
   /** Throws when the place has been freed, whoever has its index now. */
-  assertCurrent(place: Place): void {
+  assertCurrent(place: IndexLease): void {
     const { index, generation } = place
     if (this.#latest[index] === place && this.#taken[index]) return
     throw new Error(`the backend of index ${index}, generation ${generation}, has left it`)

@@ -23,7 +23,7 @@ import { TlsClient } from "../net/tls/tls-client.ts"
 import { processClock } from "../core/clock.ts"
 import type { Gateway } from "../proxy/gateway.ts"
 import { Upstream, nameOf } from "../proxy/backend/upstream.ts"
-import { type Place, Places } from "./index-allocator.ts"
+import { type IndexLease, IndexAllocator } from "./index-allocator.ts"
 import type { Pauses } from "../core/slices.ts"
 import { traceTls } from "./tls-trace.ts"
 
@@ -64,9 +64,9 @@ export class Membership {
   #arriving: Upstream[] = []
   /** Those that have left and are not done yet, the latest first. */
   #leaving: readonly Upstream[] = []
-  readonly #places = new Places()
+  readonly #places = new IndexAllocator()
   /** Of all that are present or leaving. */
-  readonly #placeOf = new Map<Upstream, Place>()
+  readonly #placeOf = new Map<Upstream, IndexLease>()
   /** Hosts of backends that are about to come: their names are being resolved. */
   #coming: readonly string[] = []
   #strategy: Strategy
@@ -267,7 +267,7 @@ export class Membership {
     return upstream
   }
 
-  #keptPlace(kept: Upstream | null): Place | null {
+  #keptPlace(kept: Upstream | null): IndexLease | null {
     return kept === null ? null : (this.#placeOf.get(kept) ?? null)
   }
 

@@ -3,7 +3,7 @@ import type { Settings } from "../config/schema/settings.ts"
 import type { Lookup } from "../net/names/resolver.ts"
 import type { Log } from "../core/log.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
-import type { Ailing, HealthChange, WorkerReport } from "../observe/snapshot.ts"
+import type { KnownUnhealthy, HealthChange, WorkerReport } from "../observe/snapshot.ts"
 
 export interface WorkerOptions {
   readonly settings: Settings
@@ -14,7 +14,7 @@ export interface WorkerOptions {
   readonly log: Log
   readonly onHealthChange: (change: HealthChange) => void
   /** Backends that begin as unhealthy; it tells of them as of any other change. */
-  readonly ailing?: readonly Ailing[]
+  readonly ailing?: readonly KnownUnhealthy[]
   /** Accepts nobody before `accept`, though everything is ready. */
   readonly hold?: boolean
   /** A number from 0 up to, not including, 1, that decides where rotations begin; Math.random when it is left out. */

@@ -10,7 +10,7 @@
  */
 import type { Upstream } from "../proxy/backend/upstream.ts"
 
-export class Unreachable {
+export class VanishedBackends {
   readonly #upstreams: readonly Upstream[]
   /** Probes in a row, by the index of the backend. */
   readonly #counts: number[] = []

@@ -10,7 +10,7 @@ import type { Strategy } from "../balance/strategy.ts"
 import type { Settings } from "../config/schema/settings.ts"
 import { HealthBoard } from "../health/board.ts"
 import { Prober } from "../health/prober.ts"
-import { CROWD, refusals } from "../http/refusal.ts"
+import { TOO_MANY_FROM_CLIENT, refusals } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
 import { Deadlines, SWEEP_MS } from "../core/deadlines.ts"
 import { openListeners } from "../net/listeners.ts"
@@ -27,14 +27,14 @@ import { Gateway } from "../proxy/gateway.ts"
 import { type Upstream, hostOf } from "../proxy/backend/upstream.ts"
 import { AccessLogging } from "./access-logging.ts"
 import { BackendReports } from "./backend-reports.ts"
-import { Crowds } from "./connections-per-client.ts"
+import { ConnectionsPerClient } from "./connections-per-client.ts"
 import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
 import { noProbes, readmissions } from "./readmission.ts"
 import { Slices, unbroken } from "../core/slices.ts"
 import type { DrainOutcome, StartWorker, Worker, WorkerOptions } from "./types.ts"
-import { Unreachable } from "./vanished-backends.ts"
+import { VanishedBackends } from "./vanished-backends.ts"
 
 /**
  * A drain asks clients to leave by their next response, for a while; then it serves those who have knocked already,
@@ -65,8 +65,8 @@ class Balancer implements Worker {
   readonly #acceptor: Acceptor<ClientConnection>
   readonly #membership: Membership
   readonly backends: BackendReports
-  readonly #crowds = new Crowds()
-  readonly #unreachable: Unreachable
+  readonly #crowds = new ConnectionsPerClient()
+  readonly #unreachable: VanishedBackends
   readonly #clock = new EventClock()
   readonly #slowStart = new SlowStart(this.#clock, Math.random)
   readonly #random: Random
@@ -87,7 +87,7 @@ class Balancer implements Worker {
     this.#options = options
     this.#holding = options.hold === true
     this.#gateway = this.#createGateway(strategy)
-    this.#unreachable = new Unreachable(this.#gateway.upstreams, settings.health.failures)
+    this.#unreachable = new VanishedBackends(this.#gateway.upstreams, settings.health.failures)
     this.#access = new AccessLogging(this.#gateway, options.index, options.log)
     this.#resolver = this.#createResolver()
     this.#prober = new Prober(0, settings.health, noProbes, this.#gateway.board)
@@ -256,7 +256,7 @@ class Balancer implements Worker {
     const { trusted } = client.plan.identity
     const limit = this.#gateway.settings.limits.connectionsPerClient
     const crowded = this.#crowds.enter(address) > limit && limit > 0 && !trusted
-    if (crowded) client.refuse(CROWD)
+    if (crowded) client.refuse(TOO_MANY_FROM_CLIENT)
     if (this.#gateway.clients.size >= this.#clientLimit) this.#full()
     return client
   }

@@ -1,6 +1,6 @@
 /** A backend whose machine has vanished: probes find it out, and requests that wait for it do not go on waiting. */
 import { describe, expect } from "bun:test"
-import { ignoreNewcomersOf } from "../../src/net/linux/syn-filter.ts"
+import { dropNewConnectionsTo } from "../../src/net/linux/syn-filter.ts"
 import { SILENT_MS } from "../../src/net/linux/keepalive.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
@@ -104,7 +104,7 @@ test("a backend that nobody new can reach may finish what it has begun", async (
   const client = await RawClient.connect(balancer.port)
   await client.send(post)
   await until(() => backend.connections.some((each) => each.bytesReceived > 0), 3000, "the request")
-  ignoreNewcomersOf(backend.port)
+  dropNewConnectionsTo(backend.port)
   const name = `backend="127.0.0.1:${backend.port}"`
   await until(() => balancer.figure("bunlb_backend_up", name) === 0, 5000, "the verdict")
   // Longer than it takes to find out that one has vanished.

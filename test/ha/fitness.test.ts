@@ -1,12 +1,12 @@
 /** The verdict over pretended time: quick to find a fault, slow to forgive. */
 import { expect, test } from "bun:test"
-import { Judge } from "../../src/ha/fitness.ts"
+import { Fitness } from "../../src/ha/fitness.ts"
 
 const limits = { deadlineMs: 150, riseMs: 200 }
 
 /** One that has been well for long, at 1000. */
-function wellAt1000(): Judge {
-  const judge = new Judge(limits, 0)
+function wellAt1000(): Fitness {
+  const judge = new Fitness(limits, 0)
   for (let now = 0; now <= 1000; now += 20) {
     judge.answered(null, now)
     judge.look(now)
@@ -16,7 +16,7 @@ function wellAt1000(): Judge {
 }
 
 test("nothing is known at first; well after the rise", () => {
-  const judge = new Judge(limits, 0)
+  const judge = new Fitness(limits, 0)
   expect(judge.look(0)).toBe("not yet known to be well")
   judge.answered(null, 10)
   expect(judge.look(10)).toBe("not yet known to be well")

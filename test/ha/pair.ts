@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { keepalivedConf, wholeGroup } from "../../src/ha/keepalived.ts"
-import { secondChanceRules } from "../../src/ha/stray-packets.ts"
+import { strayPacketRules } from "../../src/ha/stray-packets.ts"
 import type { VrrpNode } from "../../src/ha/keepalived.ts"
 import { find } from "../matrix/programs.ts"
 import { BunlbProcess } from "../support/processes.ts"
@@ -87,7 +87,7 @@ export class Balancer {
     const file = (end: string): string => join(this.folder, `${this.name}.${end}`)
     const node = { ...this.vrrp, rulesFile: file("nft") }
     writeFileSync(file("conf"), keepalivedConf(node))
-    writeFileSync(node.rulesFile, secondChanceRules(node))
+    writeFileSync(node.rulesFile, strayPacketRules(node))
     // One that was killed has left them, and the next would think that it still runs.
     for (const end of ["pid", "vrrp.pid", "bfd.pid"]) rmSync(file(end), { force: true })
     const place = [

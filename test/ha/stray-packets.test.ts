@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { secondChanceRules } from "../../src/ha/stray-packets.ts"
+import { strayPacketRules } from "../../src/ha/stray-packets.ts"
 import { find } from "../matrix/programs.ts"
 import type { BunlbProcess } from "../support/processes.ts"
 import { until } from "../support/until.ts"
@@ -35,7 +35,7 @@ describe.skipIf(obstacle !== null)("a connection of a node that gave the address
     for (const [index, name] of names.entries()) {
       network.host(name, 11 + index)
       network.ip(name, `addr add ${VIP}/32 dev lo`)
-      writeFileSync(rulesOf(name), secondChanceRules({ vips: [VIP], ...seenFrom(index) }))
+      writeFileSync(rulesOf(name), strayPacketRules({ vips: [VIP], ...seenFrom(index) }))
       await nft(name, "-f", rulesOf(name))
     }
     for (const [index, name] of names.entries()) {

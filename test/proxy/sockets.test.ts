@@ -3,13 +3,21 @@
  * at `bun`, as they do where there are no direct ones.
  */
 import { expect, test } from "bun:test"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 
-const files = ["messages", "pool", "retry", "tunnel", "../scenarios/g-delivery"]
+const files = [
+  "messages",
+  "backend/idle-connections",
+  "retry",
+  "exchange/tunnel",
+  "../scenarios/g-delivery",
+]
 
 test("the data path passes its tests through Bun's sockets too", async () => {
   const root = join(import.meta.dir, "../..")
   const paths = files.map((name) => join(import.meta.dir, `${name}.test.ts`))
+  expect(paths.filter((path) => !existsSync(path))).toEqual([])
   const run = Bun.spawn([process.execPath, "test", "--timeout", "20000", ...paths], {
     cwd: root,
     env: { ...process.env, BUNLB_TEST_SOCKETS: "bun" },

@@ -39,7 +39,7 @@ export interface Refusal {
 export type Script = (connection: BackendConnection, request: ScriptedRequest) => Promise<void>
 
 /** Clients at work at the same time. */
-const CROWD = 24
+const TOO_MANY_FROM_CLIENT = 24
 /** No cut: the message leaves in one write. */
 export const WHOLE = 0
 
@@ -215,8 +215,8 @@ export async function crowd<T>(
   items: readonly T[],
   act: (item: T) => Promise<void>,
 ): Promise<void> {
-  for (let from = 0; from < items.length; from += CROWD) {
-    await Promise.all(items.slice(from, from + CROWD).map(act))
+  for (let from = 0; from < items.length; from += TOO_MANY_FROM_CLIENT) {
+    await Promise.all(items.slice(from, from + TOO_MANY_FROM_CLIENT).map(act))
   }
 }
 

@@ -1,6 +1,6 @@
 /** Scenario 34: one address has as many connections as it may, and others do not notice. */
 import { describe, expect, test } from "bun:test"
-import { Crowds } from "../../src/worker/connections-per-client.ts"
+import { ConnectionsPerClient } from "../../src/worker/connections-per-client.ts"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
@@ -106,7 +106,7 @@ describe("34: limits.connections_per_client", () => {
 })
 
 test("a crowd is forgotten when the last of it has left", () => {
-  const crowds = new Crowds()
+  const crowds = new ConnectionsPerClient()
   const inside: string[] = []
   const chance = rng(34)
   for (let step = 0; step < 10_000; step++) {

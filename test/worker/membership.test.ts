@@ -20,7 +20,7 @@ import type { BackendConnection } from "../../src/proxy/backend/backend-connecti
 import { Gateway } from "../../src/proxy/gateway.ts"
 import type { Upstream } from "../../src/proxy/backend/upstream.ts"
 import { Membership } from "../../src/worker/membership.ts"
-import { Places } from "../../src/worker/index-allocator.ts"
+import { IndexAllocator } from "../../src/worker/index-allocator.ts"
 import { testBackend, testSettings } from "../master/settings.ts"
 import { rng } from "../support/until.ts"
 
@@ -314,7 +314,7 @@ test.each([1, 2, 3, 4, 5, 6])("whatever happens in whatever order, seed %d", asy
 
 describe("places", () => {
   test("an index goes to another owner when it is free, as a place of the next generation", () => {
-    const places = new Places()
+    const places = new IndexAllocator()
     const [a, b] = [places.take(), places.take()]
     expect([a, b]).toEqual([
       { index: 0, generation: 0 },
@@ -326,7 +326,7 @@ describe("places", () => {
   })
 
   test("a place that was given up can be neither used nor given up again", () => {
-    const places = new Places()
+    const places = new IndexAllocator()
     const old = places.take()
     places.free(old)
     expect(() => places.free(old)).toThrow("index 0, generation 0")

@@ -1,6 +1,6 @@
 /** A worker that follows another one is told which backends are unhealthy, and which record is against each. */
 import { expect, onTestFinished, test } from "bun:test"
-import type { Ailing, HealthChange } from "../../src/observe/snapshot.ts"
+import type { KnownUnhealthy, HealthChange } from "../../src/observe/snapshot.ts"
 import type { Against } from "../../src/health/backend-health.ts"
 import { startWorker } from "../../src/worker/worker.ts"
 import { TestBalancer } from "../support/balancer.ts"
@@ -18,7 +18,7 @@ async function answers(known: readonly (Against | null | undefined)[], count: nu
   onTestFinished(() => backends.forEach((backend) => backend.stop()))
   const ports = backends.map(({ port }) => port)
   const { settings } = await TestBalancer.start(ports, { health: { interval: 3_600_000 } })
-  const ailing = known.flatMap((against, at): Ailing[] => {
+  const ailing = known.flatMap((against, at): KnownUnhealthy[] => {
     const name = settings.backends[at]?.name ?? ""
     const facts = { backend: name, since: 1, reason: "as before" }
     if (against === null) return []

@@ -16,7 +16,7 @@ export function readBackend(line: string): BackendSettings {
 }
 
 /** The CAs that `asked` needs, `effective` once laid over it. Throws `BunlbError` when nobody could serve by them. */
-export function judgeBackends(asked: Settings, effective: Settings): Authorities {
+export function checkBackends(asked: Settings, effective: Settings): Authorities {
   if (asked.backends.length === 0) {
     throw new BunlbError("BUNLB_E_CONFIG", "config: no backend is left, name at least one")
   }
@@ -24,7 +24,7 @@ export function judgeBackends(asked: Settings, effective: Settings): Authorities
 }
 
 /** The CAs of a backend that is added while it runs. Throws `BunlbError`, and the log says why, when there are none. */
-export function judgeCa(backend: BackendSettings, insecure: boolean, log: Log): Authorities {
+export function checkCa(backend: BackendSettings, insecure: boolean, log: Log): Authorities {
   try {
     return readAllAuthorities([backend], insecure)
   } catch (error) {

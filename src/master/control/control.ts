@@ -16,16 +16,16 @@ import {
 import { nameService } from "../../net/names/name-service.ts"
 import { processClock } from "../../core/clock.ts"
 import type { Log } from "../../core/log.ts"
-import { judgeBackends, judgeCa, readBackend } from "./backend-checks.ts"
-import { type ByHand, Control, type Word } from "./overrides.ts"
+import { checkBackends, checkCa, readBackend } from "./backend-checks.ts"
+import { type ByHand, Overrides, type Word } from "./overrides.ts"
 import type { Discovered } from "../figures/discovered.ts"
 import { Discovery } from "./discovery.ts"
 import { type Explanation, type Question, explain } from "./explain.ts"
 import type { ControlledFleet } from "./controlled-fleet.ts"
-import { Graces } from "./drain-graces.ts"
+import { DrainGraces } from "./drain-graces.ts"
 import {
   type Change,
-  type KeepBackends,
+  type SaveBackends,
   withBackend,
   withDuty,
   withWeight,
@@ -33,8 +33,8 @@ import {
 } from "./saved-changes.ts"
 import type { Outcome, Reloads } from "./outcome.ts"
 import { Refused } from "./refused.ts"
-import { Turns } from "./serial-queue.ts"
-import { UnseenAuthorities } from "./unseen-authorities.ts"
+import { SerialQueue } from "./serial-queue.ts"
+import { UnreportedAuthorities } from "./unreported-authorities.ts"
 
 /** Reads the configuration again, as at the start. Throws `BunlbError` with every fault. */
 export type LoadSettings = () => Promise<Settings>
@@ -42,33 +42,33 @@ export type LoadSettings = () => Promise<Settings>
 /** Has another take over by these settings; see succession.ts. */
 type Upgrade = (configured: Settings) => Promise<Outcome>
 
-export interface SteeringParts {
+export interface ControlParts {
   readonly load: LoadSettings
   readonly log: Log
   readonly upgrade: Upgrade
-  readonly keep: KeepBackends
+  readonly keep: SaveBackends
   readonly reloads: Reloads
 }
 
-export class Steering {
+export class Control {
   readonly #fleet: ControlledFleet
   readonly #log: Log
   readonly #load: LoadSettings
-  readonly #control = new Control()
+  readonly #control = new Overrides()
   /** What file, environment and flags say. */
   #configured: Settings
-  readonly #turns = new Turns()
-  readonly #graces = new Graces((name) => this.#endGrace(name))
+  readonly #turns = new SerialQueue()
+  readonly #graces = new DrainGraces((name) => this.#endGrace(name))
   readonly #upgrade: Upgrade
-  readonly #keep: KeepBackends
+  readonly #keep: SaveBackends
   readonly #reloads: Reloads
   #upgrading = false
-  readonly #unseen = new UnseenAuthorities()
+  readonly #unseen = new UnreportedAuthorities()
   readonly #discovery: Discovery
   /** The names of those that were discovered. */
   #members: ReadonlySet<string> = new Set()
 
-  constructor(fleet: ControlledFleet, configured: Settings, parts: SteeringParts) {
+  constructor(fleet: ControlledFleet, configured: Settings, parts: ControlParts) {
     const { load, log, upgrade, keep, reloads } = parts
     this.#fleet = fleet
     this.#configured = configured
@@ -190,7 +190,7 @@ export class Steering {
         if (this.effective.backends.length >= MAX_BACKENDS) {
           throw new Refused("too_many", `there are ${MAX_BACKENDS} backends already`)
         }
-        addAuthorities(judgeCa(backend, this.#configured.insecure, this.#log))
+        addAuthorities(checkCa(backend, this.#configured.insecure, this.#log))
       },
       rewrite: withBackend(backend),
       say: () => this.#control.add(backend),
@@ -220,12 +220,12 @@ export class Steering {
   }
 
   /** What was changed by hand, for the bunlb that follows this one. */
-  bequeath(): ByHand {
+  handOver(): ByHand {
     const { backends } = this.#configured
     return {
-      ...this.#control.bequeath(),
+      ...this.#control.handOver(),
       configured: backends.map(({ name, weight, duty = null }) => ({ name, weight, duty })),
-      found: this.#discovery.bequeath(),
+      found: this.#discovery.handOver(),
       graces: this.#graces.left(),
     }
   }
@@ -277,7 +277,7 @@ export class Steering {
   }
 
   async #take(asked: Settings, dry: boolean): Promise<Outcome> {
-    const authorities = judgeBackends(asked, this.#effectiveOf(asked))
+    const authorities = checkBackends(asked, this.#effectiveOf(asked))
     const { changes: changed, restart } = differenceOf(this.#configured, asked, isHeld())
     const changes = [...changed, ...authorityChanges(authorities)]
     const outcome = { changes, restart, byHand: this.byHand }

@@ -137,7 +137,7 @@ export class Discovery {
   }
 
   /** The last good answers, for the bunlb that follows this one. */
-  bequeath(): readonly Found[] {
+  handOver(): readonly Found[] {
     return [...this.#names.values()].map(({ backend, places }) => ({ name: backend.name, places }))
   }
 

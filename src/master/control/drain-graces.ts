@@ -10,7 +10,7 @@ interface Grace {
   readonly endsAt: Milliseconds
 }
 
-export class Graces {
+export class DrainGraces {
   readonly #onEnd: (name: string) => void
   readonly #all = new Map<string, Grace>()
 

@@ -40,7 +40,7 @@ export interface ByHand {
   readonly stickyKey?: string
 }
 
-export class Control {
+export class Overrides {
   readonly #duties = new Map<string, Word>()
   readonly #weights = new Map<string, number>()
   readonly #added = new Map<string, BackendSettings>()
@@ -133,7 +133,7 @@ export class Control {
     }
   }
 
-  bequeath(): Pick<ByHand, "duties" | "weights" | "added" | "removed" | "stickyKey"> {
+  handOver(): Pick<ByHand, "duties" | "weights" | "added" | "removed" | "stickyKey"> {
     return {
       stickyKey: this.#stickyKey,
       duties: [...this.#duties],

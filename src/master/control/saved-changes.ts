@@ -9,7 +9,7 @@ import { Refused } from "./refused.ts"
  * Writes `wanted` into the file from which `configured` was read; resolves with its name. Throws `Refused` or
  * `BunlbError` with nothing written: where there is no file, or it says something else by now, or cannot be written.
  */
-export type KeepBackends = (
+export type SaveBackends = (
   configured: Settings,
   wanted: readonly BackendSettings[],
 ) => Promise<string>

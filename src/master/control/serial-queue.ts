@@ -4,7 +4,7 @@
  */
 import { Refused } from "./refused.ts"
 
-export class Turns {
+export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve()
   #succeeded = false
 

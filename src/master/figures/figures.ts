@@ -5,7 +5,7 @@ import type { Samples, WorkerReport } from "../../observe/snapshot.ts"
 import type { BackendMoment } from "./backend-families.ts"
 import type { BackendTable } from "./backend-table.ts"
 import type { Discovered } from "./discovered.ts"
-import type { Ledger } from "./retired-counters.ts"
+import type { RetiredCounters } from "./retired-counters.ts"
 import { addLive } from "./merge.ts"
 import { readProcess } from "./process-figures.ts"
 import type { Slices } from "../../core/slices.ts"
@@ -21,7 +21,7 @@ interface ProcessName {
 }
 
 export interface FleetFacts {
-  readonly ledger: Ledger
+  readonly retired: RetiredCounters
   readonly reports: readonly WorkerReport[]
   /** Workers that accept connections. */
   readonly serving: number
@@ -30,12 +30,12 @@ export interface FleetFacts {
 
 /** All but the figures of backends and of processes. */
 export function fleetSamples(facts: FleetFacts): Samples {
-  const { ledger, reports, serving } = facts
-  const samples = ledger.samples()
+  const { retired, reports, serving } = facts
+  const samples = retired.samples()
   for (const report of reports) addLive(samples, report)
   samples["bunlb_workers"] = { "": serving }
-  samples["bunlb_worker_restarts_total"] = ledger.restarts()
-  samples["bunlb_config_reloads_total"] = ledger.reloads()
+  samples["bunlb_worker_restarts_total"] = retired.restarts()
+  samples["bunlb_config_reloads_total"] = retired.reloads()
   samples["bunlb_build_info"] = { [`${label("version", version)},${label("bun", Bun.version)}`]: 1 }
   for (const each of facts.discovered) addDiscovered(samples, each)
   return samples

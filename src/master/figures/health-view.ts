@@ -5,7 +5,7 @@
  */
 import type { Settings } from "../../config/schema/settings.ts"
 import type { Against } from "../../health/backend-health.ts"
-import type { Ailing, HealthChange } from "../../observe/snapshot.ts"
+import type { KnownUnhealthy, HealthChange } from "../../observe/snapshot.ts"
 
 /** How /health begins then. Another bunlb with the same backends could do no better. */
 export const NO_BACKEND = "no backend is healthy"
@@ -74,7 +74,7 @@ export class HealthView {
   }
 
   /** What is unhealthy now, for workers that have yet to begin. */
-  ailing(): Ailing[] {
+  ailing(): KnownUnhealthy[] {
     return [...this.#outages].map(([backend, { since, seenBy }]) => {
       return { backend, since, ...gravest(seenBy) }
     })

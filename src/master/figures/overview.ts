@@ -7,11 +7,11 @@ import type { SeriesChunk } from "../../observe/backend-series.ts"
 import { processClock } from "../../core/clock.ts"
 import type { Samples, WorkerReport } from "../../observe/snapshot.ts"
 import { BackendTable } from "./backend-table.ts"
-import { reportsOf, type Crew } from "../supervise/worker-set.ts"
+import { reportsOf, type WorkerSet } from "../supervise/worker-set.ts"
 import type { Discovered } from "./discovered.ts"
 import { exposeFleet } from "./exposition.ts"
 import { addProcesses, backendMoments, fleetSamples } from "./figures.ts"
-import { Ledger } from "./retired-counters.ts"
+import { RetiredCounters } from "./retired-counters.ts"
 import { Recorder, type Live, type Past } from "./live.ts"
 import { Slices } from "../../core/slices.ts"
 import type { Death } from "../supervise/death.ts"
@@ -23,7 +23,7 @@ import { version } from "../../core/version.ts"
 /** What is shown, as it is now. */
 export interface Shown {
   readonly settings: Settings
-  readonly crew: Crew
+  readonly workers: WorkerSet
   readonly draining: boolean
   readonly discovered: readonly Discovered[]
   readonly byHand: readonly string[]
@@ -31,7 +31,7 @@ export interface Shown {
 }
 
 export class Overview {
-  readonly ledger = new Ledger()
+  readonly retired = new RetiredCounters()
   readonly recorder: Recorder
   readonly #shown: () => Shown
   readonly #table = new BackendTable()
@@ -58,7 +58,7 @@ export class Overview {
   }
 
   died(slot: Slot, death: Death): void {
-    this.ledger.bury(slot.index, death)
+    this.retired.addDeath(slot.index, death)
     this.#table.retire(slot.id)
   }
 
@@ -66,7 +66,7 @@ export class Overview {
   record(): void {
     // By a number that no other has, so that rates are of one and the same worker.
     const reports: WorkerReport[] = []
-    for (const { id, lastReport } of this.#shown().crew.all) {
+    for (const { id, lastReport } of this.#shown().workers.all) {
       if (lastReport !== null) reports.push({ ...lastReport, index: id })
     }
     this.recorder.record(reports, this.#table, Date.now())
@@ -74,29 +74,29 @@ export class Overview {
 
   /** The figures of now in Prometheus text form, in pieces. */
   async metrics(): Promise<Uint8Array<ArrayBuffer>[]> {
-    const { crew, settings, discovered } = this.#shown()
-    await refresh(crew)
-    const { slots, leaving } = crew
-    const workers = [...leaving, ...slots].map((slot) => ({
+    const { workers, settings, discovered } = this.#shown()
+    await refresh(workers)
+    const { slots, leaving } = workers
+    const processes = [...leaving, ...slots].map((slot) => ({
       name: `worker${slot.index}`,
       pid: slot.pid === process.pid ? null : slot.pid,
-      pastCpuSeconds: slots.includes(slot) ? this.ledger.cpuSeconds(slot.index) : 0,
+      pastCpuSeconds: slots.includes(slot) ? this.retired.cpuSeconds(slot.index) : 0,
     }))
     const samples: Samples = fleetSamples({
-      ledger: this.ledger,
+      retired: this.retired,
       reports: reportsOf([...slots, ...leaving]),
-      serving: crew.serving.length,
+      serving: workers.serving.length,
       discovered,
     })
     const slices = slicesFor(settings)
     const master = { name: "master", pid: process.pid, pastCpuSeconds: 0 }
-    await addProcesses(samples, [master, ...workers], slices)
+    await addProcesses(samples, [master, ...processes], slices)
     const backends = await backendMoments(samples, settings, this.#table, idsOf(slots), slices)
     return await exposeFleet(samples, backends, slices)
   }
 
   async status(): Promise<FleetStatus> {
-    await refresh(this.#shown().crew)
+    await refresh(this.#shown().workers)
     return await this.#statusNow(slicesFor(this.#shown().settings))
   }
 
@@ -108,8 +108,8 @@ export class Overview {
   }
 
   async #statusNow(slices: Slices): Promise<FleetStatus> {
-    const { settings, crew, draining, discovered, byHand, isHeldByHand } = this.#shown()
-    const { slots, leaving } = crew
+    const { settings, workers, draining, discovered, byHand, isHeldByHand } = this.#shown()
+    const { slots, leaving } = workers
     const plans = settings.backends.map((each) => planOf(each, isHeldByHand(each)))
     return {
       ...(discovered.length === 0 ? {} : { discovered }),
@@ -119,7 +119,7 @@ export class Overview {
       pid: process.pid,
       mode: settings.mode,
       sockets: socketsInUse(settings),
-      port: crew.port,
+      port: workers.port,
       uptime: Math.round(processClock.now() - this.#startedAt),
       draining,
       workers: [...slots, ...leaving].map(workerRow),
@@ -137,6 +137,6 @@ function idsOf(slots: readonly Slot[]): ReadonlySet<number> {
 }
 
 /** Read when all have answered, so that one who dies meanwhile is counted among the dead alone. */
-async function refresh(crew: Crew): Promise<void> {
-  await Promise.all(crew.all.map((slot) => slot.refresh()))
+async function refresh(workers: WorkerSet): Promise<void> {
+  await Promise.all(workers.all.map((slot) => slot.refresh()))
 }

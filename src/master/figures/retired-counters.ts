@@ -10,13 +10,13 @@ import type { Death, DeathReason } from "../supervise/death.ts"
 
 const reasons: readonly DeathReason[] = ["exited", "killed", "hung", "failed"]
 
-export class Ledger {
+export class RetiredCounters {
   readonly #samples: Samples = {}
   readonly #restarts = new Map<DeathReason, number>(reasons.map((reason) => [reason, 0]))
   readonly #cpuSeconds = new Map<number, number>()
   readonly #reloads = { ok: 0, failed: 0 }
 
-  bury(index: number, death: Death): void {
+  addDeath(index: number, death: Death): void {
     this.#cpuSeconds.set(index, this.cpuSeconds(index) + death.cpuSeconds)
     if (death.restartInMs !== null) {
       this.#restarts.set(death.reason, (this.#restarts.get(death.reason) ?? 0) + 1)

@@ -16,7 +16,7 @@
 import type { Settings } from "../../config/schema/settings.ts"
 import type { SeriesChunk } from "../../observe/backend-series.ts"
 import type { ErrorCode } from "../../core/errors.ts"
-import type { Ailing, HealthChange, WorkerReport } from "../../observe/snapshot.ts"
+import type { KnownUnhealthy, HealthChange, WorkerReport } from "../../observe/snapshot.ts"
 
 /** CA certificates that the worker has not been told of: the name of a file, and what it held. */
 type NewAuthorities = readonly (readonly [string, string])[]
@@ -29,7 +29,7 @@ export interface Init {
   /** Get ready, and accept nobody yet. */
   readonly hold: boolean
   /** Backends that begin as unhealthy. */
-  readonly ailing: readonly Ailing[]
+  readonly ailing: readonly KnownUnhealthy[]
 }
 
 export type ToWorker =

@@ -11,7 +11,7 @@ import type { ReuseportGroup } from "../../net/reuseport-group.ts"
 import type { Clock } from "../../core/clock.ts"
 import type { SeriesChunk } from "../../observe/backend-series.ts"
 import { BunlbError } from "../../core/errors.ts"
-import type { Ailing, HealthChange, WorkerReport } from "../../observe/snapshot.ts"
+import type { KnownUnhealthy, HealthChange, WorkerReport } from "../../observe/snapshot.ts"
 import { explainDeath, type Death } from "./death.ts"
 import type { FleetLimits } from "./watch-limits.ts"
 import type { Ending, Link, OpenLink } from "./link.ts"
@@ -46,7 +46,7 @@ export interface SlotOptions {
   /** The worker accepts nobody before `accept`. */
   readonly hold: boolean
   /** What the first worker knows to be unhealthy. */
-  readonly ailing: readonly Ailing[]
+  readonly ailing: readonly KnownUnhealthy[]
 }
 
 /** For a worker that was told to end; after that it is killed. */

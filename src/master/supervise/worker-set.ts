@@ -9,7 +9,7 @@ import { libc } from "../../net/linux/libc.ts"
 import { openListeners, openMore, SHARES_ONE, type Listeners } from "../../net/listeners.ts"
 import { ReuseportGroup } from "../../net/reuseport-group.ts"
 import { BunlbError } from "../../core/errors.ts"
-import type { Ailing, WorkerReport } from "../../observe/snapshot.ts"
+import type { KnownUnhealthy, WorkerReport } from "../../observe/snapshot.ts"
 import { Slot, type SlotOptions } from "./slot.ts"
 
 type Parts = Pick<SlotOptions, "limits" | "clock" | "openLink" | "events">
@@ -42,7 +42,7 @@ export interface Move {
   cancel(): Promise<void>
 }
 
-export class Crew {
+export class WorkerSet {
   port: number
   readonly #parts: Parts
   /** The sockets of all slots at the present port. */
@@ -61,7 +61,7 @@ export class Crew {
     { port, fds, listening }: Listeners,
     settings: Settings,
     hold: boolean,
-    ailing: readonly Ailing[],
+    ailing: readonly KnownUnhealthy[],
   ) {
     this.#group = new ReuseportGroup(listening)
     this.#parts = parts
@@ -109,7 +109,7 @@ export class Crew {
   }
 
   /** What `settings` need of sockets and workers. Throws `BunlbError`, with nothing changed, when a port is in use. */
-  prepare(settings: Settings, ailing: readonly Ailing[]): Move {
+  prepare(settings: Settings, ailing: readonly KnownUnhealthy[]): Move {
     const count = workersOf(settings)
     const [before, old] = [this.#settings, this.#slots]
     if (count < heldCount()) throw tooFew(heldCount())

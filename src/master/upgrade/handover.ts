@@ -7,11 +7,11 @@
  *
  * The listening descriptors are not in here: the follower inherits them from slot 3 on.
  */
-import type { Ailing } from "../../observe/snapshot.ts"
+import type { KnownUnhealthy } from "../../observe/snapshot.ts"
 import type { ByHand } from "../control/overrides.ts"
 import type { Past } from "../figures/live.ts"
 
-export const WILL_FORMAT = 1
+export const HANDOVER_FORMAT = 1
 
 /** An address as the settings had it, and the port that was really bound. */
 export interface Place {
@@ -26,7 +26,7 @@ export interface SharedPlace {
   readonly port: number | null
 }
 
-export interface Will {
+export interface Handover {
   readonly format: number
   /** `count`: descriptors that are handed over; `places`: theirs in their group, see net/reuseport-group.ts. */
   readonly listener: Place & {
@@ -36,18 +36,18 @@ export interface Will {
   /** A unix socket has a path. */
   readonly admin: Place | { readonly path: string } | null
   readonly byHand: ByHand
-  readonly ailing: readonly Ailing[]
+  readonly ailing: readonly KnownUnhealthy[]
   /** For the dashboard, so that its charts go on. */
   readonly past: Past
 }
 
-export type FromHeir =
+export type FromSuccessor =
   | { readonly type: "hello" }
   /** `taken`: of the descriptors, the first so many are in use. */
   | { readonly type: "serves"; readonly version: string; readonly taken: number }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
 
-export type ToHeir =
-  | { readonly type: "will"; readonly will: Will }
+export type ToSuccessor =
+  | { readonly type: "will"; readonly will: Handover }
   /** It is the one that counts from now on. */
   | { readonly type: "yours" }

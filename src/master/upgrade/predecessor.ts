@@ -7,40 +7,46 @@ import { isHeld, takeInherited } from "../../net/linux/activation.ts"
 import { closeListeners, openListeners, openMore, type Listeners } from "../../net/listeners.ts"
 import { BunlbError } from "../../core/errors.ts"
 import { version } from "../../core/version.ts"
-import { WILL_FORMAT, type FromHeir, type SharedPlace, type ToHeir, type Will } from "./handover.ts"
+import {
+  HANDOVER_FORMAT,
+  type FromSuccessor,
+  type SharedPlace,
+  type ToSuccessor,
+  type Handover,
+} from "./handover.ts"
 
 /** Its presence makes a process one that follows another. */
-export const HEIR_ENV = "BUNLB_HEIR"
+export const SUCCESSOR_ENV = "BUNLB_HEIR"
 
 /** For the will to come: the other one only has to write it. */
-const WILL_MS = 10_000
+const HANDOVER_MS = 10_000
 
 export class Predecessor {
-  readonly will: Will
+  readonly handover: Handover
   readonly #yours: Promise<void>
   /** Of the descriptors that were handed over, the first so many are in use. */
   #taken = 0
 
-  private constructor(will: Will, yours: Promise<void>) {
-    this.will = will
+  private constructor(handover: Handover, yours: Promise<void>) {
+    this.handover = handover
     this.#yours = yours
   }
 
   /** The one that has started this process, or null. Throws `BunlbError` when the two do not understand each other. */
   static async find(): Promise<Predecessor | null> {
-    if (!isHeir()) return null
-    const will = Promise.withResolvers<Will | null>()
+    if (!isSuccessor()) return null
+    const will = Promise.withResolvers<Handover | null>()
     const yours = Promise.withResolvers<void>()
-    process.on("message", (message: ToHeir) => {
+    process.on("message", (message: ToSuccessor) => {
       if (message.type === "will") will.resolve(message.will)
       else yours.resolve()
     })
     process.on("disconnect", yours.resolve)
     say({ type: "hello" })
-    const late = setTimeout(() => will.resolve(null), WILL_MS)
+    const late = setTimeout(() => will.resolve(null), HANDOVER_MS)
     const found = await will.promise
     clearTimeout(late)
-    if (found?.format === WILL_FORMAT) return new Predecessor(found, yours.promise)
+    if (found?.format === HANDOVER_FORMAT) return new Predecessor(found, yours.promise)
     const fault =
       found === null ? "does not say what it leaves" : "leaves what this one cannot read"
     throw new BunlbError("BUNLB_E_RUNTIME", `the bunlb before this one ${fault}: restart instead`)
@@ -51,7 +57,7 @@ export class Predecessor {
    * not of use stays the predecessor's, who drains it.
    */
   listen({ host, port }: Settings, count: number): Listeners {
-    const { listener } = this.will
+    const { listener } = this.handover
     const inherited = takeInherited(listener.count, count)
     const asked = port === listener.port || port === listener.bound
     if (!isHeld() && (host !== listener.host || !asked)) {
@@ -68,7 +74,7 @@ export class Predecessor {
 
   /** The place that both may share for a while, or null when the settings ask for another. */
   adminPlace(admin: NonNullable<Settings["admin"]>): SharedPlace | null {
-    const before = this.will.admin
+    const before = this.handover.admin
     if (before === null) return null
     if ("path" in admin || "path" in before) {
       const same = "path" in admin && "path" in before && admin.path === before.path
@@ -82,7 +88,7 @@ export class Predecessor {
   async succeed(): Promise<void> {
     say({ type: "serves", version, taken: this.#taken })
     await this.#yours
-    delete process.env[HEIR_ENV]
+    delete process.env[SUCCESSOR_ENV]
     if (process.connected) process.disconnect?.()
   }
 }
@@ -95,7 +101,7 @@ function inOrder(fds: readonly number[], places: readonly number[] | null): numb
 
 /** Lets the predecessor know why this process ends before it served; does nothing when there is none. */
 export async function tellPredecessor(error: unknown): Promise<void> {
-  if (!isHeir()) return
+  if (!isSuccessor()) return
   const code = error instanceof BunlbError ? error.code : "BUNLB_E_RUNTIME"
   const message = error instanceof Error ? error.message : String(error)
   say({ type: "failed", code, message })
@@ -103,11 +109,11 @@ export async function tellPredecessor(error: unknown): Promise<void> {
   await Promise.race([new Promise((resolve) => process.on("disconnect", resolve)), Bun.sleep(500)])
 }
 
-function isHeir(): boolean {
-  return process.env[HEIR_ENV] !== undefined && process.send !== undefined
+function isSuccessor(): boolean {
+  return process.env[SUCCESSOR_ENV] !== undefined && process.send !== undefined
 }
 
-function say(message: FromHeir): void {
+function say(message: FromSuccessor): void {
   try {
     process.send?.(message)
   } catch {

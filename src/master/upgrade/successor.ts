@@ -6,17 +6,17 @@ import { existsSync } from "node:fs"
 import { START_FOLDER_ENV, startFolder } from "../../config/start-folder.ts"
 import { withReserve } from "../../net/descriptor-reserve.ts"
 import { BunlbError } from "../../core/errors.ts"
-import { HEIR_ENV } from "./predecessor.ts"
+import { SUCCESSOR_ENV } from "./predecessor.ts"
 import { Refused } from "../control/refused.ts"
-import type { FromHeir, ToHeir, Will } from "./handover.ts"
+import type { FromSuccessor, ToSuccessor, Handover } from "./handover.ts"
 
-export interface HeirOptions {
+export interface SuccessorOptions {
   readonly command: readonly string[]
   /** Stay the caller's. */
   readonly fds: readonly number[]
   /** Over that of this process. */
   readonly environment: Readonly<Record<string, string>>
-  readonly will: () => Will
+  readonly will: () => Handover
   /** From start to serving. */
   readonly limitMs: number
 }
@@ -27,13 +27,13 @@ export interface Serving {
   readonly taken: number
 }
 
-export class Heir {
+export class Successor {
   readonly #child: Bun.Subprocess
   readonly #served = Promise.withResolvers<Serving>()
   #over = false
 
   /** Throws `Refused` when the program cannot be started. */
-  constructor(options: HeirOptions) {
+  constructor(options: SuccessorOptions) {
     this.#served.promise.catch(() => {})
     this.#child = this.#spawn(options)
     const seconds = options.limitMs / 1_000
@@ -70,7 +70,7 @@ export class Heir {
     this.#fail(refused(reason))
   }
 
-  #spawn({ command, fds, environment, will }: HeirOptions): Bun.Subprocess {
+  #spawn({ command, fds, environment, will }: SuccessorOptions): Bun.Subprocess {
     const folder = startFolder()
     try {
       const start = () =>
@@ -79,11 +79,11 @@ export class Heir {
           cwd: existsSync(folder) ? folder : "/",
           env: {
             ...{ ...process.env, ...environment, [START_FOLDER_ENV]: folder },
-            [HEIR_ENV]: String(process.pid),
+            [SUCCESSOR_ENV]: String(process.pid),
           },
           stdio: ["inherit", "inherit", "inherit", ...fds],
           serialization: "advanced",
-          ipc: (message: FromHeir) => this.#heard(message, will),
+          ipc: (message: FromSuccessor) => this.#heard(message, will),
           onExit: (child, code, signal) => this.#ended(code, String(child.signalCode ?? signal)),
         })
       return withReserve(start)
@@ -93,7 +93,7 @@ export class Heir {
     }
   }
 
-  #heard(message: FromHeir, will: () => Will): void {
+  #heard(message: FromSuccessor, will: () => Handover): void {
     if (message.type === "hello") this.#say({ type: "will", will: will() })
     if (message.type === "serves") this.#served.resolve(message)
     if (message.type === "failed") {
@@ -112,7 +112,7 @@ export class Heir {
     if (!this.#over) this.#served.reject(reason)
   }
 
-  #say(message: ToHeir): void {
+  #say(message: ToSuccessor): void {
     try {
       this.#child.send(message)
     } catch {

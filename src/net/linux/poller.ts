@@ -11,7 +11,7 @@
  */
 import { readFileSync, readdirSync, readlinkSync } from "node:fs"
 import { Kernel, READABLE } from "./kernel.ts"
-import { Strays } from "./unwatched-sockets.ts"
+import { UnwatchedSockets } from "./unwatched-sockets.ts"
 
 /** Another program whose sockets have just had something to do is likely to have more: it does not wait for ours. */
 const CALM_TURNS = 8
@@ -38,14 +38,14 @@ export class Poller {
   #count = 0
   #turning = false
   readonly #turn = (): void => this.#run()
-  readonly #strays: Strays
+  readonly #strays: UnwatchedSockets
   readonly #told = (fd: number, events: number): void => this.#tell(fd, events)
 
   constructor(kernel: Kernel, epoll: number, bun: number) {
     this.kernel = kernel
     this.#epoll = epoll
     this.#bun = bun
-    this.#strays = new Strays(kernel, epoll)
+    this.#strays = new UnwatchedSockets(kernel, epoll)
   }
 
   /** `interest`: a mask of `READABLE` and `WRITABLE`; level-triggered. */

@@ -33,30 +33,30 @@ const dropSyn = new Uint32Array([
 ])
 
 /** True when who is accepted from now on has to be given to `hear` first. */
-export function ignoreNewcomers(fd: number): boolean {
+export function dropNewConnections(fd: number): boolean {
   if (process.platform !== "linux" || filtered(fd)) return false
-  ignoreByHops(fd)
+  dropByHopCount(fd)
   return true
 }
 
 /** As `ignoreNewcomers`, for a listener of Bun's whose descriptor it does not tell. */
-export function ignoreNewcomersOf(port: number): void {
-  for (const fd of socketsOf(port)) if (isListening(fd)) ignoreNewcomers(fd)
+export function dropNewConnectionsTo(port: number): void {
+  for (const fd of socketsOf(port)) if (isListening(fd)) dropNewConnections(fd)
 }
 
 /** What `ignoreNewcomers` does where it may not do better. */
-export function ignoreByHops(fd: number): void {
+export function dropByHopCount(fd: number): void {
   setHops(fd, MOST_HOPS)
 }
 
 /** Takes packets from any distance, as every connection did before. */
-export function hear(fd: number): void {
+export function acceptPackets(fd: number): void {
   setHops(fd, 0)
 }
 
 /** `hear` for every connection of `port`. */
-export function hearThoseOf(port: number): void {
-  for (const fd of connectionsOf(port)) hear(fd)
+export function acceptPacketsOf(port: number): void {
+  for (const fd of connectionsOf(port)) acceptPackets(fd)
 }
 
 function filtered(fd: number): boolean {

@@ -9,7 +9,7 @@ import type { Kernel } from "./kernel.ts"
 import { eventsNow } from "./peek.ts"
 import type { Pollable } from "./poller.ts"
 
-export class Strays {
+export class UnwatchedSockets {
   readonly #kernel: Kernel
   readonly #epoll: number
   readonly #owners: Pollable[] = []

@@ -181,7 +181,7 @@ test("one that follows serves by what the one before it was told, until DNS answ
   const first = discovering({ web: v4(1, "10.0.0.1") })
   await first.discovery.watch([web], limits)
   const { discovery, zone, names, lines, tick } = discovering({ web: "ESERVFAIL" })
-  const left = JSON.parse(JSON.stringify(first.discovery.bequeath())) as []
+  const left = JSON.parse(JSON.stringify(first.discovery.handOver())) as []
   discovery.inherit([web, service], left)
   expect(names(web)).toEqual(["10.0.0.1:80"])
   await discovery.watch([web, service], limits)

@@ -1,16 +1,16 @@
 /** What an operator changed by hand, and how long it holds. */
 import { expect, test } from "bun:test"
 import type { BackendSettings } from "../../../src/config/schema/settings.ts"
-import { Control } from "../../../src/master/control/overrides.ts"
+import { Overrides } from "../../../src/master/control/overrides.ts"
 import { testBackend, testSettings } from "../settings.ts"
 
 const base = testSettings({ backends: [testBackend("a:80"), testBackend("b:80")] })
 
-const names = (control: Control): string[] =>
+const names = (control: Overrides): string[] =>
   control.over(base).backends.map(({ name, weight, duty }) => `${name} ${weight} ${duty ?? "on"}`)
 
 test("it lies over the configuration, which stays as it is", () => {
-  const control = new Control()
+  const control = new Overrides()
   control.setDuty("a:80", "drain")
   control.setWeight("b:80", 5)
   control.add(testBackend("c:80"))
@@ -33,7 +33,7 @@ test("what is said of a discovered backend holds for its members, unless one is 
   const expand = (backends: readonly BackendSettings[]): readonly BackendSettings[] =>
     backends.flatMap((each) => (each.discover ? ["m:80", "n:80"].map(memberNamed) : [each]))
   const memberNamed = (name: string): BackendSettings => testBackend(name, { member })
-  const control = new Control()
+  const control = new Overrides()
   const shown = (): string[] =>
     control
       .over(settings, expand)
@@ -54,7 +54,7 @@ test("what is said of a discovered backend holds for its members, unless one is 
 })
 
 test("a reload leaves it alone, unless it says the same, another weight, or nothing of the backend", () => {
-  const control = new Control()
+  const control = new Overrides()
   control.setDuty("a:80", "off")
   control.setDuty("b:80", "drain")
   control.setWeight("a:80", 7)
@@ -70,7 +70,7 @@ test("a reload leaves it alone, unless it says the same, another weight, or noth
 })
 
 test("what was removed by hand and then from the file may come back by the file", () => {
-  const control = new Control()
+  const control = new Overrides()
   control.remove("b:80")
   const without = testSettings({ backends: [testBackend("a:80")] })
   control.settle(base.backends, without.backends)
@@ -82,16 +82,16 @@ test("a backend that the file holds back can be put to work by hand, until the f
   const held = testSettings({
     backends: [testBackend("a:80", { duty: "drain" }), testBackend("b:80", { duty: "off" })],
   })
-  const duties = (control: Control, settings = held) =>
+  const duties = (control: Overrides, settings = held) =>
     control.over(settings).backends.map(({ duty }) => duty ?? "on")
-  const control = new Control()
+  const control = new Overrides()
   expect(duties(control)).toEqual(["drain", "off"])
   control.setDuty("a:80", "serve")
   control.setDuty("b:80", "drain")
   expect(duties(control)).toEqual(["on", "drain"])
   expect(control.lines()).toEqual(["a:80 enabled", "b:80 draining"])
-  const other = new Control()
-  other.inherit({ ...control.bequeath(), configured: [], found: [], graces: [] })
+  const other = new Overrides()
+  other.inherit({ ...control.handOver(), configured: [], found: [], graces: [] })
   expect(duties(other)).toEqual(["on", "drain"])
   control.settle(held.backends, held.backends)
   expect(duties(control)).toEqual(["on", "drain"])
@@ -100,22 +100,22 @@ test("a backend that the file holds back can be put to work by hand, until the f
 })
 
 test("sticky cookies are made with a random key until the configuration names one", () => {
-  const keyOf = (control: Control, key: string | null = null): string | null => {
+  const keyOf = (control: Overrides, key: string | null = null): string | null => {
     return control.over({ ...base, sticky: { ...base.sticky, key } }).sticky.key
   }
-  const control = new Control()
+  const control = new Overrides()
   const random = keyOf(control)
   expect(random).toMatch(/^[\w-]{43}$/)
   expect(keyOf(control)).toBe(random)
-  expect(keyOf(new Control())).not.toBe(random)
+  expect(keyOf(new Overrides())).not.toBe(random)
   expect(keyOf(control, "correct-horse-battery")).toBe("correct-horse-battery")
-  const left = { ...control.bequeath(), configured: [], found: [], graces: [] }
-  const next = new Control()
+  const left = { ...control.handOver(), configured: [], found: [], graces: [] }
+  const next = new Overrides()
   next.inherit(left)
   expect(keyOf(next)).toBe(random)
   // Versions before this one leave no key.
   const { stickyKey, ...older } = left
-  const after = new Control()
+  const after = new Overrides()
   after.inherit(older)
   expect(stickyKey).toBe(random ?? "")
   expect(keyOf(after)).toMatch(/^[\w-]{43}$/)

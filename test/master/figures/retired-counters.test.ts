@@ -1,7 +1,7 @@
 /** Figures of many workers as one, the dead included. */
 import { expect, test } from "bun:test"
 import { fleetSamples } from "../../../src/master/figures/figures.ts"
-import { Ledger } from "../../../src/master/figures/retired-counters.ts"
+import { RetiredCounters } from "../../../src/master/figures/retired-counters.ts"
 import { addLive, addRetired } from "../../../src/master/figures/merge.ts"
 import type { Death } from "../../../src/master/supervise/death.ts"
 import type { Samples, WorkerReport } from "../../../src/observe/snapshot.ts"
@@ -51,8 +51,8 @@ test("what is not a family, or is the fleet's own, is not taken from a worker", 
 })
 
 test("no counter of the fleet falls over any number of deaths", () => {
-  const ledger = new Ledger()
-  const facts = { ledger, serving: 1, discovered: [] }
+  const retired = new RetiredCounters()
+  const facts = { retired, serving: 1, discovered: [] }
   let before = 0
   for (let life = 1; life <= 20; life++) {
     const last = report(0, busy(life * 7, 1))
@@ -61,17 +61,17 @@ test("no counter of the fleet falls over any number of deaths", () => {
       const now = samples["bunlb_requests_total"]?.['backend="",code="200"'] ?? 0
       expect(now).toBeGreaterThanOrEqual(before)
       before = now
-      if (reports.length > 0) ledger.bury(0, death(last))
+      if (reports.length > 0) retired.addDeath(0, death(last))
     }
   }
   expect(before).toBe(7 * 210)
-  expect(ledger.restarts()).toMatchObject({ 'reason="killed"': 20, 'reason="hung"': 0 })
+  expect(retired.restarts()).toMatchObject({ 'reason="killed"': 20, 'reason="hung"': 0 })
 })
 
 test("a death that is not followed by a start is no restart, and one without a report is counted", () => {
-  const ledger = new Ledger()
-  ledger.bury(0, death(null, { reason: "exited", restartInMs: null }))
-  ledger.bury(0, death(null, { reason: "hung" }))
-  expect(ledger.restarts()).toMatchObject({ 'reason="exited"': 0, 'reason="hung"': 1 })
-  expect(ledger.cpuSeconds(0)).toBe(3)
+  const retired = new RetiredCounters()
+  retired.addDeath(0, death(null, { reason: "exited", restartInMs: null }))
+  retired.addDeath(0, death(null, { reason: "hung" }))
+  expect(retired.restarts()).toMatchObject({ 'reason="exited"': 0, 'reason="hung"': 1 })
+  expect(retired.cpuSeconds(0)).toBe(3)
 })

@@ -3,9 +3,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, expect, test } from "bun:test"
-import { Heir } from "../../../src/master/upgrade/successor.ts"
+import { Successor } from "../../../src/master/upgrade/successor.ts"
 import { programOnDisk, runningProgram } from "../../../src/master/supervise/program.ts"
-import { obstacleTo } from "../../../src/master/upgrade/upgrade.ts"
+import { obstacleTo } from "../../../src/master/upgrade/upgrader.ts"
 import { allGone } from "../running-fleet.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "bunlb-heir-"))
@@ -18,11 +18,11 @@ function file(name: string, text: string, mode: number): string {
   return path
 }
 
-function follow(...command: readonly string[]): Heir {
+function follow(...command: readonly string[]): Successor {
   const will = (): never => {
     throw new Error("nobody asked for it")
   }
-  return new Heir({ command, fds: [], environment: {}, will, limitMs: 300 })
+  return new Successor({ command, fds: [], environment: {}, will, limitMs: 300 })
 }
 
 test("one that cannot be started", () => {

@@ -381,7 +381,7 @@ test("a queue that somebody has shut is left alone, not looked at again and agai
 
 test("with no socket of ours nothing keeps the process alive or busy", async () => {
   const script = `
-    import { poller } from "${import.meta.dir}/../../src/net/linux/poller.ts"
+    import { poller } from "${import.meta.dir}/../../../src/net/linux/poller.ts"
     if (poller() === null) throw new Error("no poller")
     console.log("done")`
   const program = Bun.spawn([process.execPath, "-e", script], {

@@ -1,12 +1,12 @@
-/** Listeners that hear who has knocked and nobody after them, by each of the two means. */
+/** Listeners that acceptPackets who has knocked and nobody after them, by each of the two means. */
 import { afterEach, describe, expect, test } from "bun:test"
 import { closeListeners, openListeners } from "../../../src/net/listeners.ts"
 import {
-  hear,
-  hearThoseOf,
-  ignoreByHops,
-  ignoreNewcomers,
-  ignoreNewcomersOf,
+  acceptPackets,
+  acceptPacketsOf,
+  dropByHopCount,
+  dropNewConnections,
+  dropNewConnectionsTo,
 } from "../../../src/net/linux/syn-filter.ts"
 import { isLeftOut } from "../../support/left-out.ts"
 import { PATIENCE_MS, until } from "../../support/until.ts"
@@ -49,8 +49,8 @@ function connect(hostname: string, port: number) {
 
 describe.skipIf(elsewhere).each(["127.0.0.1", "::1"])("at %s", (host) => {
   test.each([
-    ["the best means there is", ignoreNewcomers],
-    ["the hop count", (fd: number) => ignoreByHops(fd)],
+    ["the best means there is", dropNewConnections],
+    ["the hop count", (fd: number) => dropByHopCount(fd)],
   ])("a newcomer is not heard, by %s", async (_, ignore) => {
     const { port, fds } = openListeners(host, 0, 1)
     ends.push(() => closeListeners(fds))
@@ -68,11 +68,11 @@ describe.skipIf(elsewhere).each(["127.0.0.1", "::1"])("at %s", (host) => {
     await until(() => sockets.length === 1, PATIENCE_MS, "the connection")
     // What a connection has that was made after its listener was told.
     const fd = (sockets[0] as unknown as { readonly fd: number }).fd
-    ignoreByHops(fd)
+    dropByHopCount(fd)
     client.write("hello")
     await Bun.sleep(50)
     expect(seen.answers).toBe(0)
-    hear(fd)
+    acceptPackets(fd)
     await until(() => seen.answers === 1, PATIENCE_MS, "what its kernel sends again")
   })
 
@@ -80,13 +80,13 @@ describe.skipIf(elsewhere).each(["127.0.0.1", "::1"])("at %s", (host) => {
     const { port } = serve(host)
     const { seen, dialled } = connect(host, port)
     const client = await dialled
-    ignoreNewcomersOf(port)
+    dropNewConnectionsTo(port)
     const late = connect(host, port)
     client.write("hello")
     await until(() => seen.answers === 1, PATIENCE_MS, "the answer")
     await Bun.sleep(UNHEARD_MS)
     expect(late.seen.connected).toBeFalse()
-    hearThoseOf(port)
+    acceptPacketsOf(port)
     client.write("hello again")
     await until(() => seen.answers === 2, PATIENCE_MS, "the second answer")
   })

@@ -5,7 +5,7 @@
 import { AUTHORITY_CHANGE } from "../../net/tls/authorities.ts"
 import type { Outcome } from "./outcome.ts"
 
-export class UnseenAuthorities {
+export class UnreportedAuthorities {
   #lines: readonly string[] = []
 
   /** `outcome`, with what nobody has seen so far if somebody sees this one. */

@@ -9,13 +9,13 @@ import type { Settings } from "../../config/schema/settings.ts"
 import type { ServiceManager } from "../../net/service-manager.ts"
 import type { Log } from "../../core/log.ts"
 import type { JournalKind } from "../figures/journal.ts"
-import { Heir } from "./successor.ts"
+import { Successor } from "./successor.ts"
 import type { FleetLimits } from "../supervise/watch-limits.ts"
 import { programOnDisk } from "../supervise/program.ts"
 import type { HostServices } from "../control/host-services.ts"
 import { Refused } from "../control/refused.ts"
 import type { Outcome } from "../control/outcome.ts"
-import { WILL_FORMAT, type Place, type Will } from "./handover.ts"
+import { HANDOVER_FORMAT, type Place, type Handover } from "./handover.ts"
 
 /** Programs that run as PID 1 of a container and end when their child ends. */
 const inits = ["tini", "dumb-init", "docker-init", "catatonit", "podman-init"]
@@ -28,7 +28,7 @@ interface HandedFleet {
   /** While another process may accept at the same descriptors. */
   share(shared: boolean): void
   note(kind: JournalKind, line: string): void
-  bequeath(): Pick<Will, "byHand" | "ailing" | "past">
+  handOver(): Pick<Handover, "byHand" | "ailing" | "past">
 }
 
 /** What is handed over. */
@@ -37,13 +37,13 @@ interface Estate {
   readonly hostServices: HostServices
 }
 
-export class Succession {
+export class Upgrader {
   readonly #log: Log
   readonly #limits: FleetLimits
   readonly #manager: ServiceManager | null
   readonly #done = Promise.withResolvers<number>()
   #estate: Estate | null = null
-  #heir: Heir | null = null
+  #successor: Successor | null = null
   #over = false
 
   constructor(log: Log, limits: FleetLimits, manager: ServiceManager | null) {
@@ -85,14 +85,14 @@ export class Succession {
       estate.fleet.note("bad", "not upgraded")
       throw error
     } finally {
-      this.#heir = null
+      this.#successor = null
     }
   }
 
   /** Ends what has been started and does not serve yet. */
   cancel(): void {
     this.#over = true
-    this.#heir?.cancel("this bunlb was told to end")
+    this.#successor?.cancel("this bunlb was told to end")
   }
 
   async #handOver(
@@ -102,24 +102,30 @@ export class Succession {
   ): Promise<Outcome> {
     const fds = fleet.listenFds
     const will = () => ({
-      format: WILL_FORMAT,
+      format: HANDOVER_FORMAT,
       listener: {
         ...placeOf(settings, fleet.port),
         ...{ count: fds.length, places: fleet.listenPlaces },
       },
       admin: settings.admin && adminPlaceOf(settings.admin, hostServices.adminPort ?? 0),
-      ...fleet.bequeath(),
+      ...fleet.handOver(),
     })
     const environment = this.#manager?.environment ?? {}
     const limitMs = this.#limits.upgradeMs
-    const heir = (this.#heir = new Heir({ command, fds, environment, will, limitMs }))
-    const { version, taken } = await heir.served()
+    const successor = (this.#successor = new Successor({
+      command,
+      fds,
+      environment,
+      will,
+      limitMs,
+    }))
+    const { version, taken } = await successor.served()
     this.#over = true
-    this.#manager?.handOver(heir.pid, `bunlb ${version} serves on port ${fleet.port}`)
-    heir.release()
+    this.#manager?.handOver(successor.pid, `bunlb ${version} serves on port ${fleet.port}`)
+    successor.release()
     hostServices.retire()
     this.#done.resolve(taken)
-    const line = `upgraded: bunlb ${version} serves, PID ${heir.pid}`
+    const line = `upgraded: bunlb ${version} serves, PID ${successor.pid}`
     this.#log.info(`${line}; PID ${process.pid} drains`)
     return { changes: [line], restart: [], byHand: [] }
   }
@@ -129,7 +135,7 @@ function placeOf({ host, port }: { host: string; port: number }, bound: number):
   return { host, port, bound }
 }
 
-function adminPlaceOf(admin: AdminAddress, bound: number): Will["admin"] {
+function adminPlaceOf(admin: AdminAddress, bound: number): Handover["admin"] {
   return "path" in admin ? admin : placeOf(admin, bound)
 }
 

@@ -1,5 +1,6 @@
 /** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
 import type { Settings } from "../config/schema/settings.ts"
+import type { Deadlines } from "../core/deadlines.ts"
 import type { Lookup } from "../net/names/resolver.ts"
 import type { Log } from "../core/log.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
@@ -21,6 +22,8 @@ export interface WorkerOptions {
   readonly random?: () => number
   /** Answers for names in the place of DNS. */
   readonly lookup?: Lookup
+  /** Keeps the deadlines of all its connections, for those who want to see who is in it. */
+  readonly deadlines?: Deadlines
 }
 
 /** What a drain could not end in good order. */

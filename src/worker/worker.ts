@@ -145,7 +145,7 @@ class Balancer implements Worker {
         avoidance: (index, avoids, cause, reason) => this.#avoids(index, avoids, cause, reason),
         suspected: (index) => this.#suspected(index),
       }),
-      deadlines: new Deadlines(),
+      deadlines: this.#options.deadlines ?? new Deadlines(),
     })
   }
 

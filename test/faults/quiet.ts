@@ -8,13 +8,10 @@ import { Deadlines, type Deadlined } from "../../src/core/deadlines.ts"
 import type { TestBalancer } from "../support/balancer.ts"
 import { until } from "../support/until.ts"
 
-/** Every list of deadlines of this process, noted when it is first used. */
-const lists = new Set<Deadlines>()
-/** Every connection that was ever in one. */
+/** Every connection of this process that has ever had a deadline. */
 const connections: WeakRef<Deadlined>[] = []
 const add = Deadlines.prototype.add
 Deadlines.prototype.add = function (this: Deadlines, entry: Deadlined): void {
-  lists.add(this)
   connections.push(new WeakRef(entry))
   add.call(this, entry)
 }
@@ -24,7 +21,7 @@ interface Gauges {
   readonly active: number
   readonly dialing: number
   readonly tunnels: number
-  /** Entries of all lists of deadlines, less the idle connections that have to be there. */
+  /** Entries of the list of deadlines, less the idle connections that have to be there. */
   readonly strayDeadlines: number
 }
 
@@ -32,14 +29,12 @@ export const calm: Gauges = { clients: 0, active: 0, dialing: 0, tunnels: 0, str
 
 export function gaugesOf(balancer: TestBalancer): Gauges {
   const idle = balancer.figure("bunlb_backend_connections", 'state="idle"')
-  let entries = 0
-  for (const list of lists) entries += list.size
   return {
     clients: balancer.figure("bunlb_client_connections"),
     active: balancer.figure("bunlb_backend_connections", 'state="active"'),
     dialing: balancer.figure("bunlb_backend_connections", 'state="dialing"'),
     tunnels: balancer.figure("bunlb_tunnels"),
-    strayDeadlines: entries - idle,
+    strayDeadlines: balancer.deadlines.size - idle,
   }
 }
 

@@ -10,7 +10,10 @@ import type { BackendConnection } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
 import { vanishAt } from "../support/vanish.ts"
 
-const test = onLinux("a backend that vanishes", "its kernel can drop packets by their hops")
+const test = onLinux(
+  "a backend that vanishes",
+  "its kernel can drop packets by their hops",
+).concurrent
 const get = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
 const post = "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
 const put = post.replace("POST", "PUT")

@@ -12,7 +12,10 @@ import { SlowReader } from "../support/slow-reader.ts"
 import { shrinkSending } from "../support/socket-buffers.ts"
 import { until } from "../support/until.ts"
 
-const test = onLinux("delivery to slow readers", "the reader's socket is made of calls of Linux")
+const test = onLinux(
+  "delivery to slow readers",
+  "the reader's socket is made of calls of Linux",
+).concurrent
 
 const LENGTH = 600_000
 const body = Buffer.alloc(LENGTH, "0123456789abcdefghijklmnopqrstuvwxyz")

@@ -1,11 +1,11 @@
 /**
  * One worker in this process, on a free port, in front of the given backends: what tests of the data path use.
- * It is stopped when its test has finished. Unless the test says otherwise no probe is sent, so that a backend sees
- * the test's own connections and no others.
+ * It is stopped when its test has finished, or when the file has where tests run at the same time. Unless the test
+ * says otherwise no probe is sent, so that a backend sees the test's own connections and no others.
  */
-import { onTestFinished } from "bun:test"
 import type { BackendSettings, Settings } from "../../src/config/schema/settings.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
+import { Deadlines } from "../../src/core/deadlines.ts"
 import { WorkerFigures } from "../../src/master/figures/worker-figures.ts"
 import {
   ACTIVE,
@@ -20,6 +20,7 @@ import type { Log } from "../../src/core/log.ts"
 import type { HealthChange, WorkerReport } from "../../src/observe/snapshot.ts"
 import type { DrainOutcome, Worker } from "../../src/worker/types.ts"
 import { startWorker } from "../../src/worker/worker.ts"
+import { afterTest } from "./after-test.ts"
 
 /** Settings of which each group may be given in part. */
 export type SettingsPart = {
@@ -56,6 +57,8 @@ export class TestBalancer {
     settings: Settings,
     lines: readonly string[],
     changes: readonly HealthChange[],
+    /** Of all its connections. */
+    readonly deadlines: Deadlines,
   ) {
     this.#worker = worker
     this.#figures = new WorkerFigures(worker)
@@ -77,8 +80,10 @@ export class TestBalancer {
     const settings = settingsOf(backends, part)
     const lines: string[] = []
     const changes: HealthChange[] = []
+    const deadlines = new Deadlines()
     const worker = await startWorker({
       settings,
+      deadlines,
       index: 0,
       listenFd,
       log: recordingLog(lines),
@@ -87,8 +92,8 @@ export class TestBalancer {
       // Rotations begin at the first backend, so that a test can tell who is next.
       ...(settings.strategy === "random" ? {} : { random: () => 0 }),
     })
-    const balancer = new TestBalancer(worker, settings, lines, changes)
-    onTestFinished(() => balancer.stop())
+    const balancer = new TestBalancer(worker, settings, lines, changes, deadlines)
+    afterTest(() => balancer.stop())
     return balancer
   }
 

@@ -11,7 +11,7 @@ import type { BackendConnection } from "../../support/scripted-backend.ts"
 import { until } from "../../support/until.ts"
 import { vanish } from "../../support/vanish.ts"
 
-const test = onLinux("TCP keepalive", "its options are read from the kernel")
+const test = onLinux("TCP keepalive", "its options are read from the kernel").concurrent
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 const accepted = "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"

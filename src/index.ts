@@ -9,6 +9,7 @@ import { formatHostPort } from "./config/schema/address.ts"
 import { parseConfig } from "./config/file/config-tree.ts"
 import { noBackend } from "./config/no-backend.ts"
 import { resolveSettings } from "./config/resolve.ts"
+import { withStickyKey } from "./config/schema/pools.ts"
 import type { Settings } from "./config/schema/settings.ts"
 import type { BalancerOptions } from "./options.ts"
 import { startBackend as startTestBackend } from "./demo/backend.ts"
@@ -117,8 +118,7 @@ function settingsOf(options: BalancerOptions, stickyKey: string): Settings {
   if (settings.backends.length === 0) throw noBackend(NAME)
   const discovered = settings.backends.find(({ discover }) => discover !== undefined)
   if (discovered === undefined) {
-    const { sticky } = settings
-    return { ...settings, sticky: { ...sticky, key: sticky.key ?? stickyKey } }
+    return withStickyKey(settings, stickyKey)
   }
   const message = `${NAME}: ${discovered.name}: only the whole program asks DNS, name servers`
   throw new BunlbError("BUNLB_E_CONFIG", message)

@@ -9,6 +9,7 @@ import { differenceOf } from "../config/difference.ts"
 import { readPlainFile } from "../config/file/plain-file.ts"
 import { MAX_FILE_BYTES } from "../config/file/read-file.ts"
 import { replaceFile } from "../config/file/replace-file.ts"
+import { DEFAULT_NAME, withBackends } from "../config/schema/pools.ts"
 import type { BackendSettings, Settings } from "../config/schema/settings.ts"
 import type { SaveBackends } from "../master/control/saved-changes.ts"
 import { Refused } from "../master/control/refused.ts"
@@ -84,6 +85,6 @@ function readAgain(typed: Typed, terminal: Terminal, file: string, text: string)
 function saysThat(read: Settings, before: Settings, wanted: readonly BackendSettings[]): boolean {
   const inOrder = (backends: readonly BackendSettings[]) =>
     backends.toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  const expected = { ...before, backends: inOrder(wanted) }
-  return Bun.deepEquals({ ...read, backends: inOrder(read.backends) }, expected)
+  const expected = withBackends(before, DEFAULT_NAME, inOrder(wanted))
+  return Bun.deepEquals(withBackends(read, DEFAULT_NAME, inOrder(read.backends)), expected)
 }

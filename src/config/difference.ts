@@ -4,6 +4,7 @@
  */
 import { camelCase } from "./resolve.ts"
 import { settingRows } from "./schema/schema.ts"
+import { addressOf } from "./schema/pools.ts"
 import type { BackendSettings, Settings } from "./schema/settings.ts"
 
 export interface Difference {
@@ -17,7 +18,12 @@ export interface Difference {
 export function withoutRestart(running: Settings, asked: Settings, held: boolean): Settings {
   const { mode, dns, logOutput, sockets, host, port } = running
   const fixed = { mode, dns, logOutput, ...(mode === "sp" && { sockets }) }
-  return { ...asked, ...fixed, ...(held && { host, port }) }
+  if (!held) return { ...asked, ...fixed }
+  const listeners = asked.listeners.map((each) => {
+    const same = running.listeners.find(({ name }) => name === each.name)
+    return same === undefined ? each : { ...each, ...addressOf(same) }
+  })
+  return { ...asked, ...fixed, host, port, listeners }
 }
 
 export function differenceOf(running: Settings, asked: Settings, held: boolean): Difference {

@@ -10,7 +10,8 @@ import type { Environment } from "./environment.ts"
 import { readTree } from "./file-values.ts"
 import { schema, settingRows } from "./schema/schema.ts"
 import type { Machine, SettingKey } from "./schema/setting.ts"
-import type { Settings } from "./schema/settings.ts"
+import { withDefaults } from "./schema/pools.ts"
+import type { FlatSettings, Settings } from "./schema/settings.ts"
 
 /** What was typed, by setting: the strings of a flag in order, or the switch. */
 export type FlagValues = ReadonlyMap<SettingKey, readonly string[] | boolean>
@@ -64,7 +65,7 @@ export function resolve({ file, flags, environment, machine }: Sources): Resolve
     values.set("log_level", "debug")
     origins.set("log_level", "because of a trace")
   }
-  return { settings: assemble(values), values, origins }
+  return { settings: withDefaults(assemble(values)), values, origins }
 }
 
 /** The settings of a balancer about which nothing was said, with no backend yet. */
@@ -93,8 +94,8 @@ function readFlags(
   return said
 }
 
-/** Puts flat values into the shape of `Settings`: `health.same_site` becomes `health.sameSite`. */
-function assemble(values: Values): Settings {
+/** Puts flat values into the shape of `FlatSettings`: `health.same_site` becomes `health.sameSite`. */
+function assemble(values: Values): FlatSettings {
   const settings: Record<string, unknown> = {}
   for (const [key, value] of values) {
     const [first = "", second] = key.split(".").map(camelCase)
@@ -102,7 +103,7 @@ function assemble(values: Values): Settings {
     else settings[first] = { ...(settings[first] as object | undefined), [second]: value }
   }
   // The schema's type has a row for every field, so what all rows gave is the whole.
-  return settings as unknown as Settings
+  return settings as unknown as FlatSettings
 }
 
 /** `same_site` -> `sameSite`. */

@@ -9,7 +9,8 @@
 import { statSync } from "node:fs"
 import { resolve } from "node:path"
 import type { Environment } from "./environment.ts"
-import type { Settings } from "./schema/settings.ts"
+import { mapPools } from "./schema/pools.ts"
+import type { BackendSettings, Settings } from "./schema/settings.ts"
 
 /** Tells the process that takes over in an upgrade: it starts in another folder, or in none. */
 export const START_FOLDER_ENV = "BUNLB_START_FOLDER"
@@ -38,14 +39,13 @@ export function absolutePath(name: string): string {
 
 /** `settings` with absolute file names. */
 export function withAbsolutePaths(settings: Settings): Settings {
-  const { accessLog, backends } = settings
+  const { accessLog } = settings
   const { path } = accessLog
+  const absolute = (each: BackendSettings): BackendSettings =>
+    each.ca === null ? each : { ...each, ca: absolutePath(each.ca) }
   return {
-    ...settings,
+    ...mapPools(settings, (pool) => ({ ...pool, backends: pool.backends.map(absolute) })),
     accessLog: path === "stdout" ? accessLog : { ...accessLog, path: absolutePath(path) },
-    backends: backends.map((each) =>
-      each.ca === null ? each : { ...each, ca: absolutePath(each.ca) },
-    ),
   }
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test"
 import { BunlbError } from "../../src/core/errors.ts"
 import { parseConfig, type FileFormat } from "../../src/config/file/config-tree.ts"
 import { defaultSettings, resolveSettings, type FlagValues } from "../../src/config/resolve.ts"
+import { withBackends } from "../../src/config/schema/pools.ts"
 import type { SettingKey } from "../../src/config/schema/setting.ts"
 import type { Settings } from "../../src/config/schema/settings.ts"
 
@@ -33,21 +34,21 @@ function faults(said: Said): string[] {
 
 test("the file of the older balancer works as it is", () => {
   const text = '{"backends":[{"host":"127.0.0.1","port":9001,"weight":2},{"host":"b","port":9002}]}'
-  expect(settings({ text, format: "json" })).toEqual({
-    ...defaultSettings(machine),
-    backends: [
-      {
-        name: "127.0.0.1:9001",
-        host: "127.0.0.1",
-        port: 9001,
-        tls: false,
-        weight: 2,
-        backup: false,
-        ca: null,
-      },
-      { name: "b:9002", host: "b", port: 9002, tls: false, weight: 1, backup: false, ca: null },
-    ],
-  })
+  const backends = [
+    {
+      name: "127.0.0.1:9001",
+      host: "127.0.0.1",
+      port: 9001,
+      tls: false,
+      weight: 2,
+      backup: false,
+      ca: null,
+    },
+    { name: "b:9002", host: "b", port: 9002, tls: false, weight: 1, backup: false, ca: null },
+  ]
+  expect(settings({ text, format: "json" })).toEqual(
+    withBackends(defaultSettings(machine), "default", backends),
+  )
 })
 
 test("YAML, TOML and JSON say the same", () => {

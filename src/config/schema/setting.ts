@@ -1,8 +1,8 @@
 /**
- * The shape of one setting's description, and the compiler's promise that every field of `Settings`
- * has one: a field without a description, or a default of the wrong type, does not compile.
+ * The shape of one setting's description, and the compiler's promise that every field of
+ * `FlatSettings` has one: a field without a description, or a default of the wrong type, does not compile.
  */
-import type { Settings } from "./settings.ts"
+import type { FlatSettings } from "./settings.ts"
 
 /**
  * Says what is wrong with a value; `at` is the place inside it, such as `[1].weight`. Returns
@@ -89,16 +89,16 @@ type GroupName =
   | "dns"
 
 type TopValues = {
-  [Name in Exclude<keyof Settings, GroupName> as Snake<Name>]: Settings[Name]
+  [Name in Exclude<keyof FlatSettings, GroupName> as Snake<Name>]: FlatSettings[Name]
 }
 
 type GroupValues<Group extends GroupName> = {
   [
-    Name in keyof Settings[Group] & string as `${Snake<Group>}.${Snake<Name>}`
-  ]: Settings[Group][Name]
+    Name in keyof FlatSettings[Group] & string as `${Snake<Group>}.${Snake<Name>}`
+  ]: FlatSettings[Group][Name]
 }
 
-/** `Settings` laid flat under the keys that files use: `port`, `health.interval`. */
+/** `FlatSettings` laid flat under the keys that files use: `port`, `health.interval`. */
 export type SettingValues = TopValues &
   GroupValues<"health"> &
   GroupValues<"sticky"> &

@@ -122,7 +122,7 @@ export interface LimitSettings {
   readonly connectionsPerClient: number
 }
 
-export interface PoolSettings {
+export interface ConnectionPoolSettings {
   /** Idle connections kept for each backend by each worker. */
   readonly idle: number
   /** A connection older than this is not reused. */
@@ -170,7 +170,8 @@ export interface DnsSettings {
   readonly family: "any" | "ipv4" | "ipv6"
 }
 
-export interface Settings {
+/** The settings that have a row in the schema. They are the defaults of all listeners and of all pools. */
+export interface FlatSettings {
   readonly host: string
   readonly port: number
   readonly backends: readonly BackendSettings[]
@@ -218,9 +219,67 @@ export interface Settings {
   readonly timeouts: TimeoutSettings
   readonly limits: LimitSettings
   readonly keepalive: KeepaliveSettings
-  readonly pool: PoolSettings
+  readonly pool: ConnectionPoolSettings
   readonly retries: RetrySettings
   readonly accessLog: AccessLogSettings
   readonly http: HttpSettings
   readonly dns: DnsSettings
+}
+
+/** An address and a port; an empty host stands for every address of both families. Or a unix socket. */
+export type ListenAddress =
+  { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** One address on which clients come, and how they are treated. Every value is the one in force. */
+export type ListenerSettings = ListenAddress & {
+  readonly name: string
+  /** The name of the pool that serves its requests. */
+  readonly pool: string
+  readonly halfClose: boolean
+  readonly trustedProxies: readonly string[]
+  readonly forwarded: boolean
+  readonly forwardedKeep: readonly string[]
+  readonly requestId: RequestIdPolicy
+  readonly via: ViaPolicy
+  readonly timeouts: ListenerTimeouts
+  readonly limits: ListenerLimits
+  readonly keepalive: Pick<KeepaliveSettings, "client">
+}
+
+export type ListenerTimeouts = Pick<
+  TimeoutSettings,
+  "clientHead" | "clientIdle" | "clientBody" | "clientRead"
+>
+
+export type ListenerLimits = Omit<LimitSettings, "responseHeadBytes">
+
+/** Backends that serve the same requests, and how they are chosen and asked. Every value is the one in force. */
+export interface PoolSettings {
+  readonly name: string
+  readonly backends: readonly BackendSettings[]
+  readonly strategy: StrategyName
+  readonly whenAllUnhealthy: "try" | "fail"
+  readonly hostHeader: string | null
+  readonly insecure: boolean
+  readonly weakCertificates: boolean
+  readonly health: HealthSettings
+  readonly sticky: StickySettings
+  readonly timeouts: PoolTimeouts
+  readonly limits: Pick<LimitSettings, "responseHeadBytes">
+  readonly keepalive: Pick<KeepaliveSettings, "backend">
+  /** The connections that are kept for the next request. */
+  readonly connections: ConnectionPoolSettings
+  readonly retries: RetrySettings
+}
+
+export type PoolTimeouts = Pick<
+  TimeoutSettings,
+  "connect" | "tlsHandshake" | "responseHead" | "backendBody" | "poolIdle" | "tunnelIdle"
+>
+
+export interface Settings extends FlatSettings {
+  /** Never empty. Without `listeners` in the configuration there is one, named `default`. */
+  readonly listeners: readonly ListenerSettings[]
+  /** Never empty. Without `pools` in the configuration there is one, named `default`. */
+  readonly pools: readonly PoolSettings[]
 }

@@ -7,6 +7,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { backend as backendType } from "../../config/schema/backend.ts"
+import { DEFAULT_NAME, withBackends, withStickyKey } from "../../config/schema/pools.ts"
 import type { BackendSettings, Duty, Settings } from "../../config/schema/settings.ts"
 import type { Found } from "./members.ts"
 
@@ -98,8 +99,7 @@ export class Overrides {
       const serves = word === undefined || word === "serve"
       return serves ? { ...plain, weight } : { ...plain, weight, duty: word }
     })
-    const sticky = { ...settings.sticky, key: settings.sticky.key ?? this.#stickyKey }
-    return { ...settings, backends, sticky }
+    return withStickyKey(withBackends(settings, DEFAULT_NAME, backends), this.#stickyKey)
   }
 
   /** A member has left by itself: whoever comes back under its address is another. */

@@ -7,7 +7,8 @@ import { parseConfig } from "../../../src/config/file/config-tree.ts"
 import { defaultSettings, resolveSettings } from "../../../src/config/resolve.ts"
 import { settingRows } from "../../../src/config/schema/schema.ts"
 import type { SettingKey } from "../../../src/config/schema/setting.ts"
-import type { Settings } from "../../../src/config/schema/settings.ts"
+import { withDefaults } from "../../../src/config/schema/pools.ts"
+import type { FlatSettings, Settings } from "../../../src/config/schema/settings.ts"
 
 const machine = { cpus: 4, platform: "linux" }
 
@@ -25,7 +26,7 @@ const healthDefaults: Settings["health"] = {
 }
 
 test("the defaults are the documented ones", () => {
-  const expected: Settings = {
+  const expected: FlatSettings = {
     host: "0.0.0.0",
     port: 8080,
     backends: [],
@@ -91,7 +92,7 @@ test("the defaults are the documented ones", () => {
     },
     dns: { servers: [], maxBackends: 256, family: "any" },
   }
-  expect(defaultSettings(machine)).toEqual(expected)
+  expect(defaultSettings(machine)).toEqual(withDefaults(expected))
 })
 
 test("elsewhere than on Linux there is one process", () => {

@@ -1,0 +1,102 @@
+/**
+ * Listeners and pools, made of flat settings: those of a whole file for the ones named `default`, those of a file with
+ * the words of one record over them for all others.
+ */
+import type {
+  BackendSettings,
+  FlatSettings,
+  ListenAddress,
+  ListenerSettings,
+  PoolSettings,
+  Settings,
+  StickySettings,
+} from "./settings.ts"
+
+/** What a listener and a pool are called that no one has named. */
+export const DEFAULT_NAME = "default"
+
+/** How a backend is known to people, in logs and in figures: with its pool, unless that is the default one. */
+export function backendLabel(pool: string, backend: string): string {
+  return pool === DEFAULT_NAME ? backend : `${pool}/${backend}`
+}
+
+/** `flat` with its one listener and its one pool. */
+export function withDefaults(flat: FlatSettings): Settings {
+  const { host, port } = flat
+  return {
+    ...flat,
+    listeners: [listenerOf(DEFAULT_NAME, { host, port }, DEFAULT_NAME, flat)],
+    pools: [poolOf(DEFAULT_NAME, flat)],
+  }
+}
+
+/** `settings` with each pool changed; the flat backends are those of the default pool. */
+export function mapPools(
+  settings: Settings,
+  change: (pool: PoolSettings) => PoolSettings,
+): Settings {
+  const pools = settings.pools.map(change)
+  const main = pools.find(({ name }) => name === DEFAULT_NAME)
+  return { ...settings, backends: main?.backends ?? settings.backends, pools }
+}
+
+/** `settings` with other backends in one pool. */
+export function withBackends(
+  settings: Settings,
+  name: string,
+  backends: readonly BackendSettings[],
+): Settings {
+  return mapPools(settings, (pool) => (pool.name === name ? { ...pool, backends } : pool))
+}
+
+/** `settings` with this key for the sticky cookies of the pools that have none. */
+export function withStickyKey(settings: Settings, random: string): Settings {
+  const keyed = (sticky: StickySettings): StickySettings => ({
+    ...sticky,
+    key: sticky.key ?? random,
+  })
+  const mapped = mapPools(settings, (pool) => ({ ...pool, sticky: keyed(pool.sticky) }))
+  return { ...mapped, sticky: keyed(settings.sticky) }
+}
+
+function listenerOf(
+  name: string,
+  address: ListenAddress,
+  pool: string,
+  flat: FlatSettings,
+): ListenerSettings {
+  const { halfClose, trustedProxies, forwarded, forwardedKeep, requestId, via } = flat
+  const { clientHead, clientIdle, clientBody, clientRead } = flat.timeouts
+  const { responseHeadBytes: _, ...limits } = flat.limits
+  const settings = { halfClose, trustedProxies, forwarded, forwardedKeep, requestId, via }
+  return {
+    ...address,
+    name,
+    pool,
+    ...settings,
+    timeouts: { clientHead, clientIdle, clientBody, clientRead },
+    limits,
+    keepalive: { client: flat.keepalive.client },
+  }
+}
+
+function poolOf(name: string, flat: FlatSettings): PoolSettings {
+  const { backends, strategy, whenAllUnhealthy, hostHeader, insecure, weakCertificates } = flat
+  const { connect, tlsHandshake, responseHead, backendBody, poolIdle, tunnelIdle } = flat.timeouts
+  return {
+    ...{ name, backends, strategy, whenAllUnhealthy, hostHeader, insecure, weakCertificates },
+    health: flat.health,
+    sticky: flat.sticky,
+    timeouts: { connect, tlsHandshake, responseHead, backendBody, poolIdle, tunnelIdle },
+    limits: { responseHeadBytes: flat.limits.responseHeadBytes },
+    keepalive: { backend: flat.keepalive.backend },
+    connections: flat.pool,
+    retries: flat.retries,
+  }
+}
+
+/** The address of a listener and nothing else. */
+export function addressOf(listener: ListenAddress): ListenAddress {
+  if ("path" in listener) return { path: listener.path }
+  return { host: listener.host, port: listener.port }
+}

@@ -15,20 +15,29 @@ import { libc } from "./linux/libc.ts"
 import { keepAlive } from "./linux/keepalive.ts"
 import { openQueue, SHARES_ONE } from "./listeners.ts"
 import { acceptPackets, dropNewConnections } from "./linux/syn-filter.ts"
-import { poller } from "./linux/poller.ts"
+import type { Poller } from "./linux/poller.ts"
 import type { SocketOwner, TcpSocket } from "./transport/socket.ts"
 
 export class Acceptor<T extends SocketOwner> {
   readonly #fd: number
+  readonly #direct: Poller | null
   readonly #accept: (socket: TcpSocket, address: string) => T
   #listener: { stop(): void } | null = null
   #closed = false
   /** Who is accepted hears nothing before it is told to. */
   #deaf = false
 
-  /** Owns `fd` from now on. `accept` is called for every connection, with the peer's address. */
-  constructor(fd: number, accept: (socket: TcpSocket, address: string) => T) {
+  /**
+   * Owns `fd` from now on. `direct`: waits for its connections; null where they are to be Bun's. `accept` is called for
+   * every connection, with the peer's address.
+   */
+  constructor(
+    fd: number,
+    direct: Poller | null,
+    accept: (socket: TcpSocket, address: string) => T,
+  ) {
     this.#fd = fd
+    this.#direct = direct
     this.#accept = (socket, address) => {
       if (this.#deaf) acceptPackets(socket.fd)
       return accept(socket, address)
@@ -47,11 +56,10 @@ export class Acceptor<T extends SocketOwner> {
   /** Begins or goes on to accept. Without descriptors it stops by itself: to be called again after a while. */
   resume(): void {
     if (this.#listener !== null || this.#closed) return
-    const direct = poller()
     this.#listener =
-      direct === null
+      this.#direct === null
         ? this.#listenWithBun()
-        : new DirectListener(direct, this.#fd, this.#accept, () => this.pause())
+        : new DirectListener(this.#direct, this.#fd, this.#accept, () => this.pause())
     openQueue(this.#fd)
   }
 

@@ -23,7 +23,7 @@ import { type Dialer, DirectSocket } from "./linux/direct-socket.ts"
 import { keepAlive } from "./linux/keepalive.ts"
 import { libc } from "./linux/libc.ts"
 import { isOver } from "./linux/peek.ts"
-import { poller } from "./linux/poller.ts"
+import type { Poller } from "./linux/poller.ts"
 import type { SocketOwner, TcpSocket } from "./transport/socket.ts"
 import { isConnectedToItself, reset } from "./linux/self-connect.ts"
 import { sockaddr } from "./ip/sockaddr.ts"
@@ -54,15 +54,20 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
   protected direct: DirectSocket | null = null
   readonly #tls: TlsClient | null
   readonly #limits: DialLimits
+  readonly #poller: Poller | null
   /** The socket when it is Bun's. */
   #bun: Socket<Outbound> | null = null
   #connectBy = Infinity
 
   readonly #keepAlive: number
 
-  /** `keepAlive`: see `net/keepalive.ts`; 0 for connections that are short. */
-  constructor(tls: TlsClient | null, limits: DialLimits, keepAlive = 0) {
+  /**
+   * `direct`: waits for plain sockets; null where they are to be Bun's. `keepAlive`: see `linux/keepalive.ts`; 0 for
+   * short connections.
+   */
+  constructor(tls: TlsClient | null, limits: DialLimits, direct: Poller | null, keepAlive = 0) {
     this.#tls = tls
+    this.#poller = direct
     this.#limits = limits
     this.#keepAlive = keepAlive
   }
@@ -103,7 +108,7 @@ export abstract class Outbound implements Deadlined, SocketOwner, Dialer {
       reset(fd)
       return this.#fail(failureOfErrno(ECONNREFUSED))
     }
-    const direct = this.#tls === null ? poller() : null
+    const direct = this.#tls === null ? this.#poller : null
     if (direct === null) return this.#connect({ fd })
     direct.kernel.noDelay(fd)
     this.socket = this.direct = new DirectSocket(direct, fd, this)

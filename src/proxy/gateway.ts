@@ -27,7 +27,8 @@ import { ResponseHead } from "../h1/response.ts"
 import { Span } from "../http/trace-context.ts"
 import { TrustedProxies } from "../net/ip/cidr.ts"
 import type { Deadlines } from "../core/deadlines.ts"
-import { type Splicer, theSplicer } from "../net/linux/splicer.ts"
+import { poller, type Poller } from "../net/linux/poller.ts"
+import { type Splicer, splicerOf } from "../net/linux/splicer.ts"
 import type { EventClock } from "../core/clock.ts"
 import type { Figures } from "../observe/figures.ts"
 import type { Log } from "../core/log.ts"
@@ -85,6 +86,8 @@ export class Gateway {
   readonly clients = new Set<ClientConnection>()
   /** Where heads are composed: used and done with inside one event. */
   scratch: Buffer
+  /** Waits for the sockets of this worker; null where they are Bun's. */
+  readonly direct: Poller | null
   /** Null where sockets are not direct. */
   readonly splicer: Splicer | null
   readonly heads = new HeadReader()
@@ -129,7 +132,8 @@ export class Gateway {
     this.trace = trace ? new Trace(parts.log) : null
     this.widest = limits
     this.scratch = Buffer.allocUnsafeSlow(scratchSize(limits))
-    this.splicer = theSplicer()
+    this.direct = parts.settings.sockets === "direct" ? poller() : null
+    this.splicer = this.direct && splicerOf(this.direct)
     this.request = new RequestHead(limits)
     this.response = new ResponseHead(limits.fields)
     this.again = new RequestHead(limits)

@@ -14,6 +14,7 @@ import { type DialFailure, isNoWay } from "../net/dial-failure.ts"
 import { type DialLimits, Outbound } from "../net/outbound.ts"
 import type { TlsClient } from "../net/tls/tls-client.ts"
 import type { Clock } from "../core/clock.ts"
+import type { Poller } from "../net/linux/poller.ts"
 
 const FIELDS = 100
 const HEAD_BYTES = 64 * 1024
@@ -35,6 +36,8 @@ export interface ProbeParts {
   /** Lines of the answer may end with LF alone. */
   readonly acceptsBareLf: boolean
   readonly deadlines: Deadlines
+  /** Waits for plain connections; null where they are to be Bun's. */
+  readonly direct: Poller | null
   readonly clock: Clock
   /** Whether a probe that has ended had reached the backend's machine. */
   readonly onEnd: (index: number, reached: boolean) => void
@@ -123,7 +126,7 @@ class ProbeConnection extends Outbound {
     address: DialTarget,
     done: Done,
   ) {
-    super(target.tls, limits)
+    super(target.tls, limits, parts.direct)
     this.#parts = parts
     this.#target = target
     this.#address = address

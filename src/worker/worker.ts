@@ -14,7 +14,6 @@ import { TOO_MANY_FROM_CLIENT, refusals } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
 import { Deadlines, SWEEP_MS } from "../core/deadlines.ts"
 import { openListeners } from "../net/listeners.ts"
-import { useDirectSockets } from "../net/linux/poller.ts"
 import { nameService } from "../net/names/name-service.ts"
 import { Resolver } from "../net/names/resolver.ts"
 import type { TcpSocket } from "../net/transport/socket.ts"
@@ -81,7 +80,6 @@ class Balancer implements Worker {
 
   constructor(options: WorkerOptions) {
     const { settings, random = Math.random } = options
-    useDirectSockets(settings.sockets === "direct")
     this.#random = random
     const strategy = createStrategy(settings.strategy, random)
     this.#options = options
@@ -113,7 +111,7 @@ class Balancer implements Worker {
       resolver: this.#resolver,
     })
     this.port = settings.port
-    this.#acceptor = new Acceptor(this.#listenFd(), (socket, address) =>
+    this.#acceptor = new Acceptor(this.#listenFd(), this.#gateway.direct, (socket, address) =>
       this.#accept(socket, address),
     )
     this.#gateway.port = this.port
@@ -187,7 +185,7 @@ class Balancer implements Worker {
   }
 
   #createProbes({ health, timeouts, hostHeader, http }: Settings): Probes {
-    const { upstreams, deadlines } = this.#gateway
+    const { upstreams, deadlines, direct } = this.#gateway
     this.#unreachable.configure(health.failures)
     return new Probes({
       onEnd: (index, reached) => this.#unreachable.note(index, reached),
@@ -199,6 +197,7 @@ class Balancer implements Worker {
       timeouts,
       acceptsBareLf: http.bareLf === "accept",
       deadlines,
+      direct,
       clock: processClock,
     })
   }

@@ -122,16 +122,10 @@ export class Poller {
 }
 
 let found: Poller | null | undefined
-let wanted = true
 /** How late a timer of Bun may be while sockets are open, in milliseconds. */
 let patienceMs = 1
 /** Nobody but bunlb uses Bun's loop here. */
 let alone = false
-
-/** Whether connections that are made from now on are to be direct, where they can be. */
-export function useDirectSockets(direct: boolean): void {
-  wanted = direct
-}
 
 /** This process does nothing but balance: nobody minds a timer that is some milliseconds late. */
 export function takeTime(): void {
@@ -139,17 +133,13 @@ export function takeTime(): void {
   alone = true
 }
 
+/** Whether sockets can be direct in this process. */
+export function canBeDirect(): boolean {
+  return poller() !== null
+}
+
 /** The poller of this thread, or null where sockets have to be Bun's. */
 export function poller(): Poller | null {
-  return wanted ? find() : null
-}
-
-/** Whether sockets can be direct in this process, wanted or not. */
-export function canBeDirect(): boolean {
-  return find() !== null
-}
-
-function find(): Poller | null {
   if (found === undefined) found = process.platform === "linux" ? create() : null
   return found
 }

@@ -8,7 +8,7 @@
 import type { Kernel, Pipe } from "./kernel.ts"
 import { libc } from "./libc.ts"
 import { isOver } from "./peek.ts"
-import { poller } from "./poller.ts"
+import type { Poller } from "./poller.ts"
 import { RECEIVE_ADDRESS, RECEIVE_SIZE, receivedBytes } from "./receive-memory.ts"
 
 /** Fewer bytes than this are copied sooner than moved. */
@@ -81,8 +81,7 @@ export class Splicer {
 
 let made: Splicer | null = null
 
-/** The one of this process; null where sockets are Bun's. */
-export function theSplicer(): Splicer | null {
-  const kernel = poller()?.kernel
-  return kernel === undefined ? null : (made ??= new Splicer(kernel))
+/** The one of this process, whose pipe all direct sockets share. */
+export function splicerOf({ kernel }: Poller): Splicer {
+  return (made ??= new Splicer(kernel))
 }

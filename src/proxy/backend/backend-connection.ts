@@ -51,7 +51,8 @@ export class BackendConnection extends Outbound implements Mover {
   readonly #gateway: Gateway
 
   constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, target: DialTarget) {
-    super(upstream.tls, gateway.settings.timeouts, gateway.settings.keepalive.backend)
+    const { timeouts, keepalive } = gateway.settings
+    super(upstream.tls, timeouts, gateway.direct, keepalive.backend)
     this.#gateway = gateway
     this.upstream = upstream
     this.exchange = exchange

@@ -67,7 +67,7 @@ interface Pair {
 async function connected(host = "127.0.0.1"): Promise<Pair> {
   const listeners = openListeners(host, 0, 1)
   let owner: Witness | null = null
-  const acceptor = new Acceptor<Witness>(listeners.fds[0] ?? -1, (socket, address) => {
+  const acceptor = new Acceptor<Witness>(listeners.fds[0] ?? -1, poller(), (socket, address) => {
     return (owner = new Witness(socket, address))
   })
   acceptor.resume()
@@ -108,7 +108,7 @@ test.each([
 test("an IPv4 peer on a socket of both families is known by its IPv4 address", async () => {
   const listeners = openListeners("::", 0, 1)
   const addresses: string[] = []
-  const acceptor = new Acceptor<Witness>(listeners.fds[0] ?? -1, (socket, address) => {
+  const acceptor = new Acceptor<Witness>(listeners.fds[0] ?? -1, poller(), (socket, address) => {
     addresses.push(address)
     return new Witness(socket, address)
   })
@@ -347,7 +347,7 @@ test("who is closed while another's event is dealt with hears no more", async ()
 test("while accepting is paused who knocks waits, and is accepted afterwards", async () => {
   const { port, fds } = openListeners("127.0.0.1", 0, 1)
   const accepted: Witness[] = []
-  const acceptor = new Acceptor<Witness>(fds[0] ?? -1, (socket, address) => {
+  const acceptor = new Acceptor<Witness>(fds[0] ?? -1, poller(), (socket, address) => {
     const owner = new Witness(socket, address)
     accepted.push(owner)
     if (accepted.length === 2) acceptor.pause()
@@ -370,7 +370,7 @@ test("while accepting is paused who knocks waits, and is accepted afterwards", a
 
 test("a queue that somebody has shut is left alone, not looked at again and again", async () => {
   const { fds } = openListeners("127.0.0.1", 0, 1)
-  const acceptor = new Acceptor<Witness>(fds[0] ?? -1, (socket, address) => {
+  const acceptor = new Acceptor<Witness>(fds[0] ?? -1, poller(), (socket, address) => {
     return new Witness(socket, address)
   })
   acceptor.resume()

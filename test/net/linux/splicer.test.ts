@@ -3,7 +3,8 @@ import { afterEach, expect } from "bun:test"
 import type { Socket } from "bun"
 import { libc } from "../../../src/net/linux/libc.ts"
 import { Kernel } from "../../../src/net/linux/kernel.ts"
-import { Splicer, theSplicer } from "../../../src/net/linux/splicer.ts"
+import { poller } from "../../../src/net/linux/poller.ts"
+import { Splicer, splicerOf } from "../../../src/net/linux/splicer.ts"
 import { onLinux } from "../../support/left-out.ts"
 import { PATIENCE_MS, rng, until } from "../../support/until.ts"
 
@@ -45,9 +46,9 @@ async function pair() {
 }
 
 function splicer() {
-  const made = theSplicer()
-  if (made === null) throw new Error("no splicer here")
-  return made
+  const direct = poller()
+  if (direct === null) throw new Error("no poller here")
+  return splicerOf(direct)
 }
 
 test("bytes arrive as they were, no more of them than allowed", async () => {

@@ -17,11 +17,15 @@ import type { AdminAddress } from "../config/schema/admin-address.ts"
 import { weight } from "../config/schema/backend.ts"
 import type { ValueType } from "../config/schema/setting.ts"
 import { integer } from "../config/schema/value-types.ts"
-import { questionTypes, type Explanation, type Question } from "../master/control/explain.ts"
-import { Refused } from "../master/control/refused.ts"
-import type { Outcome } from "../master/control/outcome.ts"
 import { BunlbError } from "../core/errors.ts"
+import { questionTypes, type Explanation, type Question } from "../master/control/explain.ts"
+import type { Outcome } from "../master/control/outcome.ts"
+import { Refused } from "../master/control/refused.ts"
+import type { FleetStatus } from "../master/figures/status.ts"
 import { guard, type Lock } from "./guard.ts"
+import { answerJson, refuse, tooMany, type Answer } from "./http-answer.ts"
+import type { AdminRequest } from "./http-request.ts"
+import type { SharedAnswer } from "./shared-answer.ts"
 import { targetOf } from "./target.ts"
 
 /** What can be asked for. */
@@ -36,7 +40,13 @@ export interface AdminControl {
   setWeight(name: string, weight: number, save: boolean): Promise<Outcome>
   add(line: string, save: boolean): Promise<Outcome>
   remove(name: string, save: boolean): Promise<Outcome>
-  explain(question: Question): Promise<Explanation>
+  explain(question: Question, status: FleetStatus): Explanation | Promise<Explanation>
+}
+
+/** Who changes and explains, and the figures that explanations are told from. */
+export interface Answerers {
+  readonly control: AdminControl
+  readonly figures: SharedAnswer<FleetStatus>
 }
 
 type Body = Readonly<Record<string, unknown>>
@@ -57,17 +67,15 @@ const actions: Readonly<Record<string, Action>> = {
     control.setWeight(name, read(weight, body["weight"]), isSaved(body)),
 }
 
-const noStore = { "cache-control": "no-store" }
-
 /** The answer, or null when the path is none of these. */
 export function answerControl(
-  request: Request,
-  control: AdminControl,
+  request: AdminRequest,
+  { control, figures }: Answerers,
   address: AdminAddress,
-): Promise<Response> | null {
+): Promise<Answer> | null {
   const url = targetOf(request)
   if (url === null) return null
-  if (url.pathname === "/api/v1/explain") return explained(request, control, url)
+  if (url.pathname === "/api/v1/explain") return explained(request, { control, figures }, url)
   const work = workFor(url.pathname)
   return work === null ? null : perform(request, control, { address, token: control.token }, work)
 }
@@ -87,27 +95,35 @@ function workFor(path: string): Work | null {
 }
 
 async function perform(
-  request: Request,
+  request: AdminRequest,
   control: AdminControl,
   lock: Lock,
   work: Work,
-): Promise<Response> {
-  if (request.method !== "POST") return refuse(405, "method_not_allowed", "takes POST", "POST")
+): Promise<Answer> {
+  if (request.method !== "POST") {
+    return refuse(405, "method_not_allowed", "takes POST", { allow: "POST" })
+  }
   const refusal = guard(request, lock)
   if (refusal !== null) return refuse(refusal.status, refusal.code, refusal.message)
   try {
-    return Response.json(await work(control, await readBody(request)), { headers: noStore })
+    return answerJson(await work(control, await readBody(request)))
   } catch (error) {
     return answerFault(error, control.token !== null || "path" in lock.address)
   }
 }
 
-async function explained(request: Request, control: AdminControl, url: URL): Promise<Response> {
-  const isRead = request.method === "GET" || request.method === "HEAD"
-  if (!isRead) return refuse(405, "method_not_allowed", "takes GET and HEAD", "GET, HEAD")
+async function explained(
+  request: AdminRequest,
+  { control, figures }: Answerers,
+  url: URL,
+): Promise<Answer> {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return refuse(405, "method_not_allowed", "takes GET and HEAD", { allow: "GET, HEAD" })
+  }
   try {
-    const explanation = await control.explain(questionOf(url.searchParams))
-    return Response.json(explanation, { headers: noStore })
+    const question = questionOf(url.searchParams)
+    const status = figures.ask()
+    return status === null ? tooMany() : answerJson(await control.explain(question, await status))
   } catch (error) {
     return answerFault(error, false)
   }
@@ -123,7 +139,7 @@ function questionOf(query: URLSearchParams): Question {
   return question
 }
 
-async function readBody(request: Request): Promise<Body> {
+async function readBody(request: AdminRequest): Promise<Body> {
   const text = await request.text()
   if (text.length > MOST_BODY) {
     throw new Refused("too_large", `the body has more than ${MOST_BODY} characters`)
@@ -180,7 +196,7 @@ const statuses: Readonly<Record<string, number>> = {
 }
 
 /** `isTrusted`: the asker has shown the token, or may open the socket. Others must not learn what files there are. */
-function answerFault(error: unknown, isTrusted: boolean): Response {
+function answerFault(error: unknown, isTrusted: boolean): Answer {
   if (error instanceof Refused)
     return refuse(statuses[error.code] ?? 400, error.code, error.message)
   if (error instanceof BunlbError && error.exitCode === 1) {
@@ -192,9 +208,4 @@ function answerFault(error: unknown, isTrusted: boolean): Response {
   // Its lines name places in files that whoever may reload may also read.
   if (error instanceof BunlbError) return refuse(422, "config", error.message)
   return refuse(500, "internal", "it could not be done; see the log")
-}
-
-function refuse(status: number, code: string, message: string, allow?: string): Response {
-  const headers = allow === undefined ? noStore : { ...noStore, allow }
-  return Response.json({ error: { code, message } }, { status, headers })
 }

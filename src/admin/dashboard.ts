@@ -2,17 +2,18 @@
  * The dashboard: one page with its style and script inside, that asks for nothing but what this listener serves. Its
  * headers let the browser run that one script and no other, so that no name from a configuration can become code.
  */
+import type { Answer } from "./http-answer.ts"
 import dashboard from "./dashboard.html" with { type: "text" }
 
 /** As text, which the types do not know. */
 const html = dashboard as unknown as string
 
-export function showDashboard(): Response {
-  headers ??= pageHeaders()
-  return new Response(html, { headers })
-}
+let page: Answer | null = null
 
-let headers: Record<string, string> | null = null
+export function showDashboard(): Answer {
+  page ??= { status: 200, headers: pageHeaders(), body: [new TextEncoder().encode(html)] }
+  return page
+}
 
 function pageHeaders(): Record<string, string> {
   const policy = [

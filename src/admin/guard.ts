@@ -7,6 +7,7 @@
 import { timingSafeEqual } from "node:crypto"
 import { isPrivateListener } from "../config/schema/address.ts"
 import { isPrivateAdmin, type AdminAddress } from "../config/schema/admin-address.ts"
+import type { AdminRequest } from "./http-request.ts"
 
 export interface Lock {
   readonly address: AdminAddress
@@ -20,7 +21,7 @@ export interface Refusal {
 }
 
 /** Why the request may not change anything, or null when it may. */
-export function guard(request: Request, { address, token }: Lock): Refusal | null {
+export function guard(request: AdminRequest, { address, token }: Lock): Refusal | null {
   const forged = judgeBrowser(request, address)
   if (forged !== null) return forged
   if (token === null) {
@@ -41,7 +42,7 @@ export function guard(request: Request, { address, token }: Lock): Refusal | nul
  * Why a request for a listener of this machine alone comes in another's name, or null: a page of another site would
  * read here what is only for this machine.
  */
-export function judgeHost({ headers }: Request, address: AdminAddress): Refusal | null {
+export function judgeHost({ headers }: AdminRequest, address: AdminAddress): Refusal | null {
   // No name can be made to point to a socket.
   if ("path" in address || !isPrivateListener(address.host)) return null
   if (isOurs(nameOf(headers.get("host") ?? ""), address.host)) return null
@@ -49,7 +50,7 @@ export function judgeHost({ headers }: Request, address: AdminAddress): Refusal 
   return { status: 403, code: "bad_host", message }
 }
 
-function judgeBrowser(request: Request, address: AdminAddress): Refusal | null {
+function judgeBrowser(request: AdminRequest, address: AdminAddress): Refusal | null {
   const foreign = judgeHost(request, address)
   if (foreign !== null) return foreign
   const { headers } = request

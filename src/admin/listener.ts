@@ -3,11 +3,12 @@
  * that follows this one in an upgrade may share it; a socket of a bunlb that leaves is replaced by ours.
  */
 import type { AdminAddress } from "../config/schema/admin-address.ts"
-import type { SharedPlace } from "../master/upgrade/handover.ts"
-import { connectionsOf, acceptPacketsOf, dropNewConnectionsTo } from "../net/linux/syn-filter.ts"
-import { connectionsAt } from "../net/linux/unix-socket.ts"
 import { BunlbError } from "../core/errors.ts"
-import { limitConnections } from "./crowd.ts"
+import type { SharedPlace } from "../master/upgrade/handover.ts"
+import { libc } from "../net/linux/libc.ts"
+import type { Answer } from "./http-answer.ts"
+import type { AdminRequest } from "./http-request.ts"
+import { HttpServer } from "./http-server.ts"
 import { bindSocket } from "./unix-listener.ts"
 
 export interface Bound {
@@ -20,86 +21,60 @@ export interface Bound {
   stop(): Promise<void>
 }
 
-export type Respond = (request: Request) => Promise<Response>
+type Respond = (request: AdminRequest) => Promise<Answer>
 
-/** Beyond this nothing is read; what is less and still too much gets an answer that says so, see control.ts. */
-const MAX_REQUEST_BODY_BYTES = 1024 * 1024
-const IDLE_LIMIT_SECONDS = 30
-/** An upgrade, or a reload behind one, takes its time. */
-const CHANGE_LIMIT_SECONDS = 120
-/** For connections on their way to a listener that retires. */
-const KNOCKED_MS = 300
-
-/** Throws `BunlbError` when the address cannot be bound. `onFault` answers where `respond` has failed. */
+/** Throws `BunlbError` when the address cannot be bound. `respond` must not throw. */
 export function bindAdmin(
   address: AdminAddress,
   respond: Respond,
-  onFault: () => Response,
   shared: SharedPlace | null,
 ): Bound {
-  const handlers = {
-    development: false,
-    maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-    fetch: (request: Request, server: Bun.Server<undefined>) => {
-      if (request.method === "POST") server.timeout(request, CHANGE_LIMIT_SECONDS)
-      return respond(request)
-    },
-    error: onFault,
-  } as const
-  return "path" in address
-    ? onSocket(address.path, handlers, shared !== null)
-    : onPort(address.host, placeOf(address, shared), handlers)
+  if ("path" in address) return onSocket(address.path, respond, shared !== null)
+  const { host } = address
+  const port = placeOf(address, shared)
+  const server = new HttpServer(letGo(listenAt(host, port, true), `port ${port}`), respond)
+  return {
+    port,
+    retire: () => void server.retire(),
+    reclaim: () => {},
+    stop: async () => server.stop(),
+  }
 }
 
-/** What both kinds take. */
-type Handlers = Pick<
-  Bun.Serve.BaseServeOptions<undefined>,
-  "development" | "maxRequestBodySize" | "error"
-> & {
-  readonly fetch: (request: Request, server: Bun.Server<undefined>) => Promise<Response>
-}
-
-function onSocket(path: string, handlers: Handlers, shared: boolean): Bound {
-  const bind = (replace: boolean) =>
-    bindSocket(path, (unix) => Bun.serve({ ...handlers, unix }), replace)
+function onSocket(path: string, respond: Respond, shared: boolean): Bound {
+  const bind = (replace: boolean) => {
+    const socket = bindSocket(path, listenOn, replace)
+    return { ...socket, http: new HttpServer(letGo(socket.server, path), respond) }
+  }
   let bound = bind(shared)
-  const unlimit = limitConnections(() => connectionsAt(bound.name))
   return {
     port: null,
-    retire: () => void setTimeout(() => void bound.server.stop(false), KNOCKED_MS),
+    retire: () => void bound.http.retire(),
     reclaim: () => {
       if (bound.isThere()) return
-      void bound.server.stop(false)
+      bound.http.stop()
       bound = bind(true)
     },
     stop: async () => {
-      unlimit()
       bound.remove()
-      await bound.server.stop(true)
+      bound.http.stop()
     },
   }
 }
 
-function onPort(host: string, port: number, handlers: Handlers): Bound {
-  const server = serve(host, port, handlers)
-  const unlimit = limitConnections(() => connectionsOf(port))
-  return {
-    port,
-    retire: () => {
-      dropNewConnectionsTo(port)
-      setTimeout(() => {
-        acceptPacketsOf(port)
-        // From now on the port may be somebody else's, clients' for one.
-        unlimit()
-        void server.stop(false)
-      }, KNOCKED_MS)
-    },
-    reclaim: () => {},
-    stop: () => {
-      unlimit()
-      return server.stop(true)
-    },
-  }
+function listenOn(unix: string): Bun.UnixSocketListener<undefined> {
+  return Bun.listen({ unix, socket: { data() {} } })
+}
+
+/** The descriptor of what Bun has opened, which Bun lets go of before it could accept anything. */
+function letGo(listener: { stop(): void }, place: string): number {
+  const fd = "fd" in listener ? libc().dup(Number(listener.fd)) : -1
+  listener.stop()
+  if (fd >= 0) return fd
+  throw new BunlbError(
+    "BUNLB_E_LISTEN",
+    `admin: cannot listen on ${place}: out of file descriptors`,
+  )
 }
 
 /** A port that is to be shared is tried too where Bun cannot share: the reason is told before anything is changed. */
@@ -117,21 +92,18 @@ function placeOf({ host, port }: { host: string; port: number }, shared: SharedP
   }
 }
 
-/** The port, proven free: Bun shares with whoever shares. */
+/** The port, proven free: two that both share one would each get a part of the connections. */
 function claim(host: string, port: number): number {
-  try {
-    const listener = Bun.listen({ hostname: host, port, socket: { data() {} } })
-    listener.stop()
-    return listener.port
-  } catch (error) {
-    throw bindFault(host, port, error)
-  }
+  const listener = listenAt(host, port, false)
+  listener.stop()
+  return listener.port
 }
 
-function serve(hostname: string, port: number, handlers: Handlers) {
+function listenAt(hostname: string, port: number, reusePort: boolean) {
+  // A variable of its own, because the types do not know `reusePort`.
+  const options = { hostname, port, reusePort, socket: { data() {} } }
   try {
-    const idleTimeout = IDLE_LIMIT_SECONDS
-    return Bun.serve({ ...handlers, hostname, port, idleTimeout, reusePort: true })
+    return Bun.listen(options)
   } catch (error) {
     throw bindFault(hostname, port, error)
   }

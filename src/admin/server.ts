@@ -1,6 +1,6 @@
 /**
  * The admin listener: what the fleet says of itself, over HTTP, on an address of its own. It lives in the master,
- * off the data path, so `Bun.serve` is good enough here. What changes something is in control.ts.
+ * off the data path. What carries the requests is in http-server.ts, what changes something in control.ts.
  *
  *     GET /                the dashboard
  *     GET /metrics         Prometheus text, merged over all workers
@@ -16,15 +16,26 @@ import type { AdminAddress } from "../config/schema/admin-address.ts"
 import type { Live, Past } from "../master/figures/live.ts"
 import type { FleetStatus } from "../master/figures/status.ts"
 import { PROMETHEUS_CONTENT_TYPE } from "../observe/prometheus.ts"
-import { showDashboard } from "./dashboard.ts"
-import { describeApi } from "./openapi.ts"
 import { answerControl, type AdminControl } from "./control.ts"
+import { showDashboard } from "./dashboard.ts"
 import { judgeHost } from "./guard.ts"
+import {
+  answerJson,
+  answerText,
+  JSON_CONTENT_TYPE,
+  noStore,
+  refuse,
+  tooMany,
+  type Answer,
+} from "./http-answer.ts"
+import type { AdminRequest } from "./http-request.ts"
+import { connectionLimit } from "./http-server.ts"
 import { jsonPieces } from "./json-pieces.ts"
-import { targetOf } from "./target.ts"
 import type { SharedPlace } from "../master/upgrade/handover.ts"
 import { bindAdmin, type Bound } from "./listener.ts"
-import { SharedAnswer, usual } from "./shared-answer.ts"
+import { describeApi } from "./openapi.ts"
+import { SharedAnswer } from "./shared-answer.ts"
+import { targetOf } from "./target.ts"
 import { Viewers } from "./viewers.ts"
 
 interface Health {
@@ -50,19 +61,26 @@ export interface AdminSource {
 
 export type AdminListener = Bound
 
+type Pieces = readonly Uint8Array[]
+
 /** What takes work, made once for all who ask at the same time. */
 class Shared {
-  readonly metrics: SharedAnswer<Blob>
-  readonly status: SharedAnswer<Blob>
-  readonly live: SharedAnswer<Blob>
+  readonly metrics: SharedAnswer<Pieces>
+  readonly status: SharedAnswer<Pieces>
+  readonly live: SharedAnswer<Pieces>
   readonly pulse: SharedAnswer<Health>
+  /** For questions of which each has an answer of its own. */
+  readonly figures: SharedAnswer<FleetStatus>
 
   constructor(source: AdminSource) {
-    this.metrics = new SharedAnswer(async () => new Blob([...(await source.metrics())]))
-    this.status = new SharedAnswer(async () => new Blob(await jsonPieces(await source.status())))
-    this.live = new SharedAnswer(async () => new Blob(await jsonPieces(await source.live())))
-    // To turn a probe away would say that all is not well. The answer is short, and who waits is limited (crowd.ts).
-    this.pulse = new SharedAnswer(() => source.pulse(), { ...usual, mostWaiting: Infinity })
+    // Half of the connections stay free for other questions.
+    const few = { mostWaiting: Math.ceil(connectionLimit() / 8) }
+    this.metrics = new SharedAnswer(() => source.metrics(), few)
+    this.status = new SharedAnswer(async () => await jsonPieces(await source.status()), few)
+    this.live = new SharedAnswer(async () => await jsonPieces(await source.live()), few)
+    this.figures = new SharedAnswer(() => source.status(), few)
+    // A probe that is turned away would report a fault. The answer is short, and connections are limited.
+    this.pulse = new SharedAnswer(() => source.pulse())
   }
 }
 
@@ -72,7 +90,7 @@ interface Shown {
   readonly shared: Shared
 }
 
-type Page = (shown: Shown) => Response | Promise<Response>
+type Page = (shown: Shown) => Answer | Promise<Answer>
 
 const pages = new Map<string, Page>([
   ["/", showDashboard],
@@ -86,8 +104,6 @@ const pages = new Map<string, Page>([
   ["/api/v1/openapi.json", showDescription],
 ])
 
-const JSON_CONTENT_TYPE = "application/json;charset=utf-8"
-const noStore = { "cache-control": "no-store" }
 /** Throws `BunlbError` when the address cannot be bound. `shared`: a bunlb which leaves is still there. */
 export async function startAdmin(
   address: AdminAddress,
@@ -96,21 +112,22 @@ export async function startAdmin(
 ): Promise<AdminListener> {
   const viewers = new Viewers(source)
   const shown = { source, viewers, shared: new Shared(source) }
-  const { control } = source
-  let retired = false
-  const respond = async (request: Request): Promise<Response> => {
-    const response =
-      turnAway(request, address) ??
-      (await ((control && answerControl(request, control, address)) ?? answer(request, shown)))
-    if (retired) response.headers.set("connection", "close")
-    return response
+  const respond = async (request: AdminRequest): Promise<Answer> => {
+    try {
+      return turnAway(request, address) ?? (await (change(request) ?? answer(request, shown)))
+    } catch {
+      return refuse(500, "internal", "the figures could not be read")
+    }
   }
-  const fault = (): Response => refuse(500, "internal", "the figures could not be read")
-  const bound = bindAdmin(address, respond, fault, shared)
+  const { control } = source
+  const change = (request: AdminRequest): Promise<Answer> | null =>
+    control === undefined
+      ? null
+      : answerControl(request, { control, figures: shown.shared.figures }, address)
+  const bound = bindAdmin(address, respond, shared)
   return {
     ...bound,
     retire: () => {
-      retired = true
       viewers.stop()
       bound.retire()
     },
@@ -122,7 +139,7 @@ export async function startAdmin(
 }
 
 /** Whether all is well is no secret, and probes ask under every name. */
-function turnAway(request: Request, address: AdminAddress): Response | null {
+function turnAway(request: AdminRequest, address: AdminAddress): Answer | null {
   const target = targetOf(request)
   if (target === null) return refuse(400, "bad_host", "the Host field names no host")
   const refusal = judgeHost(request, address)
@@ -130,63 +147,51 @@ function turnAway(request: Request, address: AdminAddress): Response | null {
   return refuse(refusal.status, refusal.code, refusal.message)
 }
 
-function answer(request: Request, shown: Shown): Response | Promise<Response> {
+function answer(request: AdminRequest, shown: Shown): Answer | Promise<Answer> {
   const pathname = targetOf(request)?.pathname ?? ""
   const page = pages.get(pathname)
   if (page === undefined) {
     return refuse(404, "not_found", `nothing here; try ${[...pages.keys()].join(", ")}`)
   }
   if (request.method !== "GET" && request.method !== "HEAD") {
-    const response = refuse(405, "method_not_allowed", `${pathname} takes GET and HEAD`)
-    response.headers.set("allow", "GET, HEAD")
-    return response
+    const message = `${pathname} takes GET and HEAD`
+    return refuse(405, "method_not_allowed", message, { allow: "GET, HEAD" })
   }
   return page(shown)
 }
 
-function showMetrics({ shared }: Shown): Promise<Response> {
+function showMetrics({ shared }: Shown): Promise<Answer> {
   return showShared(shared.metrics, PROMETHEUS_CONTENT_TYPE)
 }
 
-async function showPulse({ source, shared }: Shown): Promise<Response> {
+async function showPulse({ source, shared }: Shown): Promise<Answer> {
   return showHealth(await (shared.pulse.ask() ?? source.pulse()))
 }
 
-function showHealth({ ok, reason }: Health): Response {
-  const headers = { ...noStore, "content-type": "text/plain; charset=utf-8" }
-  return new Response(`${reason}\n`, { status: ok ? 200 : 503, headers })
+function showHealth({ ok, reason }: Health): Answer {
+  return answerText(ok ? 200 : 503, "text/plain; charset=utf-8", `${reason}\n`, noStore)
 }
 
-function showStatus({ shared }: Shown): Promise<Response> {
+function showStatus({ shared }: Shown): Promise<Answer> {
   return showShared(shared.status, JSON_CONTENT_TYPE)
 }
 
-async function showShared(answers: SharedAnswer<Blob>, type: string): Promise<Response> {
-  const text = answers.ask()
-  if (text === null) return tooMany()
-  return new Response(await text, { headers: { ...noStore, "content-type": type } })
+async function showShared(answers: SharedAnswer<Pieces>, type: string): Promise<Answer> {
+  const pieces = answers.ask()
+  if (pieces === null) return tooMany()
+  return { status: 200, headers: { ...noStore, "content-type": type }, body: await pieces }
 }
 
-function tooMany(): Response {
-  const response = refuse(503, "too_many_requests", "too many ask for this at once; come again")
-  response.headers.set("retry-after", "1")
-  return response
+function showDescription(): Answer {
+  return answerJson(describeApi())
 }
 
-function showDescription(): Response {
-  return Response.json(describeApi(), { headers: noStore })
-}
-
-function showLive({ shared }: Shown): Promise<Response> {
+function showLive({ shared }: Shown): Promise<Answer> {
   return showShared(shared.live, JSON_CONTENT_TYPE)
 }
 
-function showEvents({ viewers }: Shown): Response {
-  const stream = viewers.open()
-  if (stream === null) return refuse(503, "too_many_viewers", "all places are taken; close a page")
-  return new Response(stream, { headers: { ...noStore, "content-type": "text/event-stream" } })
-}
-
-function refuse(status: number, code: string, message: string): Response {
-  return Response.json({ error: { code, message } }, { status, headers: noStore })
+function showEvents({ viewers }: Shown): Answer {
+  const body = viewers.open()
+  if (body === null) return refuse(503, "too_many_viewers", "all places are taken; close a page")
+  return { status: 200, headers: { ...noStore, "content-type": "text/event-stream" }, body }
 }

@@ -7,16 +7,13 @@
 /** Answers in quick succession, for people and programs that ask for one after the other. */
 const BURST = 20
 const EVERY_MS = 100
-/** Who waits holds a connection, and the answer is written to each. */
-const MOST_WAITING = 32
 
 export interface Sharing {
   readonly burst: number
   readonly everyMs: number
+  /** Each of them holds a connection, and the answer is written to each. */
   readonly mostWaiting: number
 }
-
-export const usual: Sharing = { burst: BURST, everyMs: EVERY_MS, mostWaiting: MOST_WAITING }
 
 export class SharedAnswer<T> {
   readonly #make: () => Promise<T>
@@ -29,10 +26,10 @@ export class SharedAnswer<T> {
   #next: Promise<T> | null = null
   #waiting = 0
 
-  constructor(make: () => Promise<T>, sharing: Sharing = usual) {
+  constructor(make: () => Promise<T>, sharing: Partial<Sharing> = {}) {
     this.#make = make
-    this.#sharing = sharing
-    this.#left = sharing.burst
+    this.#sharing = { burst: BURST, everyMs: EVERY_MS, mostWaiting: Infinity, ...sharing }
+    this.#left = this.#sharing.burst
   }
 
   /** Null when too many wait. Rejects as the making does. */

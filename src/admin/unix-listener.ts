@@ -3,7 +3,7 @@
  * dead process left behind is replaced; one on which somebody listens, or a file that is no socket, is left alone.
  *
  * It is made under another name and then moved to its own, so that there is never a moment without a socket when a
- * dead one is replaced, and so that `Bun.serve`, which removes what it made, never removes somebody else's.
+ * dead one is replaced, and so that Bun, which removes what it made, never removes somebody else's.
  */
 import { lstatSync, renameSync, rmSync } from "node:fs"
 import { isAbandoned } from "../net/linux/unix-socket.ts"
@@ -14,8 +14,6 @@ const UMASK = 0o177
 
 export interface Socket<Server> {
   readonly server: Server
-  /** To which it was bound at first: its connections are of that name. */
-  readonly name: string
   /** Nobody has replaced it. */
   isThere(): boolean
   remove(): void
@@ -37,7 +35,7 @@ export function bindSocket<Server>(
   const remove = (): void => {
     if (isThere()) rmSync(path, { force: true })
   }
-  return { server, name, isThere, remove }
+  return { server, isThere, remove }
 }
 
 function bind<Server>(path: string, name: string, serve: (name: string) => Server): Server {

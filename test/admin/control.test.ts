@@ -18,7 +18,7 @@ const source: AdminSource = {
     ready: nothing,
     pulse: nothing,
     metrics: nothing,
-    status: nothing,
+    status: sourceOf({ backends: [], journal: [] }).status,
     // What is streamed begins before it can fail.
     live: sourceOf({ backends: [], journal: [] }).live,
     past: sourceOf({ backends: [], journal: [] }).past,

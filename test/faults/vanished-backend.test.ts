@@ -1,6 +1,6 @@
 /** A backend whose machine has vanished: probes find it out, and requests that wait for it do not go on waiting. */
 import { describe, expect } from "bun:test"
-import { dropNewConnectionsTo } from "../../src/net/linux/syn-filter.ts"
+import { dropNewConnectionsTo } from "../support/port-sockets.ts"
 import { SILENT_MS } from "../../src/net/linux/keepalive.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"

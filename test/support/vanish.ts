@@ -1,9 +1,6 @@
 /** Peers that vanish without a word: the kernel drops every packet to them, and nothing is answered. On Linux alone. */
-import {
-  connectionsOf,
-  dropByHopCount,
-  dropNewConnectionsTo,
-} from "../../src/net/linux/syn-filter.ts"
+import { dropByHopCount } from "../../src/net/linux/syn-filter.ts"
+import { connectionsOf, dropNewConnectionsTo } from "./port-sockets.ts"
 
 /** This Bun socket hears nothing from now on. */
 export function vanish(socket: unknown): void {

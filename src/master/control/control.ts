@@ -33,6 +33,7 @@ import {
 } from "./saved-changes.ts"
 import type { Outcome, Reloads } from "./outcome.ts"
 import { Refused } from "./refused.ts"
+import type { FleetStatus } from "../figures/status.ts"
 import { SerialQueue } from "./serial-queue.ts"
 import { UnreportedAuthorities } from "./unreported-authorities.ts"
 
@@ -215,8 +216,8 @@ export class Control {
   }
 
   /** Who would get such a request, and why nobody else. */
-  async explain(question: Question): Promise<Explanation> {
-    return explain(this.effective, await this.#fleet.status(), question)
+  explain(question: Question, status: FleetStatus): Explanation {
+    return explain(this.effective, status, question)
   }
 
   /** What was changed by hand, for the bunlb that follows this one. */

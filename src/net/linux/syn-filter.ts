@@ -10,13 +10,10 @@
  * Sources: socket(7), SO_ATTACH_FILTER; ip(7), IP_MINTTL; RFC 5082.
  */
 import { ptr } from "bun:ffi"
-import { readdirSync } from "node:fs"
-import { portOf } from "./activation.ts"
 import { libc } from "./libc.ts"
 
 const SOL_SOCKET = 1
 const SO_ATTACH_FILTER = 26
-const SO_ACCEPTCONN = 30
 const IPPROTO_IP = 0
 const IP_MINTTL = 21
 const IPPROTO_IPV6 = 41
@@ -39,11 +36,6 @@ export function dropNewConnections(fd: number): boolean {
   return true
 }
 
-/** As `ignoreNewcomers`, for a listener of Bun's whose descriptor it does not tell. */
-export function dropNewConnectionsTo(port: number): void {
-  for (const fd of socketsOf(port)) if (isListening(fd)) dropNewConnections(fd)
-}
-
 /** What `ignoreNewcomers` does where it may not do better. */
 export function dropByHopCount(fd: number): void {
   setHops(fd, MOST_HOPS)
@@ -52,11 +44,6 @@ export function dropByHopCount(fd: number): void {
 /** Takes packets from any distance, as every connection did before. */
 export function acceptPackets(fd: number): void {
   setHops(fd, 0)
-}
-
-/** `hear` for every connection of `port`. */
-export function acceptPacketsOf(port: number): void {
-  for (const fd of connectionsOf(port)) acceptPackets(fd)
 }
 
 function filtered(fd: number): boolean {
@@ -72,22 +59,4 @@ function setHops(fd: number, least: number): void {
   const value = new Uint8Array(new Int32Array([least]).buffer)
   libc().setsockopt(fd, IPPROTO_IP, IP_MINTTL, value)
   libc().setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, value)
-}
-
-export function isListening(fd: number): boolean {
-  const answer = new Int32Array(1)
-  libc().getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, answer, new Uint32Array([4]))
-  return answer[0] === 1
-}
-
-/** The descriptors of all that have been accepted at `port`; on Linux alone. */
-export function connectionsOf(port: number): number[] {
-  return socketsOf(port).filter((fd) => !isListening(fd))
-}
-
-function socketsOf(port: number): number[] {
-  if (process.platform !== "linux") return []
-  return readdirSync("/proc/self/fd")
-    .map(Number)
-    .filter((fd) => portOf(fd) === port)
 }

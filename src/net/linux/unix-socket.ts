@@ -4,9 +4,7 @@
  *
  * Source: unix(7).
  */
-import { readdirSync } from "node:fs"
 import { libc } from "./libc.ts"
-import { isListening } from "./syn-filter.ts"
 
 const AF_UNIX = 1
 const SOCK_NONBLOCK = 0o4000
@@ -36,24 +34,6 @@ export function connectUnix(path: string, type: typeof STREAM | typeof DATAGRAM)
   const reason = errno()
   close(fd)
   return -reason
-}
-
-/** The descriptors of all that have been accepted at a listener that was bound as `path`; on Linux alone. */
-export function connectionsAt(path: string): number[] {
-  if (process.platform !== "linux") return []
-  return readdirSync("/proc/self/fd")
-    .map(Number)
-    .filter((fd) => pathOf(fd) === path && !isListening(fd))
-}
-
-/** The name to which a unix socket is bound, or null. */
-function pathOf(fd: number): string | null {
-  const address = new Uint8Array(2 + LONGEST_PATH)
-  const length = new Uint32Array([address.length])
-  if (libc().getsockname(fd, address, length) < 0) return null
-  if (new DataView(address.buffer).getUint16(0, true) !== AF_UNIX) return null
-  const end = address.indexOf(0, 2)
-  return new TextDecoder().decode(address.subarray(2, end < 0 ? undefined : end))
 }
 
 /** The socket is there and nobody listens: its process has died. One that is only too busy to accept is not dead. */

@@ -1,7 +1,7 @@
 /** TCP keepalive, on both sides and both kinds of sockets, and peers that vanish. */
 import { describe, expect } from "bun:test"
 import { comesToRest } from "../../faults/quiet.ts"
-import { connectionsOf } from "../../../src/net/linux/syn-filter.ts"
+import { connectionsOf } from "../../support/port-sockets.ts"
 import { libc } from "../../../src/net/linux/libc.ts"
 import { TestBalancer } from "../../support/balancer.ts"
 import { onLinux } from "../../support/left-out.ts"

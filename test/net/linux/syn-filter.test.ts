@@ -3,12 +3,11 @@ import { afterEach, describe, expect, test } from "bun:test"
 import { closeListeners, openListeners } from "../../../src/net/listeners.ts"
 import {
   acceptPackets,
-  acceptPacketsOf,
   dropByHopCount,
   dropNewConnections,
-  dropNewConnectionsTo,
 } from "../../../src/net/linux/syn-filter.ts"
 import { isLeftOut } from "../../support/left-out.ts"
+import { connectionsOf, dropNewConnectionsTo } from "../../support/port-sockets.ts"
 import { PATIENCE_MS, until } from "../../support/until.ts"
 
 const elsewhere = isLeftOut("newcomers", process.platform === "linux", "only Linux can")
@@ -86,7 +85,7 @@ describe.skipIf(elsewhere).each(["127.0.0.1", "::1"])("at %s", (host) => {
     await until(() => seen.answers === 1, PATIENCE_MS, "the answer")
     await Bun.sleep(UNHEARD_MS)
     expect(late.seen.connected).toBeFalse()
-    acceptPacketsOf(port)
+    for (const fd of connectionsOf(port)) acceptPackets(fd)
     client.write("hello again")
     await until(() => seen.answers === 2, PATIENCE_MS, "the second answer")
   })

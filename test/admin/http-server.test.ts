@@ -1,0 +1,256 @@
+/** The HTTP of the admin listener over real sockets: what is refused, in which order is answered, who has to leave. */
+import { afterEach, describe, expect, test } from "bun:test"
+import { answerText, noStore, type Answer } from "../../src/admin/http-answer.ts"
+import type { HttpTimes } from "../../src/admin/http-connection.ts"
+import type { AdminRequest } from "../../src/admin/http-request.ts"
+import { HttpServer, type HttpOptions } from "../../src/admin/http-server.ts"
+import { openListeners } from "../../src/net/listeners.ts"
+import { RawClient } from "../support/raw-client.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+
+const times: HttpTimes = {
+  ...{ idleMs: 20_000, headMs: 20_000, bodyMs: 20_000 },
+  ...{ workMs: 20_000, stallMs: 20_000, leaveMs: 200 },
+}
+const text = (words: string): Answer => answerText(200, "text/plain", words, noStore)
+
+/** Tells what it has been asked for. */
+const echo = async (request: AdminRequest): Promise<Answer> =>
+  text(`${request.method} ${request.url} ${await request.text()}`)
+
+const ends: (() => void)[] = []
+afterEach(() => {
+  for (const end of ends.splice(0)) end()
+})
+
+function serve(options: Partial<HttpOptions> = {}, respond = echo) {
+  const { port, fds } = openListeners("127.0.0.1", 0, 1)
+  const server = new HttpServer(fds[0] ?? -1, respond, { times, sweepMs: 10, ...options })
+  ends.push(() => server.stop())
+  const connect = async (): Promise<RawClient> => {
+    const client = await RawClient.connect(port)
+    ends.push(() => client.reset())
+    return client
+  }
+  return { server, port, connect }
+}
+
+const head = "GET /a HTTP/1.1\r\nHost: h\r\n"
+const post = "POST /a HTTP/1.1\r\nHost: h\r\n"
+
+describe("what cannot be read is refused, and nothing behind it is served", () => {
+  const hostile: readonly (readonly [string, string, number])[] = [
+    ["garbage", "\0\x01\x02\xff\r\n\r\n", 400],
+    ["another protocol", "\x16\x03\x01\x02\0\x01\0\r\n", 400],
+    ["no version", "GET /a\r\n\r\n", 400],
+    ["a version of the future", "GET /a HTTP/2.0\r\nHost: h\r\n\r\n", 505],
+    ["LF alone", "GET /a HTTP/1.1\nHost: h\n\n", 400],
+    ["no Host", "GET /a HTTP/1.1\r\n\r\n", 400],
+    ["two Hosts", `${head}Host: i\r\n\r\n`, 400],
+    ["two empty Hosts", "GET /a HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", 400],
+    ["a Host behind an empty one", "GET /a HTTP/1.1\r\nHost:\r\nHost: h\r\n\r\n", 400],
+    ["a blank before the colon", `${head}A : b\r\n\r\n`, 400],
+    ["a folded line", `${head}A: b\r\n c\r\n\r\n`, 400],
+    ["a control character", `${head}A: \x01\r\n\r\n`, 400],
+    ["two lengths", `${post}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400],
+    ["the same length twice", `${post}Content-Length: 1\r\nContent-Length: 1\r\n\r\na`, 400],
+    ["a list of lengths", `${post}Content-Length: 1, 1\r\n\r\na`, 400],
+    ["a signed length", `${post}Content-Length: +1\r\n\r\na`, 400],
+    ["a length that is no number", `${post}Content-Length: x\r\n\r\n`, 400],
+    [
+      "length and chunks",
+      `${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+    ],
+    ["a coding nobody knows", `${post}Transfer-Encoding: gzip, chunked\r\n\r\n`, 501],
+    [
+      "chunked twice",
+      `${post}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      400,
+    ],
+    ["chunks in HTTP/1.0", "POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400],
+    ["a chunk size that is none", `${post}Transfer-Encoding: chunked\r\n\r\nx\r\n`, 400],
+    ["a chunk longer than its size", `${post}Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n`, 400],
+    ["a huge chunk size", `${post}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n`, 400],
+    ["an expectation", `${head}Expect: 200-ok\r\n\r\n`, 417],
+    ["CONNECT", "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n", 501],
+    ["a long target", `GET /${"a".repeat(9_000)} HTTP/1.1\r\nHost: h\r\n\r\n`, 414],
+    ["a long field", `${head}A: ${"a".repeat(17_000)}\r\n\r\n`, 431],
+    ["many fields", `${head}${"A: b\r\n".repeat(101)}\r\n`, 431],
+    ["a length beyond the limit", `${post}Content-Length: 1048577\r\n\r\n`, 413],
+    [
+      "chunks beyond the limit",
+      `${post}Transfer-Encoding: chunked\r\n\r\n${"10000\r\n".padEnd(0x10000 + 7, "a")}\r\n`.padEnd(
+        0,
+      ),
+      413,
+    ],
+  ]
+
+  test.each(hostile)("%s", async (name, bytes, status) => {
+    let served = 0
+    const { connect } = serve({}, async () => {
+      served++
+      return text("served")
+    })
+    const client = await connect()
+    if (name === "chunks beyond the limit") {
+      const chunk = bytes.slice(bytes.indexOf("10000\r\n"))
+      await client.send(bytes + chunk.repeat(17))
+    } else await client.send(bytes + (status === 413 ? "" : `${head}\r\n`))
+    const response = await client.receiveResponse()
+    expect([response.status, response.field("connection")]).toEqual([status, "close"])
+    const { error } = JSON.parse(response.body.toString()) as { error: { code: string } }
+    expect(error.code).toMatch(/^[a-z_0-9]+$/)
+    await client.receiveRest()
+    expect(served).toBe(0)
+  })
+})
+
+test("a request is read however it is cut", async () => {
+  const { connect } = serve()
+  const whole =
+    `${post}Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nT: u\r\n\r\n` +
+    `${post}Content-Length: 3\r\n\r\nxyz`
+  const client = await connect()
+  for (let at = 1; at < whole.length; at++) {
+    await client.sendSplit(whole, at)
+    for (const body of ["abcde", "xyz"]) {
+      const response = await client.receiveResponse()
+      expect([at, response.body.toString()]).toEqual([at, `POST http://h/a ${body}`])
+    }
+  }
+  for (const octet of `${head}\r\n`) await client.send(octet)
+  expect((await client.receiveResponse()).body.toString()).toBe("GET http://h/a ")
+})
+
+test("requests that are sent ahead are answered in order, one at a time", async () => {
+  let working = 0
+  let most = 0
+  const { connect } = serve({}, async (request) => {
+    most = Math.max(most, ++working)
+    await Bun.sleep(request.url.endsWith("0") ? 20 : 1)
+    working--
+    return text(request.url)
+  })
+  const client = await connect()
+  const requests = Array.from({ length: 200 }, (_, i) => `GET /${i} HTTP/1.1\r\nHost: h\r\n\r\n`)
+  await client.send(requests.join(""))
+  for (let i = 0; i < requests.length; i++) {
+    expect((await client.receiveResponse()).body.toString()).toBe(`http://h/${i}`)
+  }
+  expect(most).toBe(1)
+})
+
+test("how a connection ends: by HTTP/1.0, by the client's wish, or not at all", async () => {
+  const { connect } = serve()
+  const cases: readonly (readonly [string, string | null])[] = [
+    ["GET / HTTP/1.1\r\nHost: h\r\n\r\n", null],
+    ["GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "close"],
+    ["GET / HTTP/1.0\r\n\r\n", "close"],
+    ["GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "keep-alive"],
+  ]
+  for (const [request, connection] of cases) {
+    const client = await connect()
+    await client.send(request)
+    const response = await client.receiveResponse()
+    expect([request, response.status, response.field("connection")]).toEqual([
+      request,
+      200,
+      connection,
+    ])
+    if (connection === "close") await client.receiveRest()
+    else expect((await client.exchange(`${head}\r\n`)).status).toBe(200)
+  }
+})
+
+test("HEAD has the length and no body, an absolute target is the Host, no Host is none", async () => {
+  const { connect } = serve()
+  const client = await connect()
+  await client.send("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n")
+  const bodiless = await client.receiveResponse({ head: true })
+  expect([bodiless.status, bodiless.field("content-length")]).toEqual([200, "15"])
+  for (const [request, url] of [
+    ["GET http://other/b?c HTTP/1.1\r\nHost: h\r\n\r\n", "http://other/b?c"],
+    ["GET /b HTTP/1.1\r\nHost:\r\n\r\n", "/b"],
+    ["POST /b HTTP/1.1\r\nHost: \r\nContent-Length: 0\r\n\r\n", "/b"],
+  ] as const) {
+    const response = await client.exchange(request)
+    expect(response.body.toString().split(" ")[1]).toBe(url)
+  }
+})
+
+test("a client that waits for 100 gets it, and one whose body is too large does not", async () => {
+  const { connect } = serve()
+  const client = await connect()
+  await client.send(`${post}Expect: 100-continue\r\nContent-Length: 3\r\n\r\n`)
+  await client.receiveUntil("HTTP/1.1 100 Continue\r\n\r\n")
+  await client.send("abc")
+  const response = await client.receiveResponse()
+  expect(response.body.toString()).toBe("POST http://h/a abc")
+  await client.send(`${post}Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n`)
+  const refused = await client.receiveResponse()
+  expect([refused.status, refused.interim]).toEqual([413, []])
+})
+
+test("a client that has sent its FIN is answered all the same", async () => {
+  const { connect } = serve({}, async () => {
+    await Bun.sleep(20)
+    return text("late")
+  })
+  const client = await connect()
+  await client.send(`${head}\r\n`)
+  await client.halfClose()
+  expect((await client.receiveResponse()).body.toString()).toBe("late")
+  await client.receiveRest()
+})
+
+describe("who takes too long", () => {
+  const short = { ...times, idleMs: 100, headMs: 100, bodyMs: 100, stallMs: 200 }
+
+  test("with a head or a body: 408", async () => {
+    const { connect } = serve({ times: short })
+    for (const part of ["GET /a HT", `${post}Content-Length: 5\r\n\r\nab`]) {
+      const client = await connect()
+      await client.send(part)
+      const response = await client.receiveResponse()
+      expect([part, response.status, response.field("connection")]).toEqual([part, 408, "close"])
+      await client.receiveRest()
+    }
+  })
+
+  test("byte by byte is no help", async () => {
+    const { connect } = serve({ times: short })
+    const client = await connect()
+    const drip = setInterval(() => void client.send("a").catch(() => {}), 10)
+    ends.push(() => clearInterval(drip))
+    await client.send("GET /")
+    expect((await client.receiveResponse()).status).toBe(408)
+  })
+
+  test("between requests: closed, with no answer", async () => {
+    const { connect, server } = serve({ times: short })
+    const client = await connect()
+    expect((await client.exchange(`${head}\r\n`)).status).toBe(200)
+    await client.receiveRest()
+    const silent = await connect()
+    await silent.receiveRest()
+    await until(() => server.size === 0, PATIENCE_MS, "both to be gone")
+  })
+
+  test("with a large answer: gone, while one that reads slowly gets all of it", async () => {
+    const piece = new Uint8Array(1024 * 1024).fill(97)
+    const large = Array.from({ length: 24 }, () => piece)
+    const { connect, server } = serve({ times: short }, async () => ({
+      ...{ status: 200, headers: noStore, body: large },
+    }))
+    const stuck = await connect()
+    stuck.pause()
+    await stuck.send(`${head}\r\n`)
+    await until(() => server.size === 1, PATIENCE_MS, "the connection")
+    await until(() => server.size === 0, PATIENCE_MS, "it to be given up")
+    const whole = await connect()
+    await whole.send(`${head}\r\n`)
+    expect((await whole.receiveResponse()).body.length).toBe(24 * piece.length)
+  })
+})

@@ -51,10 +51,11 @@ function readWithoutHost(bytes: Buffer): RequestFacts | number {
   return end > 0 ? factsOf(filled, end, "") : -end
 }
 
-/** `host`: what is to stand for the Host field that has been read. */
+/** `given`: what is to stand for the Host field that has been read. */
 function factsOf(bytes: Buffer, end: number, given: string | null): RequestFacts {
   const head = scanned
-  const host = given ?? text(bytes, Math.max(0, head.hostStart), Math.max(0, head.hostEnd))
+  const named = head.hostStart < 0 ? "" : text(bytes, head.hostStart, head.hostEnd)
+  const host = given ?? named
   const path = text(bytes, head.pathStart, head.targetEnd)
   const rooted = path.startsWith("/") ? path : `/${path}`
   return {

@@ -42,9 +42,13 @@ export class Turns {
     return this.#leftMs < 0
   }
 
+  get #isFree(): boolean {
+    return this.#waiting.length === 0 && !this.isSpent
+  }
+
   /** Resolves when there is time for one more, in the order of the calls. */
   async next(): Promise<void> {
-    if (this.#waiting.length === 0 && !this.isSpent) return
+    if (this.#isFree) return
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve)
       this.#schedule()
@@ -73,7 +77,8 @@ export class Turns {
     if (isChange && this.#waitingChanges.length >= this.#mostWaiting) return null
     if (isChange) await this.#enter()
     try {
-      await this.next()
+      // Without a pause between the look and the work, or all who ask at the same time would find it free.
+      if (!this.#isFree) await this.next()
       const began = performance.now()
       const outcome = work()
       this.charge(performance.now() - began)

@@ -169,10 +169,11 @@ test("HEAD has the length and no body, an absolute target is the Host, no Host i
   const client = await connect()
   await client.send("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n")
   const bodiless = await client.receiveResponse({ head: true })
-  expect([bodiless.status, bodiless.field("content-length")]).toEqual([200, "15"])
+  expect([bodiless.status, bodiless.field("content-length")]).toEqual([200, "16"])
   for (const [request, url] of [
     ["GET http://other/b?c HTTP/1.1\r\nHost: h\r\n\r\n", "http://other/b?c"],
     ["GET /b HTTP/1.1\r\nHost:\r\n\r\n", "/b"],
+    ["GET /b HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "/b"],
     ["POST /b HTTP/1.1\r\nHost: \r\nContent-Length: 0\r\n\r\n", "/b"],
   ] as const) {
     const response = await client.exchange(request)
@@ -252,5 +253,130 @@ describe("who takes too long", () => {
     const whole = await connect()
     await whole.send(`${head}\r\n`)
     expect((await whole.receiveResponse()).body.length).toBe(24 * piece.length)
+  })
+})
+
+describe("more connections than there may be", () => {
+  test("the one that waits longest for its client goes, and a newcomer is answered", async () => {
+    const { connect, server } = serve({ most: 3 })
+    const [first, second, third] = [await connect(), await connect(), await connect()]
+    expect((await first.exchange(`${head}\r\n`)).status).toBe(200)
+    await until(() => server.size === 3, PATIENCE_MS, "three connections")
+    const fourth = await connect()
+    expect((await fourth.exchange(`${head}\r\n`)).status).toBe(200)
+    await second.closed()
+    for (const each of [first, third, fourth]) {
+      expect((await each.exchange(`${head}\r\n`)).status).toBe(200)
+    }
+    expect(server.size).toBe(3)
+  })
+
+  test("one that is being served stays; when all are, a newcomer is reset", async () => {
+    const answers = Promise.withResolvers<Answer>()
+    let asked = 0
+    const { connect, server } = serve({ most: 2 }, async () => {
+      asked++
+      return await answers.promise
+    })
+    const busy = [await connect(), await connect()]
+    for (const each of busy) await each.send(`${head}\r\n`)
+    await until(() => asked === 2, PATIENCE_MS, "two requests")
+    const late = await connect()
+    expect(await late.closed()).toEqual({ by: "reset" })
+    answers.resolve(text("done"))
+    for (const each of busy) expect((await each.receiveResponse()).body.toString()).toBe("done")
+    expect(server.size).toBe(2)
+  })
+
+  test("clients that do not read their answers lock nobody out", async () => {
+    const large = Array.from({ length: 16 }, () => new Uint8Array(1024 * 1024))
+    const { connect, server } = serve({ most: 4 }, async ({ url }) =>
+      url.endsWith("/a") ? { status: 200, headers: noStore, body: large } : text("short"),
+    )
+    for (let i = 0; i < 12; i++) {
+      const stuck = await connect()
+      stuck.pause()
+      await stuck.send(`${head}\r\n`)
+    }
+    const client = await connect()
+    const response = await client.exchange("GET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+    expect(response.body.toString()).toBe("short")
+    expect(server.size).toBeLessThanOrEqual(4)
+  })
+})
+
+describe("streams", () => {
+  /** Gives pieces as fast as they are taken. */
+  function endless(size: number) {
+    const seen = { pulled: 0, cancelled: false }
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        seen.pulled++
+        controller.enqueue(new Uint8Array(size).fill(97))
+      },
+      cancel: () => void (seen.cancelled = true),
+    })
+    return { seen, body }
+  }
+
+  test("a viewer that does not read takes no memory, and goes in the end", async () => {
+    const { seen, body } = endless(64 * 1024)
+    const { connect, server } = serve({ times: { ...times, stallMs: 300 } }, async () => ({
+      ...{ status: 200, headers: noStore, body },
+    }))
+    const client = await connect()
+    client.pause()
+    await client.send(`${head}\r\n`)
+    await until(() => seen.pulled > 1, PATIENCE_MS, "the first pieces")
+    await until(() => server.size === 0, PATIENCE_MS, "it to be given up")
+    // What the kernel has taken, and two pieces at most.
+    expect(seen.pulled * 64 * 1024).toBeLessThan(16 * 1024 * 1024)
+    await until(() => seen.cancelled, PATIENCE_MS, "the stream to be let go")
+  })
+
+  test.each(["FIN", "RST"])("a viewer that leaves by %s is let go", async (way) => {
+    let cancelled = false
+    const { connect, server } = serve({}, async () => ({
+      ...{ status: 200, headers: noStore },
+      body: new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(Buffer.from("hello")),
+        cancel: () => void (cancelled = true),
+      }),
+    }))
+    const client = await connect()
+    await client.send(`${head}\r\n`)
+    await client.receiveUntil("5\r\nhello\r\n")
+    if (way === "FIN") await client.halfClose()
+    else client.reset()
+    await until(() => cancelled && server.size === 0, PATIENCE_MS, "it to be let go")
+  })
+
+  test("chunks for HTTP/1.1, the end of the connection for HTTP/1.0, nothing for HEAD", async () => {
+    const { connect } = serve({}, async () => ({
+      ...{ status: 200, headers: noStore, body: new Blob(["hello"]).stream() },
+    }))
+    const chunked = await (await connect()).exchange(`${head}\r\n`)
+    expect([chunked.framing, chunked.body.toString()]).toEqual(["chunked", "hello"])
+    const closed = await (
+      await connect()
+    ).exchange("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    expect([closed.framing, closed.body.toString()]).toEqual(["close", "hello"])
+    const client = await connect()
+    await client.send("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n")
+    expect((await client.receiveResponse({ head: true })).status).toBe(200)
+    expect((await client.exchange(`${head}\r\n`)).body.toString()).toBe("hello")
+  })
+
+  test("one that fails is cut, so that nobody takes it for whole", async () => {
+    const { connect } = serve({}, async () => ({
+      ...{ status: 200, headers: noStore },
+      body: new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(Buffer.from("hello")),
+        pull: () => Promise.reject(new Error("no more")),
+      }),
+    }))
+    const client = await connect()
+    await client.send(`${head}\r\n`)
+    expect(await client.closed()).toEqual({ by: "reset" })
   })
 })

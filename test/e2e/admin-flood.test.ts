@@ -152,6 +152,55 @@ for (const behind of [many, few]) {
   })
 }
 
+/** Asks on that many connections, one question after the other, until it is disposed of. */
+function crowd(count: number, url: string, init: RequestInit) {
+  const answers = new Map<number, number>()
+  let goesOn = true
+  const ask = async (): Promise<void> => {
+    while (goesOn) {
+      const response = await fetch(url, init).catch(() => null)
+      await response?.text().catch(() => "")
+      const status = response?.status ?? 0
+      answers.set(status, (answers.get(status) ?? 0) + 1)
+    }
+  }
+  for (let i = 0; i < count; i++) void ask()
+  return {
+    answers,
+    get count() {
+      return [...answers.values()].reduce((sum, each) => sum + each, 0)
+    },
+    [Symbol.dispose]: () => void (goesOn = false),
+  }
+}
+
+const crowds: readonly (readonly [string, RequestInit])[] = [
+  ["health", {}],
+  ["api/v1/explain?cookie=a", {}],
+  ["api/v1/reload", { method: "POST", body: "{}" }],
+  ["api/v1/reload", { method: "POST", body: "no JSON" }],
+]
+
+for (const [path, init] of crowds) {
+  const title = `${init.method ?? "GET"} /${path} ${String(init.body ?? "")}`
+  linux(`60 who ask without end leave the master its time: ${title}`, async () => {
+    await using backend = await RunningBackend.start("one")
+    await using bunlb = await RunningBunlb.start([backend], ["-w", "2"], { behind: many })
+    const { cpu, replace } = watch(bunlb)
+    using asking = crowd(60, `http://127.0.0.1:${bunlb.adminPort}/${path}`, init)
+    await until(() => asking.count > 100, 20_000, "the first answers")
+    const [cpuBefore, began] = [cpu(), performance.now()]
+    const before = asking.count
+    await until(() => performance.now() - began > 2_000, 20_000, "a while")
+    const share = (cpu() - cpuBefore) / (performance.now() - began)
+    const others = (await bunlb.status()).workers.every(({ state }) => state === "serving")
+    expect([others, asking.count > before]).toEqual([true, true])
+    expect(await replace()).toBeLessThan(1_000)
+    expect(share).toBeLessThan(0.6)
+    expect(bunlb.process.lines.join("\n")).not.toContain("no heartbeat")
+  })
+}
+
 linux("on a unix socket there is a limit, too", async () => {
   await using backend = await RunningBackend.start("one")
   const unix = join(folder, "admin.sock")

@@ -209,7 +209,7 @@ export class HttpConnection implements Deadlined, SocketOwner {
   }
 
   async #respond(request: AdminRequest): Promise<Answer> {
-    if (this.#gone) return refuse(503, "gone", "the client has left")
+    if (this.#gone) return tooMany()
     return await this.#host.respond(request)
   }
 

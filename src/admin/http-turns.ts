@@ -8,6 +8,11 @@
 const SHARE = 1 / 4
 /** May be used at once after a calm time. */
 const BURST_MS = 50
+/** What the runtime takes to receive a request and to send an answer, besides what is measured. */
+const REQUEST_MS = 0.03
+/** A change takes its time in many steps; a longer one mostly waits for workers. */
+const CHANGE_MS = 5
+
 /** Changes that are under way at the same time. */
 const MOST_CHANGES = 4
 
@@ -81,8 +86,11 @@ export class Turns {
       if (!this.#isFree) await this.next()
       const began = performance.now()
       const outcome = work()
-      this.charge(performance.now() - began)
-      return await outcome
+      this.charge(performance.now() - began + REQUEST_MS)
+      if (!isChange) return await outcome
+      return await outcome.finally(() =>
+        this.charge(Math.min(performance.now() - began, CHANGE_MS)),
+      )
     } finally {
       if (isChange) this.#leave()
     }

@@ -73,12 +73,13 @@ class Shared {
   readonly figures: SharedAnswer<FleetStatus>
 
   constructor(source: AdminSource) {
-    // Half of the connections stay free for other questions.
+    // Together they leave an eighth of the connections for other questions.
     const few = { mostWaiting: Math.ceil(connectionLimit() / 8) }
+    const many = { mostWaiting: Math.ceil(connectionLimit() / 2) }
     this.metrics = new SharedAnswer(() => source.metrics(), few)
     this.status = new SharedAnswer(async () => await jsonPieces(await source.status()), few)
     this.live = new SharedAnswer(async () => await jsonPieces(await source.live()), few)
-    this.figures = new SharedAnswer(() => source.status(), few)
+    this.figures = new SharedAnswer(() => source.status(), many)
     // A probe that is turned away would report a fault. The answer is short, and connections are limited.
     this.pulse = new SharedAnswer(() => source.pulse())
   }

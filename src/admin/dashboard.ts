@@ -1,6 +1,7 @@
 /**
- * The dashboard: one page with its style and script inside, that asks for nothing but what this listener serves. Its
+ * The dashboard: one page with its style and script inside, which loads nothing but what this listener serves. Its
  * headers let the browser run that one script and no other, so that no name from a configuration can become code.
+ * The page is built from src/admin/dashboard/ by `bun run dashboard`.
  */
 import type { Answer } from "./http-answer.ts"
 import dashboard from "./dashboard.html" with { type: "text" }
@@ -35,8 +36,8 @@ function pageHeaders(): Record<string, string> {
   }
 }
 
-/** Of what stands between the only tags of that name, as CSP level 2 writes it. */
+/** The hash of what is between the only tags of that name, as CSP level 2 writes it. */
 function hashOf(tag: "script" | "style"): string {
-  const [, text = ""] = new RegExp(`<${tag}>(.*?)</${tag}>`, "s").exec(html) ?? []
+  const [, text = ""] = new RegExp(`<${tag}(?: [^>]*)?>(.*?)</${tag}>`, "s").exec(html) ?? []
   return `'sha256-${new Bun.CryptoHasher("sha256").update(text).digest("base64")}'`
 }

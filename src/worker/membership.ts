@@ -10,15 +10,17 @@
  * first; then, in one short step, the rotation changes from the old ones to the new ones; then the old ones close what
  * they have.
  *
- * Cost: linear in the number of backends for each change, at most about half a millisecond at a time; nothing per
- * request.
+ * Cost: a backend that has not changed is looked at and left alone; only a change of rules for all of them works through
+ * each, at most about half a millisecond at a time. Nothing per request.
  */
 import { createCandidate, createStrategy } from "../balance/create.ts"
 import type { Random } from "../balance/random.ts"
-import type { Strategy } from "../balance/strategy.ts"
+import type { Candidate, Strategy } from "../balance/strategy.ts"
+import { onlyBackendsChanged } from "../config/settings-change.ts"
 import type { BackendSettings, Settings, StrategyName } from "../config/schema/settings.ts"
 import type { Prober } from "../health/prober.ts"
 import type { Resolver } from "../net/names/resolver.ts"
+import { authoritiesOf } from "../net/tls/authorities.ts"
 import { TlsClient } from "../net/tls/tls-client.ts"
 import { processClock } from "../core/clock.ts"
 import type { Gateway } from "../proxy/gateway.ts"
@@ -44,10 +46,21 @@ export interface MembershipParts {
 /** Backends that one sweep frees: the others wait for the next one. */
 const MOST_SWEPT = 64
 
-/** One backend of the settings, with its TLS, which may not be there to be had. */
+/** One backend of the settings that is new or may have changed, with its TLS, which may not be there to be had. */
 interface Plan {
   readonly settings: BackendSettings
   readonly tls: TlsClient | null
+}
+
+/** The rotation that is about to begin. */
+interface Rotation {
+  /** By ascending index. */
+  readonly present: readonly Upstream[]
+  /** Those that leave by it. */
+  readonly dismissed: readonly Upstream[]
+  readonly candidates: readonly Candidate[]
+  readonly draining: ReadonlySet<number>
+  readonly lingering: ReadonlySet<number>
 }
 
 /** What the tokens of sticky cookies are made with, and whether it is another one than before. */
@@ -60,6 +73,7 @@ export class Membership {
   readonly #parts: MembershipParts
   /** Those that serve, by ascending index. */
   #present: readonly Upstream[] = []
+  readonly #presentByName = new Map<string, Upstream>()
   /** Those that will serve as soon as the change under way is ready. */
   #arriving: Upstream[] = []
   /** Those that have left and are not done yet, the latest first. */
@@ -71,6 +85,8 @@ export class Membership {
   #coming: readonly string[] = []
   #strategy: Strategy
   #strategyName: StrategyName
+  /** What the backends obey; null before the first settings, and while others are being applied. */
+  #applied: Settings | null = null
   /** Of the settings that `apply` was last given. */
   #stickyKey: StickyKey = { value: "", changed: false }
 
@@ -89,71 +105,117 @@ export class Membership {
 
   /**
    * Makes the backends those of `settings`, as soon as the names of new ones have resolved, or 3 s later. Throws
-   * `BunlbError`, with nothing changed, when a CA file cannot be read. `adopt` is called right before the change. Call
-   * it again only when it has resolved.
+   * `BunlbError`, with nothing changed, when a CA file cannot be read. `adopt` is called right before the change, with
+   * whether backends are all that has changed since the last settings. Call it again only when it has resolved.
    */
-  async apply(settings: Settings, adopt: () => void): Promise<void> {
+  async apply(settings: Settings, adopt: (backendsOnly: boolean) => void): Promise<void> {
     const pauses = this.#parts.pauses(settings.backends.length + this.#present.length)
-    const plans: Plan[] = []
-    for (const backend of settings.backends) {
-      plans.push(this.#plan(backend, settings))
-      if (pauses.isOver) await pauses.rest()
-    }
-    this.#coming = settings.backends.map(({ host }) => host)
+    const alike = this.#applied !== null && onlyBackendsChanged(this.#applied, settings)
+    const plans = await this.#planAll(settings, alike, pauses)
+    this.#coming = plans.flatMap((plan) => (plan instanceof Upstream ? [] : [plan.settings.host]))
     try {
       await this.#parts.resolver.add(this.#coming)
       await pauses.rest()
-      adopt()
+      adopt(alike)
     } catch (error) {
       this.#coming = []
       throw error
     }
+    this.#applied = null
     const value = settings.sticky.key ?? ""
     this.#stickyKey = { value, changed: value !== this.#stickyKey.value }
     await pauses.rest()
     const members = await this.#prepare(plans, pauses)
     await pauses.rest()
-    const dismissed = this.#change(members, settings)
-    for (const upstream of dismissed) {
+    const rotation = this.#rotate(members)
+    const touched = [...this.#arriving, ...rotation.dismissed]
+    await pauses.rest()
+    this.#change(rotation, settings)
+    for (const upstream of rotation.dismissed) {
       if (pauses.isOver) await pauses.rest()
       this.#dismiss(upstream)
     }
+    this.#applied = settings
     await pauses.rest()
+    this.#assertOwners(touched)
     while (this.sweep() === MOST_SWEPT) await pauses.rest()
-    this.#assertOwners()
+  }
+
+  /** `alike`: what has not changed itself goes on as it is. */
+  async #planAll(
+    settings: Settings,
+    alike: boolean,
+    pauses: Pauses,
+  ): Promise<readonly (Plan | Upstream)[]> {
+    const plans: (Plan | Upstream)[] = []
+    for (const backend of settings.backends) {
+      const known = alike ? this.#presentByName.get(backend.name) : undefined
+      const same = known?.settings === backend && hasSameAuthorities(known)
+      plans.push(same ? known : this.#plan(backend, settings))
+      if (pauses.isOver) await pauses.rest()
+    }
+    return plans
   }
 
   /** The backends of `plans`, of which new ones do not serve yet. */
-  async #prepare(plans: readonly Plan[], pauses: Pauses): Promise<Upstream[]> {
+  async #prepare(plans: readonly (Plan | Upstream)[], pauses: Pauses): Promise<Upstream[]> {
     this.sweep()
-    // Only now: who was there before the wait may have left meanwhile, and its place may be another's.
-    const before = this.#byName()
+    // Only now: who was leaving before the wait may be gone meanwhile, and its place may be another's.
+    const leaving = byName(this.#leaving)
     const members: Upstream[] = []
     for (const plan of plans) {
       if (pauses.isOver) await pauses.rest()
-      const known = before.get(plan.settings.name) ?? []
-      // Some of those that leave may have been swept since.
-      members.push(
-        this.#settle(
-          plan,
-          known.filter((upstream) => this.#placeOf.has(upstream)),
-        ),
-      )
+      members.push(plan instanceof Upstream ? plan : this.#settle(plan, this.#known(plan, leaving)))
     }
     return members
   }
 
-  /** From now on `members` serve and nobody else. Gives those that no longer do. */
-  #change(members: Upstream[], settings: Settings): readonly Upstream[] {
-    const staying = new Set(members)
-    const dismissed = this.#present.filter((upstream) => !staying.has(upstream))
-    for (const upstream of dismissed) upstream.gone = true
-    this.#present = members.sort((a, b) => a.candidate.index - b.candidate.index)
+  /** Those of the plan's name, the latest first. */
+  #known({ settings: { name } }: Plan, leaving: ReadonlyMap<string, readonly Upstream[]>) {
+    const present = this.#presentByName.get(name)
+    // Some of those that leave may have been swept since.
+    const left = (leaving.get(name) ?? []).filter((upstream) => this.#placeOf.has(upstream))
+    return present === undefined ? left : [present, ...left]
+  }
+
+  #rotate(members: Upstream[]): Rotation {
+    const stays = this.#arriving.length === 0 && members.length === this.#present.length
+    const staying = stays ? null : new Set(members)
+    const held = members.filter(({ settings }) => settings.duty !== undefined)
+    const lingering = held.filter(({ settings }) => settings.duty === "linger")
+    const present = stays
+      ? this.#present
+      : members.sort((a, b) => a.candidate.index - b.candidate.index)
+    return {
+      present,
+      dismissed: staying === null ? [] : this.#present.filter((each) => !staying.has(each)),
+      candidates: present.map(({ candidate }) => candidate),
+      draining: new Set(held.map(({ candidate }) => candidate.index)),
+      lingering: new Set(lingering.map(({ candidate }) => candidate.index)),
+    }
+  }
+
+  /** From now on those of the rotation serve and nobody else. */
+  #change(rotation: Rotation, { strategy, whenAllUnhealthy }: Settings): void {
+    const { present, dismissed, candidates, draining, lingering } = rotation
+    for (const upstream of dismissed) {
+      upstream.gone = true
+      this.#presentByName.delete(upstream.settings.name)
+    }
+    for (const upstream of this.#arriving) {
+      this.#presentByName.set(upstream.settings.name, upstream)
+    }
+    this.#present = present
     this.#arriving = []
-    this.#leaving = [...dismissed, ...this.#leaving]
+    if (dismissed.length > 0) this.#leaving = [...dismissed, ...this.#leaving]
     this.#coming = []
-    this.#inform(settings)
-    return dismissed
+    if (strategy !== this.#strategyName) {
+      this.#strategy = createStrategy(strategy, this.#parts.random)
+    }
+    this.#strategyName = strategy
+    this.#parts.gateway.roster.change({
+      ...{ candidates, strategy: this.#strategy, whenAllUnhealthy, draining, lingering },
+    })
   }
 
   has(name: string): boolean {
@@ -204,28 +266,18 @@ export class Membership {
     this.#parts.gateway.board.release(place.index)
   }
 
-  /** Each backend that is present or leaving is the one that is found at its index. */
-  #assertOwners(): void {
+  /** Each of them is the one that is found at its index. */
+  #assertOwners(touched: readonly Upstream[]): void {
     const { upstreams } = this.#parts.gateway
-    for (const upstream of this.all) {
+    for (const upstream of touched) {
       const place = this.#placeOf.get(upstream)
+      if (place === undefined && upstream.gone) continue
       const { index } = upstream.candidate
       if (place?.index !== index || upstreams[index] !== upstream) {
         throw new Error(`index ${index} does not belong to ${upstream.settings.name}`)
       }
       this.#places.assertCurrent(place)
     }
-  }
-
-  /** Those of each name, the latest first. */
-  #byName(): Map<string, Upstream[]> {
-    const named = new Map<string, Upstream[]>()
-    for (const upstream of this.all) {
-      const others = named.get(upstream.settings.name)
-      if (others === undefined) named.set(upstream.settings.name, [upstream])
-      else others.push(upstream)
-    }
-    return named
   }
 
   #plan(settings: BackendSettings, all: Settings): Plan {
@@ -275,22 +327,16 @@ export class Membership {
     this.#parts.prober.release(upstream.candidate.index)
     upstream.leave()
   }
+}
 
-  #inform({ strategy, whenAllUnhealthy }: Settings): void {
-    if (strategy !== this.#strategyName) {
-      this.#strategy = createStrategy(strategy, this.#parts.random)
-    }
-    this.#strategyName = strategy
-    const held = this.#present.filter(({ settings }) => settings.duty !== undefined)
-    const lingering = held.filter(({ settings }) => settings.duty === "linger")
-    this.#parts.gateway.roster.change({
-      candidates: this.#present.map(({ candidate }) => candidate),
-      strategy: this.#strategy,
-      whenAllUnhealthy,
-      draining: new Set(held.map(({ candidate }) => candidate.index)),
-      lingering: new Set(lingering.map(({ candidate }) => candidate.index)),
-    })
-  }
+/** Those of each name, in their order. */
+function byName(upstreams: readonly Upstream[]): ReadonlyMap<string, readonly Upstream[]> {
+  return Map.groupBy(upstreams, ({ settings }) => settings.name)
+}
+
+/** A CA file may have been replaced by another one of its name. */
+function hasSameAuthorities({ tls, settings }: Upstream): boolean {
+  return tls === null || tls.insecure || tls.options.ca === authoritiesOf(settings.ca)
 }
 
 /** The candidate itself when nothing about it has changed, so that no strategy starts over for nothing. */

@@ -160,13 +160,17 @@ class Balancer implements Worker {
   }
 
   async apply(settings: Settings): Promise<void> {
-    await this.#membership.apply(settings, () => this.#adopt(settings))
+    await this.#membership.apply(settings, (backendsOnly) => {
+      if (backendsOnly) this.#gateway.settings = settings
+      else this.#adopt(settings)
+      this.#limitConnections(settings)
+    })
     this.#expectReturn()
   }
 
   /** All that is not a backend's own. */
   #adopt(settings: Settings): void {
-    const { health, limits, backends } = settings
+    const { health } = settings
     const gateway = this.#gateway
     // It may fail, so it comes first: nothing has changed then.
     this.#access.configure(settings.accessLog)
@@ -178,9 +182,12 @@ class Balancer implements Worker {
     const transport = probed ? this.#createProbes(settings) : noProbes
     const verdicts = probed ? gateway.board : readmissions(gateway.board)
     this.#prober.configure(health, transport, verdicts, processClock.now())
+  }
+
+  #limitConnections({ limits, backends }: Settings): void {
     const descriptors = descriptorLimit()
     this.#clientLimit = clientLimit(limits.connections, backends.length, descriptors)
-    gateway.backendLimit = backendLimit(this.#clientLimit, backends.length, descriptors)
+    this.#gateway.backendLimit = backendLimit(this.#clientLimit, backends.length, descriptors)
     this.#clientGone()
   }
 

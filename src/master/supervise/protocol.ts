@@ -14,12 +14,13 @@
  * peer sent, except inside a log line.
  */
 import type { Settings } from "../../config/schema/settings.ts"
+import type { SettingsChange } from "../../config/settings-change.ts"
 import type { SeriesChunk } from "../../observe/backend-series.ts"
 import type { ErrorCode } from "../../core/errors.ts"
 import type { KnownUnhealthy, HealthChange, WorkerReport } from "../../observe/snapshot.ts"
 
 /** CA certificates that the worker has not been told of: the name of a file, and what it held. */
-type NewAuthorities = readonly (readonly [string, string])[]
+export type NewAuthorities = readonly (readonly [string, string])[]
 
 export interface Init {
   readonly type: "init"
@@ -43,7 +44,8 @@ export type ToWorker =
   /** Serve by these settings from now on; answered by `applied` with the same number. */
   | {
       readonly type: "apply"
-      readonly settings: Settings
+      /** From the settings that the worker was told before, whether it could serve by them or not. */
+      readonly change: SettingsChange
       readonly authorities: NewAuthorities
       readonly question: number
     }

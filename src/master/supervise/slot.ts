@@ -18,7 +18,7 @@ import type { Ending, Link, OpenLink } from "./link.ts"
 import type { FromWorker, LogMethod, ToWorker } from "./protocol.ts"
 import { Questions } from "./questions.ts"
 import { RestartPolicy } from "./restart-policy.ts"
-import { ToldAuthorities } from "./told-authorities.ts"
+import { Told } from "./told.ts"
 
 export type SlotState = "starting" | "serving" | "resting" | "draining" | "gone"
 
@@ -57,7 +57,7 @@ export class Slot {
   readonly id: number
   readonly #options: SlotOptions
   readonly #policy = new RestartPolicy()
-  readonly #authorities = new ToldAuthorities()
+  readonly #knows = new Told()
   readonly #firstReady = Promise.withResolvers<void>()
   readonly #gone = Promise.withResolvers<void>()
   #state: SlotState = "resting"
@@ -186,8 +186,7 @@ export class Slot {
     this.#settings = settings
     if (!this.#told) return null
     const { applyMs } = this.#options.limits
-    const authorities = this.#authorities.news()
-    const message = { type: "apply", settings, authorities } as const
+    const message = { type: "apply", ...this.#knows.news(settings) } as const
     return await this.#ask((question) => ({ ...message, question }), applyMs)
   }
 
@@ -279,10 +278,9 @@ export class Slot {
     switch (message.type) {
       case "hello":
         this.#told = true
-        this.#authorities.forget()
         this.#link?.send({
-          ...{ type: "init", settings, heartbeatMs: limits.heartbeatMs, hold: this.#hold },
-          authorities: this.#authorities.news(),
+          ...{ type: "init", heartbeatMs: limits.heartbeatMs, hold: this.#hold },
+          ...this.#knows.everything(settings),
           ailing: this.#restarts === 0 ? this.#options.ailing : [],
         })
         break

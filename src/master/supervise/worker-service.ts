@@ -5,6 +5,7 @@
  * single-process mode, behind a function call.
  */
 import type { Settings } from "../../config/schema/settings.ts"
+import { applyChange, type SettingsChange } from "../../config/settings-change.ts"
 import { takeAuthorities } from "../../net/tls/authorities.ts"
 import type { SeriesChunk } from "../../observe/backend-series.ts"
 import { BunlbError } from "../../core/errors.ts"
@@ -27,6 +28,8 @@ export interface ServiceOptions {
 export class WorkerService {
   readonly #options: ServiceOptions
   #worker: Worker | null = null
+  /** The settings of the last message: what the next change is a change of. */
+  #told: Settings | null = null
   #heartbeat: Timer | null = null
   #log: ForwardingLog | null = null
   /** Questions for a report that have not been answered yet. */
@@ -49,7 +52,7 @@ export class WorkerService {
       case "apply":
         this.#done = this.#done.then(() => {
           takeAuthorities(message.authorities)
-          return this.#apply(message.settings, message.question)
+          return this.#apply(message.change, message.question)
         })
         break
       case "accept":
@@ -76,6 +79,7 @@ export class WorkerService {
 
   async #start({ settings, heartbeatMs, hold, ailing }: Init): Promise<void> {
     const { index, listenFd, start, send } = this.#options
+    this.#told = settings
     const log = (this.#log = forwardingLog(settings, send))
     const news = new HealthNews((changes) => send({ type: "health", changes }))
     const onHealthChange = (change: HealthChange): void => news.add(change)
@@ -99,8 +103,9 @@ export class WorkerService {
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)
   }
 
-  async #apply(settings: Settings, answers: number): Promise<void> {
-    if (this.#worker === null) return
+  async #apply(change: SettingsChange, answers: number): Promise<void> {
+    if (this.#worker === null || this.#told === null) return
+    const settings = (this.#told = applyChange(this.#told, change))
     let fault: string | null = null
     try {
       await this.#worker.apply(settings)

@@ -63,6 +63,16 @@ function cpu(): number {
   return Number(time[0]) * 1000 + Number(time[1]) / 1e6
 }
 
+/** Dies at the next garbage collection, if that is not in the turn in which it was last looked at. */
+let canary = new WeakRef({})
+
+/** Whether garbage was collected in the piece that ends now, or since the one before it. */
+function garbageWasCollected(heapBefore: number): boolean {
+  const died = canary.deref() === undefined
+  if (died) canary = new WeakRef({})
+  return died || heapSize() < heapBefore
+}
+
 /** How long pieces of work were. */
 class Pieces {
   readonly cpu: number[] = []
@@ -75,7 +85,7 @@ class Pieces {
     const [began, beganCpu] = [performance.now(), cpu()]
     const result = work()
     const [cpuMs, wallMs] = [cpu() - beganCpu, performance.now() - began]
-    if (heapSize() < before) this.collected.push(cpuMs)
+    if (garbageWasCollected(before)) this.collected.push(cpuMs)
     else this.add(cpuMs, wallMs)
     return result
   }
@@ -155,7 +165,7 @@ class Piece {
   end(pieces: Pieces): void {
     if (this.#cpu < 0) return
     const [cpuMs, wallMs] = [cpu() - this.#cpu, performance.now() - this.#wall]
-    if (heapSize() < this.#heap) pieces.collected.push(cpuMs)
+    if (garbageWasCollected(this.#heap)) pieces.collected.push(cpuMs)
     else pieces.add(cpuMs, wallMs)
     this.#cpu = -1
   }

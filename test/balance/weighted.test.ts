@@ -98,6 +98,45 @@ describe("weighted", () => {
     }
   })
 
+  test("a long cycle is laid out a piece a pick, and meanwhile picks are random by weight", () => {
+    const random = rng(14)
+    const weights = Array.from({ length: 1024 }, () => random.between(1, 1000))
+    const candidates = withWeights(...weights)
+    const strategy = new WeightedRoundRobin(() => random.next())
+    const laidOut = layOutCycle(reduceWeights(weights))
+    strategy.update(candidates)
+    const first = Array.from({ length: 200 }, () => strategy.pick()?.index ?? -1)
+    for (const index of first) expect(candidates[index]).toBeDefined()
+    const [one, other] = [2, 2].map((cycles) =>
+      Array.from({ length: cycles * laidOut.length }, () => strategy.pick()?.index ?? -1),
+    )
+    // From then on it is the cycle, from some slot on.
+    expect(one).toEqual(other)
+    const counts = (picked: readonly number[]): number[] => {
+      const found = weights.map(() => 0)
+      for (const index of picked) found[index]++
+      return found
+    }
+    expect(counts(one)).toEqual(counts([...laidOut, ...laidOut]))
+  })
+
+  test("random picks meanwhile keep the shares, and never take one that is no longer eligible", () => {
+    const random = rng(15)
+    const weights = Array.from({ length: 1024 }, (_, at) => (at < 512 ? 1 + (at % 40) : 2000 - at))
+    const candidates = withWeights(...weights)
+    const strategy = new WeightedRoundRobin(() => random.next())
+    let heavy = 0
+    for (let round = 0; round < 2000; round++) {
+      // A change before every pick: no cycle is ever complete.
+      const without = round % 1024
+      strategy.update(candidates.filter(({ index }) => index !== without))
+      const picked = strategy.pick()
+      expect(picked?.index).not.toBe(without)
+      if ((picked?.index ?? 0) >= 512) heavy++
+    }
+    expect(heavy / 2000).toBeGreaterThan(0.9)
+  })
+
   test("weights are reduced exactly while the cycle is short enough", () => {
     expect(reduceWeights([1000, 500, 250])).toEqual([4, 2, 1])
     expect(reduceWeights([7])).toEqual([1])

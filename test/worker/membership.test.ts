@@ -3,7 +3,7 @@
  * weight, leave while they are busy, return, and are swept, also while the names of others are still being resolved.
  * After each step every index has one owner, the rotation reaches exactly those it should, and the counters add up.
  */
-import { describe, expect, test } from "bun:test"
+import { describe, expect, onTestFinished, spyOn, test } from "bun:test"
 import { createStrategy } from "../../src/balance/create.ts"
 import { Roster } from "../../src/balance/roster.ts"
 import { NO_TOKEN } from "../../src/balance/strategy.ts"
@@ -15,10 +15,11 @@ import { type ProbeDone, Prober } from "../../src/health/prober.ts"
 import { Deadlines } from "../../src/core/deadlines.ts"
 import { Resolver } from "../../src/net/names/resolver.ts"
 import { EventClock } from "../../src/core/clock.ts"
+import { unbroken } from "../../src/core/slices.ts"
 import { Figures } from "../../src/observe/figures.ts"
 import type { BackendConnection } from "../../src/proxy/backend/backend-connection.ts"
 import { Gateway } from "../../src/proxy/gateway.ts"
-import type { Upstream } from "../../src/proxy/backend/upstream.ts"
+import { Upstream } from "../../src/proxy/backend/upstream.ts"
 import { Membership } from "../../src/worker/membership.ts"
 import { IndexAllocator } from "../../src/worker/index-allocator.ts"
 import { testBackend, testSettings } from "../master/settings.ts"
@@ -66,13 +67,15 @@ class World {
   readonly work: Work[] = []
   readonly probes: Probe[] = []
   wanted: readonly BackendSettings[] = []
+  rules = settings
   /** The backends are being changed, a piece at a time. */
   changing = false
   /** Before that change there were some. */
   served = false
   now = 0
 
-  constructor(seed: number) {
+  /** `busy`: while a change rests others act. */
+  constructor(seed: number, busy = true) {
     this.random = rng(seed)
     const strategy = createStrategy("round_robin", () => 0)
     const health = { ...settings.health, failures: 3, successes: 1, interval: 50 }
@@ -103,7 +106,7 @@ class World {
         random: () => 0,
         onRenewed: () => {},
         onDone: (upstream) => this.#bury(upstream),
-        pauses: () => this.#pauses(),
+        pauses: () => (busy ? this.#pauses() : unbroken),
       },
       strategy,
     )
@@ -210,12 +213,23 @@ class World {
   /** Other backends, while all else goes on. */
   async change(): Promise<void> {
     const { random } = this
-    this.served = this.wanted.length > 0
+    this.served = this.wanted.some(serves)
     const chosen = NAMES.filter(() => random.next() < 0.5)
-    this.wanted = chosen.map((name) =>
-      testBackend(name, { tls: random.next() < 0.3, weight: random.between(1, 3) }),
-    )
-    const applied = this.membership.apply({ ...settings, backends: this.wanted }, () => {
+    const before = new Map(this.wanted.map((backend) => [backend.name, backend]))
+    // Most that stay are the very same, as in a change that names others.
+    this.wanted = chosen.map((name) => {
+      const same = random.next() < 0.7 ? before.get(name) : undefined
+      const part = {
+        tls: random.next() < 0.3,
+        weight: random.between(1, 3),
+        ...(random.next() < 0.2 && { duty: "drain" as const }),
+      }
+      return same ?? testBackend(name, part)
+    })
+    // Now and then a rule for all of them changes as well.
+    if (random.next() < 0.3) this.rules = { ...this.rules, pool: { ...this.rules.pool } }
+    const next = { ...this.rules, backends: this.wanted }
+    const applied = this.membership.apply(next, () => {
       this.changing = true
     })
     for (let i = random.between(0, 12); i > 0 && !this.changing; i--) {
@@ -256,7 +270,7 @@ class World {
   #checkInBetween(serving: readonly Upstream[]): void {
     const names = serving.map(({ settings: { name } }) => name)
     expect(new Set(names).size).toBe(names.length)
-    if (this.served && this.wanted.length > 0) expect(names).not.toEqual([])
+    if (this.served && this.wanted.some(serves)) expect(names).not.toEqual([])
     for (let i = serving.length; i > 0; i--) {
       expect(serving.map(({ candidate }) => candidate.index)).toContain(
         this.roster.pick(NO_TOKEN)?.index ?? -1,
@@ -266,8 +280,9 @@ class World {
 
   #checkRotation(present: readonly Upstream[], serving: readonly Upstream[]): void {
     const { roster } = this
-    expect(serving.length > 0).toBe(present.length > 0)
-    const healthy = present.filter(({ candidate }) => this.board.healthy.has(candidate.index))
+    const able = present.filter((upstream) => serves(upstream.settings))
+    expect(serving.length > 0).toBe(able.length > 0)
+    const healthy = able.filter(({ candidate }) => this.board.healthy.has(candidate.index))
     if (healthy.length > 0) expect(serving).toEqual(healthy)
     const picked = serving.map(() => roster.pick(NO_TOKEN)?.name ?? "nobody")
     expect(picked.toSorted()).toEqual(serving.map(({ candidate }) => candidate.name).toSorted())
@@ -299,6 +314,11 @@ class World {
   }
 }
 
+/** It does not drain. */
+function serves({ duty }: BackendSettings): boolean {
+  return duty === undefined
+}
+
 /** Lets every promise that is ready run its continuations. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
@@ -310,6 +330,67 @@ test.each([1, 2, 3, 4, 5, 6])("whatever happens in whatever order, seed %d", asy
     await world.change()
     for (let i = world.random.between(0, 10); i > 0; i--) world.act()
   }
+})
+
+describe("a change of one backend of a thousand", () => {
+  const names = Array.from({ length: 1000 }, (_, i) => `b${i}.test:80`)
+
+  /** A world with a thousand, and how many were configured or looked up since. */
+  async function thousand(part: Partial<BackendSettings> = {}) {
+    const world = new World(1, false)
+    const backends = names.map((name) => testBackend(name, part))
+    await world.membership.apply({ ...settings, backends }, () => {})
+    const configured = spyOn(Upstream.prototype, "configure")
+    onTestFinished(() => configured.mockRestore())
+    const apply = async (...next: Parameters<typeof Object.assign>): Promise<boolean[]> => {
+      const alike: boolean[] = []
+      const wanted = Object.assign({}, settings, { backends }, ...next)
+      await world.membership.apply(wanted, (backendsOnly) => void alike.push(backendsOnly))
+      return alike
+    }
+    return { world, backends, configured, apply }
+  }
+
+  test.each([false, true])(
+    "touches one, whether it is drained, weighed or replaced (TLS: %p)",
+    async (tls) => {
+      const { world, backends, configured, apply } = await thousand({ tls })
+      const change = async (more: Partial<BackendSettings>): Promise<void> => {
+        configured.mockClear()
+        const next = backends.with(700, { ...backends[700], ...more })
+        expect(await apply({ backends: next })).toEqual([true])
+      }
+      await change({ duty: "drain" })
+      expect(configured).toHaveBeenCalledTimes(1)
+      expect(world.roster.isEligible(700)).toBeFalse()
+      expect(world.roster.serving).toHaveLength(999)
+      await change({ weight: 7 })
+      expect(configured).toHaveBeenCalledTimes(1)
+      expect(world.roster.serving[700]?.weight).toBe(7)
+      await change({ name: "other.test:80", host: "other.test" })
+      expect(world.roster.serving.map(({ name }) => name)).toContain("other.test:80")
+      expect(world.roster.serving.map(({ name }) => name)).not.toContain("b700.test:80")
+      expect(world.roster.serving).toHaveLength(1000)
+      await change({})
+      expect(world.roster.serving.map(({ name }) => name).toSorted()).toEqual(names.toSorted())
+    },
+  )
+
+  test("touches all when a rule for all of them has changed as well", async () => {
+    const { configured, apply } = await thousand()
+    expect(await apply({ hostHeader: "other" })).toEqual([false])
+    expect(configured).toHaveBeenCalledTimes(1000)
+  })
+
+  test("is made whole by the next one when it failed half way", async () => {
+    const { world, backends, configured, apply } = await thousand()
+    const bad = backends.with(3, { ...testBackend("b3.test:80"), tls: true, ca: "/nowhere.pem" })
+    const rules = { hostHeader: "other" }
+    await expect(apply({ backends: bad }, rules)).rejects.toThrow("/nowhere.pem")
+    expect(await apply(rules)).toEqual([false])
+    expect(configured).toHaveBeenCalledTimes(1000)
+    expect(world.roster.serving).toHaveLength(1000)
+  })
 })
 
 describe("places", () => {

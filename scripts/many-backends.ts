@@ -355,7 +355,8 @@ function row(name: string, { cpu: times, wall, collected }: Found[string]): numb
       : ""
   console.log(
     `${name.padEnd(26)} ${times.length} pieces, CPU: half below ${ms(at(times, 0.5))},`,
-    `99% ${ms(at(times, 0.99))}, 99.9% ${ms(judged)}, longest ${ms(at(times, 1))}; wall: 99% ${ms(at(wall, 0.99))}, longest ${ms(at(wall, 1))}${garbage}`,
+    `99% ${ms(at(times, 0.99))}, 99.9% ${ms(judged)}, longest ${ms(at(times, 1))};`,
+    `wall: 99% ${ms(at(wall, 0.99))}, longest ${ms(at(wall, 1))}${garbage}`,
   )
   return judged
 }

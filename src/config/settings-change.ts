@@ -35,7 +35,7 @@ export function applyChange(before: Settings, { others, backends }: SettingsChan
   return { ...before, ...others, backends: changed }
 }
 
-/** The backends are all that differs: neither rules for all of them nor anything else. Looks at objects, not in them. */
+/** The backends are all that differs, and no rule for all of them. Compares objects by identity. */
 export function onlyBackendsChanged(before: Settings, after: Settings): boolean {
   for (const key in after) {
     if (key !== "backends" && Reflect.get(before, key) !== Reflect.get(after, key)) return false

@@ -10,8 +10,8 @@
  * first; then, in one short step, the rotation changes from the old ones to the new ones; then the old ones close what
  * they have.
  *
- * Cost: a backend that has not changed is looked at and left alone; only a change of rules for all of them works through
- * each, at most about half a millisecond at a time. Nothing per request.
+ * Cost: a backend that has not changed is looked at and left alone; only a change of rules for all of them works
+ * through each, at most about half a millisecond at a time. Nothing per request.
  */
 import { createCandidate, createStrategy } from "../balance/create.ts"
 import type { Random } from "../balance/random.ts"

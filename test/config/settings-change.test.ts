@@ -1,4 +1,4 @@
-/** A change of settings names what has changed and nothing else; applied, it gives the settings that it was made for. */
+/** A change of settings names what has changed and nothing else; applied, it gives the settings it was made for. */
 import { describe, expect, test } from "bun:test"
 import { applyChange, changeOf, onlyBackendsChanged } from "../../src/config/settings-change.ts"
 import type { BackendSettings, Settings } from "../../src/config/schema/settings.ts"

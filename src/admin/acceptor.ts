@@ -30,7 +30,12 @@ export class AdminAcceptor {
   resume(): void {
     if (this.#listener !== null || this.#closed) return
     const fd = libc().dup(this.#fd)
-    if (fd < 0) return void setTimeout(() => this.resume(), RETRY_MS)
+    if (fd >= 0) this.#listener = this.#listen(fd)
+    if (this.#listener === null) setTimeout(() => this.resume(), RETRY_MS)
+  }
+
+  /** Null when there are no descriptors left to accept with. */
+  #listen(fd: number): { stop(): void } | null {
     const options = {
       fd,
       allowHalfOpen: true,
@@ -47,9 +52,14 @@ export class AdminAcceptor {
         error: ({ data }: Socket<SocketOwner | null>, error: Error) => data?.crashed(error),
       },
     }
-    // `fd` is there, though Bun's types do not say so.
     type Options = Bun.TCPSocketListenOptions<SocketOwner | null>
-    this.#listener = Bun.listen<SocketOwner | null>(options as unknown as Options)
+    try {
+      // `fd` is there, though Bun's types do not say so.
+      return Bun.listen<SocketOwner | null>(options as unknown as Options)
+    } catch {
+      libc().close(fd)
+      return null
+    }
   }
 
   /** Accepts no more for now. */

@@ -380,3 +380,33 @@ describe("streams", () => {
     expect(await client.closed()).toEqual({ by: "reset" })
   })
 })
+
+test("one that retires answers who is there, tells them to close, and then lets go of the port", async () => {
+  const answers = Promise.withResolvers<Answer>()
+  let asked = 0
+  const { connect, port, server } = serve({}, async ({ url }) => {
+    asked++
+    return url.endsWith("/a") ? await answers.promise : text("short")
+  })
+  const [busy, idle, silent] = [await connect(), await connect(), await connect()]
+  expect((await idle.exchange("GET /b HTTP/1.1\r\nHost: h\r\n\r\n")).status).toBe(200)
+  await busy.send(`${head}\r\n`)
+  await until(() => asked === 2, PATIENCE_MS, "the question")
+  await server.retire()
+  await idle.receiveRest()
+  const late = await silent.exchange("GET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+  answers.resolve(text("done"))
+  for (const response of [late, await busy.receiveResponse()]) {
+    expect([response.status, response.field("connection")]).toEqual([200, "close"])
+  }
+  const isFree = (): Promise<boolean> =>
+    RawClient.connect(port).then(
+      (client) => {
+        client.reset()
+        return false
+      },
+      () => true,
+    )
+  await until(isFree, PATIENCE_MS, "the port to be free")
+  await until(() => server.size === 0, PATIENCE_MS, "all to be gone")
+})

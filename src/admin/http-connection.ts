@@ -221,9 +221,7 @@ export class HttpConnection implements Deadlined, SocketOwner {
       if (bytes === null) return null
       if (partial !== null && !partial.add(bytes)) continue
       const all = partial?.bytes ?? bytes
-      const began = performance.now()
-      const head = readHead(all)
-      this.#host.turns.charge(performance.now() - began)
+      const head = this.#host.turns.measure(() => readHead(all))
       if (head !== null) {
         if (typeof head !== "number") this.#input.putBack(Buffer.from(all.subarray(head.end)))
         return head
@@ -278,10 +276,7 @@ export class HttpConnection implements Deadlined, SocketOwner {
 
   async #write(bytes: Uint8Array): Promise<boolean> {
     const slices = new Slices(true)
-    const began = performance.now()
-    const whole = this.#output.write(bytes, slices)
-    this.#host.turns.charge(performance.now() - began)
-    return await whole
+    return await this.#host.turns.measure(() => this.#output.write(bytes, slices))
   }
 
   async #sendStream(body: ReadableStream<Uint8Array>, bodiless: boolean, terms: Terms) {

@@ -10,6 +10,8 @@ const SHARE = 1 / 4
 const BURST_MS = 50
 /** What the runtime takes to receive a request and to send an answer, besides what is measured. */
 const REQUEST_MS = 0.03
+/** For those who have waited, between two turns of the loop. */
+const TURN_MS = 2
 /** A change takes its time in many steps; a longer one mostly waits for workers. */
 const CHANGE_MS = 5
 
@@ -37,6 +39,14 @@ export class Turns {
 
   charge(ms: number): void {
     this.#leftMs -= ms
+  }
+
+  /** Charges what `work` takes before it returns. */
+  measure<T>(work: () => T): T {
+    const began = processorMs()
+    const outcome = work()
+    this.charge(processorMs() - began)
+    return outcome
   }
 
   /** The share is used up for now. */
@@ -67,10 +77,13 @@ export class Turns {
     else setImmediate(this.#goOn)
   }
 
-  /** One at a time: what it takes is known only when it has been done. */
+  /** Each is charged before the next one begins. */
   readonly #goOn = (): void => {
     this.#scheduled = false
-    if (!this.isSpent) this.#waiting.shift()?.()
+    const until = performance.now() + TURN_MS
+    while (this.#waiting.length > 0 && !this.isSpent && performance.now() < until) {
+      this.#waiting.shift()?.()
+    }
     if (this.#waiting.length > 0) this.#schedule()
   }
 
@@ -82,18 +95,26 @@ export class Turns {
     if (isChange && this.#waitingChanges.length >= this.#mostWaiting) return null
     if (isChange) await this.#enter()
     try {
-      // Without a pause between the look and the work, or all who ask at the same time would find it free.
-      if (!this.#isFree) await this.next()
-      const began = performance.now()
-      const outcome = work()
-      this.charge(performance.now() - began + REQUEST_MS)
+      const began = processorMs()
+      const outcome = this.#begin(work)
       if (!isChange) return await outcome
-      return await outcome.finally(() =>
-        this.charge(Math.min(performance.now() - began, CHANGE_MS)),
-      )
+      return await outcome.finally(() => this.charge(Math.min(processorMs() - began, CHANGE_MS)))
     } finally {
       if (isChange) this.#leave()
     }
+  }
+
+  /** Begins at once where it may: with a pause before, all who ask at the same time would find the loop free. */
+  #begin<T>(work: () => Promise<T>): Promise<T> {
+    const begin = (): Promise<T> => {
+      this.charge(REQUEST_MS)
+      return this.measure(work)
+    }
+    if (this.#isFree) return begin()
+    return new Promise<T>((resolve) => {
+      this.#waiting.push(() => resolve(begin()))
+      this.#schedule()
+    })
   }
 
   async #enter(): Promise<void> {
@@ -107,4 +128,10 @@ export class Turns {
     if (next === undefined) this.#changes--
     else next()
   }
+}
+
+/** What this process has had of the processors: time in which other processes had them is nobody's fault here. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
 }

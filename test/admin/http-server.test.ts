@@ -1,111 +1,9 @@
-/** The HTTP of the admin listener over real sockets: what is refused, in which order is answered, who has to leave. */
-import { afterEach, describe, expect, test } from "bun:test"
-import { answerText, noStore, type Answer } from "../../src/admin/http-answer.ts"
-import type { HttpTimes } from "../../src/admin/http-connection.ts"
-import type { AdminRequest } from "../../src/admin/http-request.ts"
-import { HttpServer, type HttpOptions } from "../../src/admin/http-server.ts"
-import { openListeners } from "../../src/net/listeners.ts"
+/** The HTTP of the admin listener over real sockets: in which order is answered, how it ends, who has to leave. */
+import { describe, expect, onTestFinished, test } from "bun:test"
+import { noStore, type Answer } from "../../src/admin/http-answer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
-
-const times: HttpTimes = {
-  ...{ idleMs: 20_000, headMs: 20_000, bodyMs: 20_000 },
-  ...{ workMs: 20_000, stallMs: 20_000, leaveMs: 200 },
-}
-const text = (words: string): Answer => answerText(200, "text/plain", words, noStore)
-
-/** Tells what it has been asked for. */
-const echo = async (request: AdminRequest): Promise<Answer> =>
-  text(`${request.method} ${request.url} ${await request.text()}`)
-
-const ends: (() => void)[] = []
-afterEach(() => {
-  for (const end of ends.splice(0)) end()
-})
-
-function serve(options: Partial<HttpOptions> = {}, respond = echo) {
-  const { port, fds } = openListeners("127.0.0.1", 0, 1)
-  const server = new HttpServer(fds[0] ?? -1, respond, { times, sweepMs: 10, ...options })
-  ends.push(() => server.stop())
-  const connect = async (): Promise<RawClient> => {
-    const client = await RawClient.connect(port)
-    ends.push(() => client.reset())
-    return client
-  }
-  return { server, port, connect }
-}
-
-const head = "GET /a HTTP/1.1\r\nHost: h\r\n"
-const post = "POST /a HTTP/1.1\r\nHost: h\r\n"
-
-describe("what cannot be read is refused, and nothing behind it is served", () => {
-  const hostile: readonly (readonly [string, string, number])[] = [
-    ["garbage", "\0\x01\x02\xff\r\n\r\n", 400],
-    ["another protocol", "\x16\x03\x01\x02\0\x01\0\r\n", 400],
-    ["no version", "GET /a\r\n\r\n", 400],
-    ["a version of the future", "GET /a HTTP/2.0\r\nHost: h\r\n\r\n", 505],
-    ["LF alone", "GET /a HTTP/1.1\nHost: h\n\n", 400],
-    ["no Host", "GET /a HTTP/1.1\r\n\r\n", 400],
-    ["two Hosts", `${head}Host: i\r\n\r\n`, 400],
-    ["two empty Hosts", "GET /a HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", 400],
-    ["a Host behind an empty one", "GET /a HTTP/1.1\r\nHost:\r\nHost: h\r\n\r\n", 400],
-    ["a blank before the colon", `${head}A : b\r\n\r\n`, 400],
-    ["a folded line", `${head}A: b\r\n c\r\n\r\n`, 400],
-    ["a control character", `${head}A: \x01\r\n\r\n`, 400],
-    ["two lengths", `${post}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400],
-    ["the same length twice", `${post}Content-Length: 1\r\nContent-Length: 1\r\n\r\na`, 400],
-    ["a list of lengths", `${post}Content-Length: 1, 1\r\n\r\na`, 400],
-    ["a signed length", `${post}Content-Length: +1\r\n\r\na`, 400],
-    ["a length that is no number", `${post}Content-Length: x\r\n\r\n`, 400],
-    [
-      "length and chunks",
-      `${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
-      400,
-    ],
-    ["a coding nobody knows", `${post}Transfer-Encoding: gzip, chunked\r\n\r\n`, 501],
-    [
-      "chunked twice",
-      `${post}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n`,
-      400,
-    ],
-    ["chunks in HTTP/1.0", "POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400],
-    ["a chunk size that is none", `${post}Transfer-Encoding: chunked\r\n\r\nx\r\n`, 400],
-    ["a chunk longer than its size", `${post}Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n`, 400],
-    ["a huge chunk size", `${post}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n`, 400],
-    ["an expectation", `${head}Expect: 200-ok\r\n\r\n`, 417],
-    ["CONNECT", "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n", 501],
-    ["a long target", `GET /${"a".repeat(9_000)} HTTP/1.1\r\nHost: h\r\n\r\n`, 414],
-    ["a long field", `${head}A: ${"a".repeat(17_000)}\r\n\r\n`, 431],
-    ["many fields", `${head}${"A: b\r\n".repeat(101)}\r\n`, 431],
-    ["a length beyond the limit", `${post}Content-Length: 1048577\r\n\r\n`, 413],
-    [
-      "chunks beyond the limit",
-      `${post}Transfer-Encoding: chunked\r\n\r\n${"10000\r\n".padEnd(0x10000 + 7, "a")}\r\n`.padEnd(
-        0,
-      ),
-      413,
-    ],
-  ]
-
-  test.each(hostile)("%s", async (name, bytes, status) => {
-    let served = 0
-    const { connect } = serve({}, async () => {
-      served++
-      return text("served")
-    })
-    const client = await connect()
-    if (name === "chunks beyond the limit") {
-      const chunk = bytes.slice(bytes.indexOf("10000\r\n"))
-      await client.send(bytes + chunk.repeat(17))
-    } else await client.send(bytes + (status === 413 ? "" : `${head}\r\n`))
-    const response = await client.receiveResponse()
-    expect([response.status, response.field("connection")]).toEqual([status, "close"])
-    const { error } = JSON.parse(response.body.toString()) as { error: { code: string } }
-    expect(error.code).toMatch(/^[a-z_0-9]+$/)
-    await client.receiveRest()
-    expect(served).toBe(0)
-  })
-})
+import { head, post, serve, text, times } from "./serving-http.ts"
 
 test("a request is read however it is cut", async () => {
   const { connect } = serve()
@@ -224,7 +122,7 @@ describe("who takes too long", () => {
     const { connect } = serve({ times: short })
     const client = await connect()
     const drip = setInterval(() => void client.send("a").catch(() => {}), 10)
-    ends.push(() => clearInterval(drip))
+    onTestFinished(() => clearInterval(drip))
     await client.send("GET /")
     expect((await client.receiveResponse()).status).toBe(408)
   })

@@ -1,17 +1,17 @@
 /**
- * Which backends may serve now: all of them with their health, their drain and backup flags, and the strategy that
- * picks among those that are eligible. Eligible are the first of these that there are, primaries before backups, and
- * never one that drains:
+ * Which backends may serve now: all backends with their health, drain and backup flags, and the strategy that picks
+ * among the eligible ones. Eligible is the first of these groups that is not empty, primaries before backups, and never a
+ * draining backend:
  *
  *     1. healthy backends
- *     2. backends that only probes are against    with `when_all_unhealthy: try`: more often the probe is wrong
- *     3. all backends                             likewise
+ *     2. backends that are unhealthy by probes only    with `when_all_unhealthy: try`: the probe is more often wrong
+ *     3. all backends                                  with `when_all_unhealthy: try`
  *
- * A request that has failed on all eligible ones goes on to the next group. A draining backend is never picked, except,
- * while it lingers, by requests whose cookie names it.
+ * A request that has failed on all eligible backends continues with the next group. A draining backend is never picked,
+ * except by requests whose sticky cookie names it during its grace period.
  *
- * Cost: a pick is the strategy's. Eligibility is worked out by the first pick after a change of flags, so that hundreds
- * of backends that fail at once cost as much as one; the strategy is told only if the list has really changed.
+ * Cost: a pick costs what the strategy costs. Eligibility is computed by the first pick after a change of flags, so
+ * hundreds of backends that fail together cost as much as one; the strategy is updated only if the list has changed.
  */
 import { HealthBitmap } from "../health/bitmap.ts"
 import { type Random, positionBy } from "./random.ts"
@@ -24,15 +24,15 @@ interface Tried {
   count(): number
 }
 
-/** Who there is to choose from, and how. */
+/** The candidates, and how to choose. */
 interface Membership {
   /** By ascending index; indexes may be missing. */
   readonly candidates: readonly Candidate[]
   readonly strategy: Strategy
   readonly whenAllUnhealthy: "try" | "fail"
-  /** Those who get no new request. */
+  /** Backends that get no new request. */
   readonly draining: ReadonlySet<number>
-  /** Those of them who still get the requests that name them. */
+  /** Draining backends that still get requests whose cookie names them. */
   readonly lingering: ReadonlySet<number>
 }
 
@@ -47,7 +47,7 @@ export class Roster {
   #strategy: Strategy
   #whenAllUnhealthy: "try" | "fail"
   readonly #healthy: HealthBitmap
-  /** Backends that at most probes are against. */
+  /** Backends that are healthy, or unhealthy by probes only. */
   readonly #serviceable: HealthBitmap
   readonly #draining: HealthBitmap
   readonly #eligible: HealthBitmap
@@ -61,8 +61,8 @@ export class Roster {
   readonly #slowStart: SlowStart | null
 
   /**
-   * `candidates[i].index` is `i`. All begin healthy, not draining, and warm. `random` chooses who is the first to take
-   * over a failed request: 0, the default, is the second of the list.
+   * `candidates[i].index` is `i`. All begin healthy, not draining, and warm. `random` chooses the first backend
+   * that takes over a failed request: 0, the default, is the second of the list.
    */
   constructor(
     candidates: readonly Candidate[],
@@ -85,7 +85,7 @@ export class Roster {
     this.#recompute()
   }
 
-  /** The backend for the next request, or null when nobody may serve. */
+  /** The backend for the next request, or null when none may serve. */
   pick(token: number): Candidate | null {
     if (this.#stale) this.#recompute()
     const candidate = this.#strategy.pick(token)
@@ -109,8 +109,8 @@ export class Roster {
 
   /**
    * Another backend for a request that failed on those in `tried`: the one that `token` names if it is untried, else an
-   * eligible one, else a healthy backup, else with `when_all_unhealthy: try` an unhealthy one, else null. Off the hot
-   * path; the untried ones take turns. Null also when none is healthy and enough have been tried.
+   * eligible one, else a healthy backup, else with `when_all_unhealthy: try` an unhealthy one, else null. Untried
+   * backends take turns. Also null if none is healthy and enough have been tried. Off the hot path.
    */
   pickOther(token: number, tried: Tried): Candidate | null {
     if (this.#stale) this.#recompute()
@@ -131,13 +131,13 @@ export class Roster {
     return this.#serving
   }
 
-  /** A number one larger each time, from a random one on: whoever it falls to is the next. */
+  /** Increases by one each time, from a random start; selects the next backend. */
   nextTurn(): number {
     this.#turn = (this.#turn + 1) >>> 0
     return this.#turn
   }
 
-  /** Other backends, or other rules, from now on. Whoever keeps its index keeps its health. */
+  /** Replaces backends and rules. A backend that keeps its index keeps its health. */
   change(membership: Membership): void {
     const { candidates, strategy, whenAllUnhealthy, draining, lingering } = membership
     const replaced = strategy !== this.#strategy

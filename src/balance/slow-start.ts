@@ -1,9 +1,9 @@
 /**
- * Slow start: a backend that has come back gets a share of its turns that grows with time to all of them, so that cold
- * caches and pools are not met by its full load at once. What it does not get goes to the others; sticky clients are
- * not kept from theirs, and with nobody else it gets everything.
+ * Slow start: the share of a backend that has come back grows with time, so that its cold caches and connection pools do
+ * not get the full load at once. The rest goes to other backends. Sticky clients keep their backend, and a backend
+ * that is alone gets everything.
  *
- * Cost: while nobody warms up, one compare a pick; else a random number for those who do.
+ * Cost: one compare for a pick while no backend warms up; otherwise a random number for each pick of one that does.
  */
 import type { Clock } from "../core/clock.ts"
 import type { Random } from "./random.ts"
@@ -15,7 +15,7 @@ export class SlowStart {
   readonly #clock: Clock
   readonly #random: Random
   #duration = 0
-  /** When those who warm up came back, by their index. */
+  /** When each warming backend came back, by index. */
   readonly #began = new Map<number, number>()
 
   constructor(clock: Clock, random: Random) {
@@ -37,7 +37,7 @@ export class SlowStart {
     this.#began.delete(index)
   }
 
-  /** Whether anybody warms up. */
+  /** Whether any backend is warming up. */
   get active(): boolean {
     return this.#began.size > 0
   }
@@ -46,7 +46,7 @@ export class SlowStart {
     return !this.#began.has(index)
   }
 
-  /** Whether the request whose turn it is goes to somebody else. */
+  /** Whether this request goes to another backend instead. */
   passesOver(index: number): boolean {
     const began = this.#began.get(index)
     if (began === undefined) return false

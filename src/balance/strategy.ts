@@ -1,6 +1,6 @@
 /**
- * Who gets the next request. A strategy knows only candidates: it is told the eligible ones whenever health,
- * weight or membership changes (the slow path), and names one of them per request in constant time.
+ * Chooses the backend of the next request. A strategy knows only candidates: it gets the eligible ones whenever
+ * health, weight or membership changes (the slow path), and picks one per request in constant time.
  */
 export interface Candidate {
   /** Position in the configured list of backends. */
@@ -18,8 +18,8 @@ export const NO_TOKEN = -1
 
 export interface Strategy {
   /**
-   * Called on every change; never per request. `lingering` are no longer eligible, but whoever brings their token
-   * may still have them.
+   * Called on every change; never per request. `lingering` backends are no longer eligible, but a request
+   * with their token may still get them.
    */
   update(eligible: readonly Candidate[], lingering?: readonly Candidate[]): void
   /** The candidate for the next request, or null when none is eligible. `token` is read by sticky only. */

@@ -144,8 +144,8 @@ class Cycle {
 }
 
 /**
- * Every group earns its weight; the richest is chosen, and among equals the one that is first in
- * the list.
+ * Each turn adds its weight to every group; the group with the highest balance is chosen, and the
+ * first in the list among equals.
  */
 function chooseGroup(groups: readonly Peers[]): Peers {
   let chosen = groups[0]

@@ -1,6 +1,6 @@
 /**
- * Every error that bunlb shows to the person who started it, each with a stable code. What a peer sends is never
- * an error in this sense: it is judged and refused with a reason (see `http/refusal.ts`).
+ * Every error that bunlb shows to the person who started it, each with a stable code. Bad input from a
+ * peer is not such an error: it is refused with a reason (see `http/refusal.ts`).
  */
 export type ErrorCode =
   | "BUNLB_E_USAGE"

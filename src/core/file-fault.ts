@@ -1,4 +1,4 @@
-/** Why a file could not be used, in the words of a person: `ENOENT` helps nobody who does not know it already. */
+/** Why a file could not be used, in plain words: `ENOENT` helps only people who know it already. */
 const words: Readonly<Record<string, string>> = {
   ENOENT: "no such file or folder",
   EACCES: "permission denied",

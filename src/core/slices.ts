@@ -1,6 +1,6 @@
 /**
- * Long work in short pieces: whoever loops asks `isOver` and, when it is, awaits `rest`, in which the event loop turns.
- * In single-process mode this loop also serves requests, so the pieces are shorter there.
+ * Long work in short slices: a loop checks `isOver` and, if it is true, awaits `rest`, which lets the event loop run.
+ * In single-process mode this event loop also serves requests, so the slices are shorter there.
  */
 import { processClock } from "./clock.ts"
 
@@ -8,7 +8,7 @@ import { processClock } from "./clock.ts"
 const MASTER_MS = 1
 const SERVING_MS = 0.5
 
-/** What those need who work in pieces. */
+/** What sliced work needs. */
 export interface Pauses {
   readonly isOver: boolean
   rest(): Promise<void>

@@ -72,7 +72,7 @@ export interface CookieFilter {
 
 /** What the settings say of fields. */
 export interface FieldPolicy {
-  /** Whose X-Request-Id is kept: nobody's, that of trusted proxies, everybody's. */
+  /** Whose X-Request-Id is kept: none, that of trusted proxies, or every client's. */
   readonly requestId: RequestIdPolicy
   /** Add a Via line to requests. */
   readonly via: boolean
@@ -90,7 +90,7 @@ export interface HeadPlan {
   readonly span: Span | null
 }
 
-/** What one backend is told of the host. */
+/** The host that one backend gets. */
 export interface HostLines {
   /** The complete Host line to send instead of the client's, or null. */
   readonly hostLine: Uint8Array | null

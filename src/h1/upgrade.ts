@@ -37,7 +37,7 @@ function isBlank(octet: number): boolean {
   return octet === SP || octet === HTAB
 }
 
-/** Offset after the name, which a version may follow; -1 for what is no protocol. */
+/** Offset after the name, which a version may follow; -1 if there is no protocol. */
 function nameEnd(bytes: Uint8Array, from: number, to: number): number {
   let end = from
   while (end < to && TOKEN[bytes[end]] === 1) end++

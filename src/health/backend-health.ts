@@ -8,8 +8,8 @@ import { RequestBreaker } from "./request-breaker.ts"
 export type Reach = "nothing" | "connection" | "response"
 
 /**
- * Which record is against a backend. `page`: its probes get a response, but not the expected one. `silent`: they get a
- * connection, but no response. `probes`: they get no connection. `requests`: requests failed, whatever probes say.
+ * Which record makes a backend unhealthy. `page`: probes get a response, but not the expected one. `silent`: probes get
+ * a connection, but no response. `probes`: probes get no connection. `requests`: requests failed, whatever probes say.
  */
 export type Against = "page" | "silent" | "probes" | "requests"
 
@@ -52,7 +52,7 @@ export class BackendHealth {
     this.ticket = ticket
   }
 
-  /** Which record is against it, or null when it is healthy. */
+  /** Which record makes it unhealthy, or null when it is healthy. */
   get against(): Against | null {
     if (this.requests.isOpen) return "requests"
     return this.probes.isOpen ? AGAINST_OF[this.reach] : null

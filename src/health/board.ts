@@ -23,7 +23,7 @@ import {
 import type { FailureKind, Outcome } from "./request-breaker.ts"
 import type { SentRequest } from "./suspects.ts"
 
-/** Who is told of changes. Reasons are as a person reads them: `3 probes failed, last: status 503`. */
+/** Receives changes. Reasons are written for people: `3 probes failed, last: status 503`. */
 export interface BoardListener {
   /** The backend is healthy again, or it is not, or it still is not and now for another reason. */
   changed(index: number, healthy: boolean, reason: string): void
@@ -36,12 +36,12 @@ export interface BoardListener {
 /** Reasons kept apart for each backend; more of them are counted as `other`. They become labels of metrics. */
 const REASON_LIMIT = 32
 
-/** Between two times that it is told what avoids a backend. */
+/** Time between two log lines about the requests that avoid a backend. */
 const QUIET_MS = 60_000
 
 export class HealthBoard {
   readonly healthy: HealthBitmap
-  /** Backends that nothing but probes is against, and the healthy ones. */
+  /** Healthy backends, and those that are unhealthy by their probes only. */
   readonly serving: HealthBitmap
   /** True while no backend is to be avoided by some requests, and none is to be tried by a trial request. */
   calm = true
@@ -75,8 +75,8 @@ export class HealthBoard {
   }
 
   /**
-   * A backend takes the place `index`, healthy and with nothing said against it. `heirOf`: the place whose count of
-   * failures goes on here, because it was the same backend under other settings.
+   * A backend starts at `index`, healthy and with clean records. `heirOf`: the index whose failure counts continue
+   * here, because it was the same backend with other settings.
    */
   admit(index: number, heirOf = -1): void {
     this.healthy.set(index)
@@ -88,7 +88,7 @@ export class HealthBoard {
     if (last !== undefined && !isCalm(last)) this.#reckon()
   }
 
-  /** It was found unhealthy before it came here, at `since` and for `reason`: no news to anybody. */
+  /** The backend was already unhealthy, since `since` and for `reason`; no change is reported. */
   recall(index: number, since: number, reason: string, against: Against): void {
     const entry = this.#entries[index]
     entry.recall(against, reason, this.#clock.now())
@@ -114,7 +114,7 @@ export class HealthBoard {
     }
   }
 
-  /** What a request to the backend carries, so that its outcome can be judged. */
+  /** What a request to the backend carries, so that its outcome can be attributed. */
   ticket(index: number): number {
     return this.#entries[index].ticket
   }
@@ -198,8 +198,8 @@ export class HealthBoard {
   }
 
   /**
-   * The first backend from `from` on that wants this request as a trial now, or -1. `pagesCount`: not one that answers
-   * probes with the wrong page, because there are better ones.
+   * The first backend from `from` on that should get this request as a trial now, or -1. `pagesCount`: skips backends
+   * that answer probes with the wrong page, because better ones exist.
    */
   nextTrial(request: SentRequest, from: number, pagesCount: boolean): number {
     const now = this.#clock.now()
@@ -249,7 +249,7 @@ export class HealthBoard {
     return this.#entries[index].reason
   }
 
-  /** Which record is against the backend, or null when it is healthy. */
+  /** Which record makes the backend unhealthy, or null when it is healthy. */
   against(index: number): Against | null {
     return this.#entries[index].against
   }
@@ -287,7 +287,7 @@ export class HealthBoard {
     this.#reckon()
   }
 
-  /** Once a minute at most: where several pages fail, what is avoided changes often. */
+  /** At most once a minute, because the avoided cause changes often when several pages fail. */
   #tellAvoidance(
     index: number,
     entry: BackendHealth,

@@ -1,20 +1,19 @@
 /**
- * When backends are probed and what the probes' answers mean. Every backend is probed at once and
- * then once in every interval, give or take a tenth, so that many workers and instances do not
- * knock together; healthy and unhealthy ones alike. A backend never has two probes at a time: one
- * that gives no answer in time is aborted and has failed.
+ * Schedules health checks and interprets their results. Every backend, healthy or not, is probed
+ * immediately and then once per interval, plus or minus a tenth, so that many workers and instances
+ * do not probe in step. A backend never has two probes at a time: a probe without an answer in
+ * time is aborted and has failed.
  *
- * Cost: `tick`, some ten times a second, looks at one or two numbers for each backend. The
- * transport is injected; time comes with each tick, so a probe's limit is kept to the accuracy of
- * the ticks.
+ * Cost: `tick`, about ten times a second, reads one or two numbers for each backend. The transport
+ * is injected; time comes with each tick, so a probe's time limit is as accurate as the ticks.
  */
 import type { HealthSettings, Milliseconds } from "../config/schema/settings.ts"
 import type { Reach } from "./backend-health.ts"
 
 export interface ProbeTransport {
   /**
-   * Begins one probe, on a connection of its own. `done` is called once, or not at all after
-   * `abort`; with `ok` null when bunlb itself could not ask, which says nothing about the backend.
+   * Starts one probe on a new connection. `done` is called once, or never after `abort`. `ok` is
+   * null when bunlb itself could not send the probe, which says nothing about the backend.
    */
   probe(index: number, done: ProbeDone): ProbeHandle
 }
@@ -30,7 +29,7 @@ export interface ProbeHandle {
   late?(): void
 }
 
-/** Who is told the verdicts: the health board. */
+/** Receives the results: the health board. */
 export interface Verdicts {
   probeFailed(index: number, reason: string, reach: Reach): void
   probeSucceeded(index: number): void
@@ -83,7 +82,7 @@ export class Prober {
     this.#due[index] = now
   }
 
-  /** Nobody at `index` is probed any more, and a probe under way is nobody's. */
+  /** Stops probing `index`; the result of a running probe is ignored. */
   release(index: number): void {
     const running = this.#running[index] ?? null
     this.#due[index] = Infinity
@@ -104,7 +103,7 @@ export class Prober {
     this.#due[index] = now
   }
 
-  /** Probes by other rules from now on; those under way end by the new limit. */
+  /** New rules from now on; running probes get the new time limit. */
   configure(timing: Timing, transport: ProbeTransport, verdicts: Verdicts, now: number): void {
     this.#timing = timing
     this.#transport = transport
@@ -126,7 +125,7 @@ export class Prober {
     this.tick(now)
   }
 
-  /** Ends what is late and begins what is due. */
+  /** Aborts late probes and starts due ones. */
   tick(now: number): void {
     for (let index = 0; index < this.#due.length; index++) {
       const running = this.#running[index]
@@ -152,7 +151,7 @@ export class Prober {
     const running: RunningProbe = { began: now, handle: null }
     this.#running[index] = running
     running.handle = this.#transport.probe(index, (ok, reason, reach) => {
-      // An answer that comes after the limit, or twice, is nobody's any more.
+      // A result that comes after the limit, or twice, is ignored.
       if (this.#running[index] !== running) return
       this.#running[index] = null
       if (ok !== null) this.#judge(index, ok, reason, reach)

@@ -1,6 +1,6 @@
 /**
- * How much longer a backend that fails again and again has to wait: a factor that doubles each time it fails within a
- * minute of coming back, up to a limit, and that is 1 again for one that stayed in for longer.
+ * Backoff for a flapping backend: a factor that doubles each time the backend fails within a minute of its return, up to
+ * a limit, and that is 1 again once the backend has stayed healthy for longer.
  */
 const RELAPSE_MS = 60_000
 

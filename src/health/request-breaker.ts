@@ -1,22 +1,22 @@
 /**
- * What requests say of one backend: the second of its two records. The first one, of probes, is a `CircuitBreaker`.
+ * The circuit breaker for requests to one backend. (The breaker for probes is `CircuitBreaker`.)
  *
- * Closed, it counts requests that failed one after the other; any answer begins the count anew. At `failures` it
+ * Closed, it counts consecutive failed requests; any answer resets the count. At `failures` it
  *
- *     opens             when one of them was a failure to connect (no page and no client causes that),
- *                       when a probe of meanwhile got no response either, which then counts like a failed request
- *                       (one failed request is enough where probes have taken the backend out for that already),
- *                       or when they came from at least two clients and were for at least two paths;
+ *     opens             if one of the failures was a failed connect (no page and no client causes that),
+ *                       if a probe since then got no response either (that probe counts like a failed request, and one
+ *                       failed request is enough if probes have already taken the backend out for that reason),
+ *                       or if the failures came from at least two clients and at least two paths;
  *     avoids the cause  otherwise: requests of that client, for that path, or of that client for that path go to other
- *                       backends, and everybody else's stay.
+ *                       backends. All other requests stay.
  *
- * Open, it closes after `successes` in a row. What counts as a success:
+ * Open, it closes after `successes` consecutive successes:
  *
- *     an answer to a request that was sent since it opened      always (a trial, or a request sent for want of others)
- *     a probe that succeeds                                     unless the breaker is blind
+ *     an answer to a request sent since it opened    always (a trial request, or one sent because no backend was left)
+ *     a successful probe                             unless the breaker is blind
  *
- * It is blind when all probes were well while requests failed: probes do not see what is wrong, so they cannot see when
- * it ends. Trial requests can. Without any trial for long (no traffic, or none that may be repeated) probes count.
+ * It is blind if all probes succeeded while requests failed: such probes cannot detect the fault, so they cannot detect
+ * its end. Trial requests can. After a long time without a trial (no traffic, or no repeatable request) probes count.
  *
  * Cost: an answer in the steady state is two compares and a store.
  */
@@ -45,7 +45,7 @@ const RETURN_MS = 60_000
 const POSTPONED_MS = 1_000
 /** So long without a trial, probes close a blind breaker and nothing is avoided any more. */
 const OVERDUE_MS = 90_000
-/** So long, at most, requests like one that got no response in time go elsewhere while a probe asks. */
+/** Longest time that requests like one without a response go elsewhere while a probe is pending. */
 const HOLD_MS = 10_000
 /** The times above grow by at most this for a backend that relapses. */
 const LONGEST_RELAPSE = 8
@@ -230,7 +230,7 @@ export class RequestBreaker {
     this.#trialAt = now
   }
 
-  /** It is in again, or nobody waits for it. */
+  /** The backend is healthy again, or no trial is pending. */
   hasReturned(): void {
     this.#returning = false
     this.#returnBy = Infinity
@@ -267,7 +267,7 @@ export class RequestBreaker {
     return "closed"
   }
 
-  /** Probes and dials see what is wrong, so they will see when it is over. */
+  /** Probes and dials detect this fault, so they also detect its end. */
   #see(): void {
     this.#blind = false
     if (!this.#returning) this.#trialAt = Infinity

@@ -279,8 +279,8 @@ function afterZeros(bytes: Uint8Array, from: number, to: number): number {
 }
 
 /**
- * The same for a response, where a list of equal lengths (`10, 10`) counts once: the backend is configured, so there
- * is nobody to guess at the other reading. -1 for anything else.
+ * The same for a response, where a list of equal lengths (`10, 10`) counts once: the backend is configured, so
+ * no other parser has to be considered. -1 for anything else.
  */
 export function readEqualLengths(
   bytes: Uint8Array,

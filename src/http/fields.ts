@@ -3,7 +3,7 @@
  */
 import { ascii, foldsTo } from "./bytes.ts"
 
-/** What a field is to bunlb. `PLAIN` fields pass; the rest is judged by kind. */
+/** The kind of a field. `PLAIN` fields pass; all others have a rule of their own. */
 export const PLAIN = 0
 export const HOST = 1
 export const CONNECTION = 2
@@ -133,7 +133,7 @@ function hasAliasByte(bytes: Uint8Array, from: number, to: number): boolean {
   return false
 }
 
-/** Whether a field of this name, in lower case, may be kept from clients that nobody trusts. */
+/** Whether a field of this name, in lower case, may be kept from untrusted clients. */
 export function isKeepable(name: string): boolean {
   const bytes = ascii(name)
   return fieldKind(bytes, 0, bytes.length) === FORWARDED_OTHER

@@ -1,7 +1,7 @@
 /**
  * The chain of X-Forwarded-For, on bytes. Every trusted hop vouches only for the one before it, so the list is read
- * from its end, and the first address that is not trusted is the client; what stands left of it may be anybody's
- * invention. Something that is no address ends the walk: the last trusted hop then counts as the client. Empty members
+ * from its end, and the first address that is not trusted is the client; entries left of it may be
+ * forged. Something that is no address ends the walk: the last trusted hop then counts as the client. Empty members
  * (a trailing comma, `a, , b`) mean nothing in a list (RFC 9110 section 5.6.1) and are skipped.
  *
  * Cost: one pass over the members that are looked at; nothing is allocated.
@@ -64,7 +64,7 @@ export function putClient(
   return chain.put(bytes, out, at)
 }
 
-/** The client that a whole chain names, for who does not have the fields any more; null when it names none. */
+/** The client that a complete chain names, for callers without the fields; null when it names none. */
 export function clientIn(text: string, chain: TrustedChain): string | null {
   const bytes = Buffer.from(text, "latin1")
   client.from = -1

@@ -28,7 +28,7 @@ export function countHops(bytes: Uint8Array, fields: FieldSection): number {
   return Math.max(counted, named)
 }
 
-/** What is no number is nobody's count. */
+/** A value that is not a number does not count. */
 function numberIn(bytes: Uint8Array, from: number, to: number): number {
   let value = 0
   for (let i = from; i < to; i++) {

@@ -1,7 +1,6 @@
 /**
- * Small numbers for who sends a request and what it asks for, so that the health of a backend can be judged by whether
- * failures have a client or a page in common. FNV-1a; equal numbers for different clients or paths do no harm but that
- * they count as one.
+ * Hashes of a request's client and path, so that health checks can tell whether failures have a client or a page in
+ * common. FNV-1a; a collision only means that two clients or paths count as one.
  *
  * Cost: about a nanosecond a byte, and no allocation.
  */

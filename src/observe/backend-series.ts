@@ -49,7 +49,7 @@ export interface BackendFacts {
   readonly draining: boolean
   /** Wall clock of the last change of health, milliseconds since 1970. */
   readonly since: number
-  /** Which record is against it; null for a healthy one. */
+  /** Which record makes it unhealthy; null for a healthy one. */
   readonly against?: Against | null
   /** Why it is as it is: "3 probes failed, last: status 503"; empty when it never changed. */
   readonly reason: string

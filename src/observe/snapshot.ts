@@ -31,7 +31,7 @@ export interface HealthChange {
   readonly backend: string
   readonly healthy: boolean
   readonly reason: string
-  /** Which record is against it; null for a healthy one. */
+  /** Which record makes it unhealthy; null for a healthy one. */
   readonly against?: Against | null
   /** Wall clock, milliseconds since 1970. */
   readonly at: number

@@ -1,7 +1,7 @@
 /**
  * Which backends may serve now: all backends with their health, drain and backup flags, and the strategy that picks
- * among the eligible ones. Eligible is the first of these groups that is not empty, primaries before backups, and never a
- * draining backend:
+ * among the eligible ones. Eligible is the first of these groups that is not empty, primaries before backups, and never
+ * a draining backend:
  *
  *     1. healthy backends
  *     2. backends that are unhealthy by probes only    with `when_all_unhealthy: try`: the probe is more often wrong

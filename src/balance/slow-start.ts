@@ -1,6 +1,6 @@
 /**
- * Slow start: the share of a backend that has come back grows with time, so that its cold caches and connection pools do
- * not get the full load at once. The rest goes to other backends. Sticky clients keep their backend, and a backend
+ * Slow start: the share of a backend that has come back grows with time, so that its cold caches and connection pools
+ * do not get the full load at once. The rest goes to other backends. Sticky clients keep their backend, and a backend
  * that is alone gets everything.
  *
  * Cost: one compare for a pick while no backend warms up; otherwise a random number for each pick of one that does.

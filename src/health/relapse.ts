@@ -1,6 +1,6 @@
 /**
- * Backoff for a flapping backend: a factor that doubles each time the backend fails within a minute of its return, up to
- * a limit, and that is 1 again once the backend has stayed healthy for longer.
+ * Backoff for a flapping backend: a factor that doubles each time the backend fails within a minute of its return, up
+ * to a limit, and that is 1 again once the backend has stayed healthy for longer.
  */
 const RELAPSE_MS = 60_000
 

@@ -94,8 +94,8 @@ export class ClientIdentity {
 
   /**
    * The port that the client's URL names: that of the host it asked for, else the default one of its scheme, which a
-   * client leaves out. Not the listener's port, which a client behind a port mapping never sees; that one is used if the
-   * request names no host. Tomcat and Spring make redirects of it.
+   * client leaves out. Not the listener's port, which a client behind a port mapping never sees; that one is used if
+   * the request names no host. Tomcat and Spring make redirects of it.
    */
   #putPort(bytes: Buffer, head: RequestHead, out: Buffer, start: number): number {
     const { fields } = head

@@ -1,9 +1,12 @@
 /** Children that bunlb never started are waited for when they end, and its own are left to Bun. */
-import { expect, setDefaultTimeout, test } from "bun:test"
+import { expect, setDefaultTimeout, test as oneByOne } from "bun:test"
 import { readFileSync } from "node:fs"
 import { isLeftOut, isLinux } from "../support/left-out.ts"
 import { until } from "../support/until.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
+
+/** They wait more than they work. */
+const test = oneByOne.concurrent
 
 setDefaultTimeout(40_000)
 

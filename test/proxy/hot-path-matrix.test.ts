@@ -16,6 +16,7 @@ const ATTEMPTS = 3
 /** Objects of one kind for each request: what is fewer is of the talk with the pump, or of the event loop. */
 const NEXT_TO_NONE = 0.2
 const BODY = 16 * 1024
+const housekeeping = ["Structure", "PropertyTable", "Immediate"]
 
 const fields =
   "Host: www.example.org\r\nX-Forwarded-For: 203.0.113.7, 127.0.0.2,\r\n" +
@@ -69,10 +70,12 @@ function settingsOf({ trusted, sticky, warming }: Case): SettingsPart {
   }
 }
 
-/** By kind, how many objects come to be for each request at most. */
+/** By kind, how many objects come to be for each request at most: of several attempts, while one shows any. */
 async function objectsMade(work: () => Promise<void>): Promise<[string, number][]> {
   const fewest = new Map<string, number>()
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  const made = () =>
+    [...fewest].filter(([kind, each]) => each > NEXT_TO_NONE && !housekeeping.includes(kind))
+  for (let attempt = 0; attempt === 0 || (attempt < ATTEMPTS && made().length > 0); attempt++) {
     Bun.gc(true)
     const before = heapStats().objectTypeCounts
     await work()
@@ -82,8 +85,7 @@ async function objectsMade(work: () => Promise<void>): Promise<[string, number][
       fewest.set(kind, Math.min(each, fewest.get(kind) ?? (attempt === 0 ? each : 0)))
     }
   }
-  const housekeeping = ["Structure", "PropertyTable", "Immediate"]
-  return [...fewest].filter(([kind, each]) => each > NEXT_TO_NONE && !housekeeping.includes(kind))
+  return made()
 }
 
 const test = onLinux("what a request makes", "with Bun's sockets each receive makes a buffer")

@@ -1,10 +1,13 @@
 /** NTLM and Negotiate authenticate a connection: it is its client's alone, for as long as both live. */
-import { describe, expect, test } from "bun:test"
+import { describe, expect, test as oneByOne } from "bun:test"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { BackendConnection, ScriptedRequest } from "../support/scripted-backend.ts"
+
+/** They wait more than they work. */
+const test = oneByOne.concurrent
 
 const ask = (authorization: string | null = null, line: string = "GET /"): string => {
   const field = authorization === null ? "" : `Authorization: ${authorization}\r\n`

@@ -1,5 +1,5 @@
 /** Scenarios 32 and 33: clients that trickle, and readers that do not read. */
-import { describe, expect, test } from "bun:test"
+import { describe, expect, test as oneByOne } from "bun:test"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
@@ -8,6 +8,9 @@ import type { BackendConnection } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
 import type { Wire } from "../support/wire.ts"
 import { Stage } from "./driver.ts"
+
+/** They wait more than they work. */
+const test = oneByOne.concurrent
 
 const MIB = 2 ** 20
 const BLOCK = Buffer.alloc(64 * 1024, "bunlb ")
@@ -93,79 +96,87 @@ describe("32: a client that trickles", () => {
 })
 
 describe("33: a reader that does not read", () => {
-  test("20 of them hold back 64 MiB each, and memory does not grow by it", async () => {
-    using backend = await ScriptedBackend.start(async (connection) => {
-      for (;;) {
-        const { target } = await connection.receiveRequest()
-        if (target === "/small") await connection.send(answer(200, "small"))
-        else {
-          await connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * MIB}\r\n\r\n`)
-          await stream(connection, 64 * MIB)
+  oneByOne(
+    "20 of them hold back 64 MiB each, and memory does not grow by it",
+    async () => {
+      using backend = await ScriptedBackend.start(async (connection) => {
+        for (;;) {
+          const { target } = await connection.receiveRequest()
+          if (target === "/small") await connection.send(answer(200, "small"))
+          else {
+            await connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * MIB}\r\n\r\n`)
+            await stream(connection, 64 * MIB)
+          }
         }
+      })
+      const balancer = await TestBalancer.start([backend.port])
+      Bun.gc(true)
+      const before = process.memoryUsage.rss()
+      const readers: RawClient[] = []
+      for (let i = 0; i < 20; i++) {
+        const reader = await RawClient.connect(balancer.port)
+        reader.pause()
+        await reader.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        readers.push(reader)
       }
-    })
-    const balancer = await TestBalancer.start([backend.port])
-    Bun.gc(true)
-    const before = process.memoryUsage.rss()
-    const readers: RawClient[] = []
-    for (let i = 0; i < 20; i++) {
-      const reader = await RawClient.connect(balancer.port)
-      reader.pause()
-      await reader.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-      readers.push(reader)
-    }
-    const drawn = (): number => balancer.figure("bunlb_bytes_total", "from_backend")
-    let last = -1
-    await until(() => drawn() === last || ((last = drawn()), false), 10_000, "a standstill")
-    const other = await RawClient.connect(balancer.port)
-    const times: number[] = []
-    for (let i = 0; i < 200; i++) {
-      const began = performance.now()
-      await other.exchange("GET /small HTTP/1.1\r\nHost: x\r\n\r\n")
-      times.push(performance.now() - began)
-    }
-    // The median and not the 99th percentile: other tests share this machine.
-    expect(times.toSorted((a, b) => a - b)[100]).toBeLessThan(10)
-    // Backend and readers live in this process too; what counts is that it is not 20 times 64 MiB.
-    expect(process.memoryUsage.rss() - before).toBeLessThan(20 * 4 * MIB)
-    for (const reader of readers.slice(1)) reader.reset()
-    const [reader] = readers
-    if (reader === undefined) throw new Error("no reader")
-    reader.resume()
-    await reader.receiveUntil("\r\n\r\n")
-    const expected = new Bun.CryptoHasher("sha256")
-    for (let i = 0; i < 64 * 16; i++) expected.update(BLOCK)
-    expect(await hashOf(reader, 64 * MIB)).toBe(expected.digest("hex"))
-    await reader.close()
-    await other.close()
-    await comesToRest(balancer)
-    expect(balancer.figure("bunlb_backend_failures_total")).toBe(0)
-  }, 30_000)
+      const drawn = (): number => balancer.figure("bunlb_bytes_total", "from_backend")
+      let last = -1
+      await until(() => drawn() === last || ((last = drawn()), false), 10_000, "a standstill")
+      const other = await RawClient.connect(balancer.port)
+      const times: number[] = []
+      for (let i = 0; i < 200; i++) {
+        const began = performance.now()
+        await other.exchange("GET /small HTTP/1.1\r\nHost: x\r\n\r\n")
+        times.push(performance.now() - began)
+      }
+      // The median and not the 99th percentile: other tests share this machine.
+      expect(times.toSorted((a, b) => a - b)[100]).toBeLessThan(10)
+      // Backend and readers live in this process too; what counts is that it is not 20 times 64 MiB.
+      expect(process.memoryUsage.rss() - before).toBeLessThan(20 * 4 * MIB)
+      for (const reader of readers.slice(1)) reader.reset()
+      const [reader] = readers
+      if (reader === undefined) throw new Error("no reader")
+      reader.resume()
+      await reader.receiveUntil("\r\n\r\n")
+      const expected = new Bun.CryptoHasher("sha256")
+      for (let i = 0; i < 64 * 16; i++) expected.update(BLOCK)
+      expect(await hashOf(reader, 64 * MIB)).toBe(expected.digest("hex"))
+      await reader.close()
+      await other.close()
+      await comesToRest(balancer)
+      expect(balancer.figure("bunlb_backend_failures_total")).toBe(0)
+    },
+    30_000,
+  )
 
-  test("a backend that stalls holds back an upload of 64 MiB, which arrives whole", async () => {
-    const arrived = Promise.withResolvers<BackendConnection>()
-    using backend = await ScriptedBackend.start(async (connection) => {
-      await connection.receiveRequestHead()
-      connection.pause()
-      arrived.resolve(connection)
-    })
-    const balancer = await TestBalancer.start([backend.port])
-    const client = await RawClient.connect(balancer.port)
-    await client.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${64 * MIB}\r\n\r\n`)
-    const far = await arrived.promise
-    Bun.gc(true)
-    const before = process.memoryUsage.rss()
-    const sent = stream(client, 64 * MIB)
-    await Bun.sleep(300)
-    const taken = (): number => balancer.figure("bunlb_bytes_total", "from_client")
-    expect(taken()).toBeLessThan(48 * MIB)
-    expect(process.memoryUsage.rss() - before).toBeLessThan(32 * MIB)
-    far.resume()
-    const received = hashOf(far, 64 * MIB)
-    expect(await received).toBe(await sent)
-    await far.send(answer(200, "all of it"))
-    expect((await client.receiveResponse()).body.toString()).toBe("all of it")
-    await client.close()
-    await comesToRest(balancer)
-  }, 30_000)
+  oneByOne(
+    "a backend that stalls holds back an upload of 64 MiB, which arrives whole",
+    async () => {
+      const arrived = Promise.withResolvers<BackendConnection>()
+      using backend = await ScriptedBackend.start(async (connection) => {
+        await connection.receiveRequestHead()
+        connection.pause()
+        arrived.resolve(connection)
+      })
+      const balancer = await TestBalancer.start([backend.port])
+      const client = await RawClient.connect(balancer.port)
+      await client.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${64 * MIB}\r\n\r\n`)
+      const far = await arrived.promise
+      Bun.gc(true)
+      const before = process.memoryUsage.rss()
+      const sent = stream(client, 64 * MIB)
+      await Bun.sleep(300)
+      const taken = (): number => balancer.figure("bunlb_bytes_total", "from_client")
+      expect(taken()).toBeLessThan(48 * MIB)
+      expect(process.memoryUsage.rss() - before).toBeLessThan(32 * MIB)
+      far.resume()
+      const received = hashOf(far, 64 * MIB)
+      expect(await received).toBe(await sent)
+      await far.send(answer(200, "all of it"))
+      expect((await client.receiveResponse()).body.toString()).toBe("all of it")
+      await client.close()
+      await comesToRest(balancer)
+    },
+    30_000,
+  )
 })

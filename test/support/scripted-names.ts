@@ -2,7 +2,7 @@
  * A DNS server on 127.0.0.1, over UDP and TCP at one port, that answers what a test says: records, nothing, an error by
  * its code, or no answer at all. It notes every question. Use `await using`.
  */
-import { onTestFinished } from "bun:test"
+import { afterTest } from "./after-test.ts"
 import { refusedPort } from "./refused-port.ts"
 
 export const rcodes = { FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const
@@ -67,7 +67,7 @@ export class ScriptedNames {
         },
       },
     })
-    onTestFinished(() => {
+    afterTest(() => {
       udp.close()
       tcp.stop(true)
     })

@@ -1,5 +1,5 @@
 /** Probes on the wire: what they ask, what they accept, and that they keep to themselves. */
-import { describe, expect, spyOn, test } from "bun:test"
+import { describe, expect, spyOn, test as oneByOne } from "bun:test"
 import { libc } from "../../src/net/linux/libc.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { comesToRest } from "../faults/quiet.ts"
@@ -8,7 +8,10 @@ import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
-import { until } from "../support/until.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
+
+/** They wait more than they work. */
+const test = oneByOne.concurrent
 
 const fast = { type: "http", interval: 100, timeout: 150, failures: 2, successes: 2 } as const
 const get = "GET /real HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -253,5 +256,6 @@ test("an idle connection to a backend that becomes unhealthy is closed", async (
   status = 500
   await setup.changed(1)
   await setup.backend.connections[used?.connection ?? -1]?.closed()
-  expect(setup.balancer.figure("bunlb_backend_connections", 'state="idle"')).toBe(0)
+  const idle = (): number => setup.balancer.figure("bunlb_backend_connections", 'state="idle"')
+  await until(() => idle() === 0, PATIENCE_MS, "its end to be counted")
 })

@@ -1,5 +1,5 @@
 /** Names looked up at a real server that says what a test wants, by the system's files and by `dns.servers`. */
-import { afterEach, describe, expect, test } from "bun:test"
+import { afterAll, describe, expect, test as oneByOne } from "bun:test"
 import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,8 +9,11 @@ import { onLinux } from "../../support/left-out.ts"
 import { type Question, type Scripted, ScriptedNames } from "../../support/scripted-names.ts"
 import { until } from "../../support/until.ts"
 
+/** They wait more than they work. */
+const test = oneByOne.concurrent
+
 const folders: string[] = []
-afterEach(() => {
+afterAll(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
 })
 
@@ -60,7 +63,8 @@ async function textOf(asked: Promise<readonly { readonly address: string }[]>): 
 }
 
 describe.each(ways)("by %s", (way) => {
-  const linux = way === "system" ? onLinux("the system's files", "elsewhere libc reads them") : test
+  const linux =
+    way === "system" ? onLinux("the system's files", "elsewhere libc reads them").concurrent : test
 
   linux.each([
     ["an empty answer", [], "nothing ENODATA"],
@@ -151,7 +155,7 @@ describe.each(ways)("by %s", (way) => {
   })
 })
 
-const linux = onLinux("the system's files", "elsewhere libc reads them")
+const linux = onLinux("the system's files", "elsewhere libc reads them").concurrent
 
 linux("a system that gets its name server later is asked there then", async () => {
   const { server } = await lookingUp({ A: a("10.0.0.1"), AAAA: [] })

@@ -1,5 +1,5 @@
 /** Connections that switch protocols: bytes are intact both ways, to the last one. */
-import { describe, expect, test } from "bun:test"
+import { describe, expect, test as oneByOne } from "bun:test"
 import { openListeners } from "../../../src/net/listeners.ts"
 import { comesToRest, gaugesOf } from "../../faults/quiet.ts"
 import { TestBalancer, type SettingsPart } from "../../support/balancer.ts"
@@ -8,6 +8,9 @@ import { ScriptedBackend } from "../../support/scripted-backend.ts"
 import type { BackendConnection, ConnectionHandler } from "../../support/scripted-backend.ts"
 import { shrinkReceiving, shrinkSending } from "../../support/socket-buffers.ts"
 import { rng, until } from "../../support/until.ts"
+
+/** They wait more than they work. */
+const test = oneByOne.concurrent
 
 const upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 const accepted = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
@@ -161,16 +164,16 @@ describe("a tunnel ends", () => {
     await comesToRest(tunnel.balancer)
   })
 
-  test("when nothing has passed for tunnel_idle, and not while something passes", async () => {
-    using tunnel = await open({ timeouts: { tunnelIdle: 250, clientIdle: 50, clientBody: 50 } })
+  oneByOne("when nothing has passed for tunnel_idle, and not while something passes", async () => {
+    using tunnel = await open({ timeouts: { tunnelIdle: 700, clientIdle: 50, clientBody: 50 } })
     for (let i = 0; i < 8; i++) {
       const [from, to] = i % 2 === 0 ? [tunnel.client, tunnel.far] : [tunnel.far, tunnel.client]
-      await Bun.sleep(80)
+      await Bun.sleep(100)
       await from.send("ping")
       await to.receiveBytes(4)
     }
-    await tunnel.client.closed(1000)
-    await tunnel.far.closed(1000)
+    await tunnel.client.closed(2000)
+    await tunnel.far.closed(2000)
     await comesToRest(tunnel.balancer)
   })
 })

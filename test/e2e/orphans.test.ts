@@ -1,12 +1,12 @@
 /** Children that bunlb never started are waited for when they end, and its own are left to Bun. */
-import { expect, setDefaultTimeout, test as oneByOne } from "bun:test"
+import { expect, setDefaultTimeout } from "bun:test"
 import { readFileSync } from "node:fs"
 import { isLeftOut, isLinux } from "../support/left-out.ts"
+import { sideBySide } from "../support/side-by-side.ts"
 import { until } from "../support/until.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 setDefaultTimeout(40_000)
 

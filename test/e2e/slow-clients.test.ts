@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, setDefaultTimeout } from "bun:test"
 import { onLinux } from "../support/left-out.ts"
+import { sideBySide } from "../support/side-by-side.ts"
 import { ScriptedBackend } from "../support/scripted-backend.ts"
 import { SlowReader } from "../support/slow-reader.ts"
 import { until } from "../support/until.ts"
@@ -11,7 +12,7 @@ import { RunningBunlb } from "./running-bunlb.ts"
 
 setDefaultTimeout(60_000)
 
-const test = onLinux("slow clients", "the reader's socket is made of calls of Linux").concurrent
+const test = sideBySide(onLinux("slow clients", "the reader's socket is made of calls of Linux"))
 const folder = mkdtempSync(join(tmpdir(), "bunlb-slow-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

@@ -2,7 +2,7 @@
  * Backends that fail in every way there is. After each: the client got the right answer or saw that there is none,
  * nothing stays connected or counted, and the next request on another backend is served.
  */
-import { describe, expect, test as oneByOne } from "bun:test"
+import { describe, expect } from "bun:test"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { blackhole } from "../support/blackhole.ts"
 import { RawClient } from "../support/raw-client.ts"
@@ -11,8 +11,9 @@ import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { BackendConnection, ConnectionHandler } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
 import { comesToRest } from "./quiet.ts"
+import { sideBySide } from "../support/side-by-side.ts"
 
-const test = oneByOne.concurrent
+const test = sideBySide()
 const quick: SettingsPart = {
   timeouts: { connect: 250, responseHead: 250, backendBody: 250 },
   retries: { max: 0 },

@@ -4,16 +4,16 @@ import { dropNewConnectionsTo } from "../support/port-sockets.ts"
 import { SILENT_MS } from "../../src/net/linux/keepalive.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
+import { sideBySide } from "../support/side-by-side.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../support/scripted-backend.ts"
 import type { BackendConnection } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
 import { vanishAt } from "../support/vanish.ts"
 
-const test = onLinux(
-  "a backend that vanishes",
-  "its kernel can drop packets by their hops",
-).concurrent
+const test = sideBySide(
+  onLinux("a backend that vanishes", "its kernel can drop packets by their hops"),
+)
 const get = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
 const post = "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
 const put = post.replace("POST", "PUT")

@@ -1,13 +1,13 @@
 /** NTLM and Negotiate authenticate a connection: it is its client's alone, for as long as both live. */
-import { describe, expect, test as oneByOne } from "bun:test"
+import { describe, expect } from "bun:test"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { BackendConnection, ScriptedRequest } from "../support/scripted-backend.ts"
+import { sideBySide } from "../support/side-by-side.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 const ask = (authorization: string | null = null, line: string = "GET /"): string => {
   const field = authorization === null ? "" : `Authorization: ${authorization}\r\n`

@@ -8,9 +8,9 @@ import type { BackendConnection } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
 import type { Wire } from "../support/wire.ts"
 import { Stage } from "./driver.ts"
+import { sideBySide } from "../support/side-by-side.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 const MIB = 2 ** 20
 const BLOCK = Buffer.alloc(64 * 1024, "bunlb ")

@@ -1,13 +1,13 @@
 /** Scenarios 36 and 37: what probes say of a backend, and what requests say of it, under traffic. */
-import { describe, expect, test as oneByOne } from "bun:test"
+import { describe, expect } from "bun:test"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../support/scripted-backend.ts"
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
+import { sideBySide } from "../support/side-by-side.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 const health = { type: "http", path: "/healthz", interval: 100, timeout: 1000 } as const
 

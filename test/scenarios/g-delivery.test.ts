@@ -6,16 +6,16 @@ import { openListeners } from "../../src/net/listeners.ts"
 import { AccessLogFile } from "../support/access-log.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { onLinux } from "../support/left-out.ts"
+import { sideBySide } from "../support/side-by-side.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, type ConnectionHandler } from "../support/scripted-backend.ts"
 import { SlowReader } from "../support/slow-reader.ts"
 import { shrinkSending } from "../support/socket-buffers.ts"
 import { until } from "../support/until.ts"
 
-const test = onLinux(
-  "delivery to slow readers",
-  "the reader's socket is made of calls of Linux",
-).concurrent
+const test = sideBySide(
+  onLinux("delivery to slow readers", "the reader's socket is made of calls of Linux"),
+)
 
 const LENGTH = 600_000
 const body = Buffer.alloc(LENGTH, "0123456789abcdefghijklmnopqrstuvwxyz")

@@ -20,7 +20,7 @@ import type { Log } from "../../src/core/log.ts"
 import type { HealthChange, WorkerReport } from "../../src/observe/snapshot.ts"
 import type { DrainOutcome, Worker } from "../../src/worker/types.ts"
 import { startWorker } from "../../src/worker/worker.ts"
-import { afterTest } from "./after-test.ts"
+import { afterTest } from "./side-by-side.ts"
 
 /** Settings of which each group may be given in part. */
 export type SettingsPart = {

@@ -2,7 +2,7 @@
  * A DNS server on 127.0.0.1, over UDP and TCP at one port, that answers what a test says: records, nothing, an error by
  * its code, or no answer at all. It notes every question. Use `await using`.
  */
-import { afterTest } from "./after-test.ts"
+import { afterTest } from "./side-by-side.ts"
 import { refusedPort } from "./refused-port.ts"
 
 export const rcodes = { FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const

@@ -5,13 +5,14 @@ import { connectionsOf } from "../../support/port-sockets.ts"
 import { libc } from "../../../src/net/linux/libc.ts"
 import { TestBalancer } from "../../support/balancer.ts"
 import { onLinux } from "../../support/left-out.ts"
+import { sideBySide } from "../../support/side-by-side.ts"
 import { RawClient } from "../../support/raw-client.ts"
 import { ScriptedBackend, answering } from "../../support/scripted-backend.ts"
 import type { BackendConnection } from "../../support/scripted-backend.ts"
 import { until } from "../../support/until.ts"
 import { vanish } from "../../support/vanish.ts"
 
-const test = onLinux("TCP keepalive", "its options are read from the kernel").concurrent
+const test = sideBySide(onLinux("TCP keepalive", "its options are read from the kernel"))
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 const accepted = "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"

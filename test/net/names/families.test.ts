@@ -1,11 +1,11 @@
 /** Two families as one answer, over questions that the test answers by hand and a clock that it moves. */
-import { expect, test as oneByOne } from "bun:test"
+import { expect } from "bun:test"
 import { Families, type Family, KEEP_MS } from "../../../src/net/names/families.ts"
 import type { DnsRecord } from "../../../src/net/names/dns-message.ts"
 import { DnsFault } from "../../../src/net/names/dns-server.ts"
+import { sideBySide } from "../../support/side-by-side.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 const record = (data: string, ttl = 30): DnsRecord => {
   return { data, ttl, port: 0, priority: 0, weight: 0 }

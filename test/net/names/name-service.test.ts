@@ -1,16 +1,16 @@
 /** Names looked up at a real server that says what a test wants, by the system's files and by `dns.servers`. */
-import { afterAll, describe, expect, test as oneByOne } from "bun:test"
+import { afterAll, describe, expect } from "bun:test"
 import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { MOST_ADDRESSES, isNothing, nameService } from "../../../src/net/names/name-service.ts"
 import { reasonOf } from "../../../src/net/names/resolver.ts"
 import { onLinux } from "../../support/left-out.ts"
+import { sideBySide } from "../../support/side-by-side.ts"
 import { type Question, type Scripted, ScriptedNames } from "../../support/scripted-names.ts"
 import { until } from "../../support/until.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 const folders: string[] = []
 afterAll(() => {
@@ -64,7 +64,7 @@ async function textOf(asked: Promise<readonly { readonly address: string }[]>): 
 
 describe.each(ways)("by %s", (way) => {
   const linux =
-    way === "system" ? onLinux("the system's files", "elsewhere libc reads them").concurrent : test
+    way === "system" ? sideBySide(onLinux("the system's files", "elsewhere libc reads them")) : test
 
   linux.each([
     ["an empty answer", [], "nothing ENODATA"],
@@ -155,7 +155,7 @@ describe.each(ways)("by %s", (way) => {
   })
 })
 
-const linux = onLinux("the system's files", "elsewhere libc reads them").concurrent
+const linux = sideBySide(onLinux("the system's files", "elsewhere libc reads them"))
 
 linux("a system that gets its name server later is asked there then", async () => {
   const { server } = await lookingUp({ A: a("10.0.0.1"), AAAA: [] })

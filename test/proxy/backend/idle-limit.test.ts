@@ -1,13 +1,13 @@
 /** A request that may not be sent twice keeps off connections that their backend may be closing right now. */
-import { describe, expect, test as oneByOne } from "bun:test"
+import { describe, expect } from "bun:test"
 import { IdleLimit } from "../../../src/proxy/backend/idle-limit.ts"
 import { TestBalancer } from "../../support/balancer.ts"
 import { RawClient } from "../../support/raw-client.ts"
 import { ScriptedBackend, answer } from "../../support/scripted-backend.ts"
 import { until } from "../../support/until.ts"
+import { sideBySide } from "../../support/side-by-side.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 describe("the idle limit", () => {
   test("is unknown at first: no age is near it", () => {

@@ -1,5 +1,5 @@
 /** The access log of one worker: what a line says, who is blamed in which phase, which lines there are. */
-import { describe, expect, test as oneByOne } from "bun:test"
+import { describe, expect } from "bun:test"
 import { AccessLogFile, type LoggedLine } from "../../support/access-log.ts"
 import { TestBalancer, type SettingsPart } from "../../support/balancer.ts"
 import { RawClient } from "../../support/raw-client.ts"
@@ -7,9 +7,9 @@ import { refusedPort } from "../../support/refused-port.ts"
 import { ScriptedBackend, answer, answering } from "../../support/scripted-backend.ts"
 import type { BackendConnection, ConnectionHandler } from "../../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../../support/until.ts"
+import { sideBySide } from "../../support/side-by-side.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 const upload = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nbody"

@@ -8,9 +8,9 @@ import { ScriptedBackend } from "../../support/scripted-backend.ts"
 import type { BackendConnection, ConnectionHandler } from "../../support/scripted-backend.ts"
 import { shrinkReceiving, shrinkSending } from "../../support/socket-buffers.ts"
 import { rng, until } from "../../support/until.ts"
+import { sideBySide } from "../../support/side-by-side.ts"
 
-/** They wait more than they work. */
-const test = oneByOne.concurrent
+const test = sideBySide()
 
 const upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 const accepted = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"

@@ -57,14 +57,9 @@ test("a kill and a restart fail no request; a freeze only those that it caught, 
   expect(load.failures).toHaveLength(caught.length)
   expect(load.refused).toBe(0)
 
-  const told = bunlb.process.lines.filter((line) =>
-    line.includes(`backend 127.0.0.1:${victim.port}`),
-  )
-  expect(told.map((line) => / is (healthy again|unhealthy)/.exec(line)?.[1])).toEqual([
-    "unhealthy",
-    "healthy again",
-    "unhealthy",
-    "healthy again",
-  ])
+  // Requests that are kept from it before there is a verdict, as resets bring about, are told of too.
+  const verdict = new RegExp(`backend 127.0.0.1:${victim.port} is (healthy again|unhealthy)`)
+  const verdicts = bunlb.process.lines.flatMap((line) => verdict.exec(line)?.[1] ?? [])
+  expect(verdicts).toEqual(["unhealthy", "healthy again", "unhealthy", "healthy again"])
   expect(await bunlb.figure("bunlb_breaker_transitions_total", 'to="unhealthy"')).toBe(4)
 })

@@ -1,12 +1,10 @@
 /** Children that bunlb never started are waited for when they end, and its own are left to Bun. */
-import { expect, setDefaultTimeout } from "bun:test"
+import { expect, setDefaultTimeout, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { isLeftOut, isLinux } from "../support/left-out.ts"
 import { sideBySide } from "../support/side-by-side.ts"
 import { until } from "../support/until.ts"
 import { RunningBackend, RunningBunlb } from "./running-bunlb.ts"
-
-const test = sideBySide()
 
 setDefaultTimeout(40_000)
 
@@ -40,10 +38,10 @@ async function isReaped(behind: readonly string[], depth: number): Promise<void>
   expect(childrenOf(pid)).not.toContain(worker)
 }
 
-test.skipIf(notLinux)("a background job of the start script", async () => {
+sideBySide(test.skipIf(notLinux))("a background job of the start script", async () => {
   await isReaped(inherits, 0)
 })
 
-test.skipIf(cannotUnshare)("an orphan, as PID 1", async () => {
+sideBySide(test.skipIf(cannotUnshare))("an orphan, as PID 1", async () => {
   await isReaped(orphaned, 1)
 })

@@ -6,6 +6,9 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { onTestFinished, test } from "bun:test"
 
 type Run = (...given: readonly unknown[]) => unknown
+/** What such tests are declared with. */
+type Tests = Pick<typeof test, "each"> &
+  ((name: string, run: () => unknown, options?: Parameters<typeof test>[2]) => void)
 type Declare = (name: string, run: Run, options?: Parameters<typeof test>[2]) => void
 
 /** What the test has to undo, where it runs beside others: bun takes `onTestFinished` of no such test. */
@@ -19,11 +22,11 @@ export function afterTest(action: () => void): void {
 }
 
 /** `test.concurrent`, or what `test.skipIf` makes of it, for tests that use `afterTest`. */
-export function sideBySide(tests: typeof test = test): typeof test.concurrent {
+export function sideBySide(tests: typeof test = test): Tests {
   const { concurrent } = tests
   const each = (...cases: Parameters<typeof concurrent.each>): Declare =>
     wrapped(concurrent.each(...cases) as Declare)
-  return Object.assign(wrapped(concurrent as Declare), { each }) as unknown as typeof concurrent
+  return Object.assign(wrapped(concurrent as Declare), { each }) as unknown as Tests
 }
 
 function wrapped(declare: Declare): Declare {

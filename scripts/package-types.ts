@@ -3,7 +3,8 @@
  * bunlb as a package are told of its types. The declarations name nothing of Bun or Node.js, so that they compile under
  * any settings of the consumer; shipped sources would be compiled under the consumer's settings and not under ours.
  */
-import { settingRows, type SettingRow } from "../src/config/schema/schema.ts"
+import type { RecordKind, RecordRow } from "../src/config/schema/named-records.ts"
+import { listeners, pools, settingRows } from "../src/config/schema/schema.ts"
 
 const WIDTH = 100
 
@@ -72,17 +73,77 @@ function optionalParameters(text: string): string {
 }
 
 function optionTypes(): string {
+  const all = settingRows.map(({ key, setting: { type, help }, defaultText }) => {
+    return { key, type, help, defaultText }
+  })
+  return [
+    `${fixed}\n/** A listener with its settings. As a line: \`:80\`, \`10.0.0.1:80\`, \`unix:/PATH\`. */`,
+    recordType("ListenerEntry", listeners),
+    "/** A pool with its settings. As a list: its backends. */",
+    recordType("PoolEntry", pools),
+    optionsComment,
+    interfaceOf("BalancerOptions", all),
+  ].join("\n")
+}
+
+/** What a record has of its own, and what it has as the whole file has it. */
+function recordType(called: string, { rows, main }: RecordKind): string {
+  const isShared = ({ key }: RecordRow): boolean =>
+    key !== main && settingRows.some((row) => row.key === key)
+  const own = rows
+    .filter((row) => !isShared(row))
+    .flatMap((row) => field(row, row.key, "  ", row.key === main ? "" : "?"))
+  const shared = rows.filter(isShared)
+  const top = shared.flatMap(({ key }) => (key.includes(".") ? [] : [key]))
+  const groups = new Set(
+    shared.flatMap(({ key }) => (key.includes(".") ? [key.split(".")[0]] : [])),
+  )
+  const whole: string[] = []
+  const parts: string[] = []
+  for (const group of groups) {
+    const inner = (key: string): string[] =>
+      key.startsWith(`${group}.`) ? [JSON.stringify(key.slice(`${group}.`.length))] : []
+    const ours = shared.flatMap(({ key }) => inner(key))
+    if (ours.length === settingRows.flatMap(({ key }) => inner(key)).length) whole.push(`${group}`)
+    else parts.push(...partOf(`${group}`, ours))
+  }
+  const names = [...top, ...whole].map((key) => JSON.stringify(key))
+  return [
+    `export interface ${called} extends Pick<`,
+    "  BalancerOptions,",
+    ...choice(names, "  "),
+    "> {",
+    ...own,
+    ...parts,
+    "}\n",
+  ].join("\n")
+}
+
+function partOf(group: string, inner: readonly string[]): readonly string[] {
+  const whole = `NonNullable<BalancerOptions["${group}"]>`
+  const line = `  readonly ${group}?: Pick<${whole}, ${inner.join(" | ")}> | null`
+  if (line.length <= WIDTH) return [line]
+  return [`  readonly ${group}?: Pick<`, `    ${whole},`, ...choice(inner, "    "), "  > | null"]
+}
+
+/** In one line where it fits, as the formatter has it. */
+function choice(words: readonly string[], indent: string): readonly string[] {
+  const line = indent + words.join(" | ")
+  return line.length <= WIDTH ? [line] : words.map((word) => `${indent}| ${word}`)
+}
+
+function interfaceOf(called: string, rows: readonly RecordRow[]): string {
   const groups = new Map<string, string[]>()
   const top: string[] = []
-  for (const row of settingRows) {
+  for (const row of rows) {
     const [name = "", inner] = row.key.split(".")
     if (inner === undefined) {
-      top.push(...field(row, name, "  "))
+      top.push(...field(row, name, "  ", "?"))
       continue
     }
     const lines = groups.get(name) ?? []
     groups.set(name, lines)
-    lines.push(...field(row, inner, "    "))
+    lines.push(...field(row, inner, "    ", "?"))
   }
   const nested = [...groups].flatMap(([name, lines]) => [
     `  readonly ${name}?: {`,
@@ -90,15 +151,14 @@ function optionTypes(): string {
     "  } | null",
   ])
   const body = [...top, ...nested].join("\n")
-  return `${fixed}\n${optionsComment}\nexport interface BalancerOptions {\n${body}\n}\n`
+  return `export interface ${called} {\n${body}\n}\n`
 }
 
-function field({ setting, defaultText }: SettingRow, name: string, indent: string): string[] {
-  const optional = name === "backends" ? "" : "?"
-  const text = `${setting.help}. Default: ${defaultText}.`.replaceAll("*/", "* /")
+function field(row: RecordRow, name: string, indent: string, optional: string): string[] {
+  const text = `${row.help}. Default: ${row.defaultText}.`.replaceAll("*/", "* /")
   const comment = `${indent}/** ${text} */`
   const lines = comment.length > WIDTH ? wrapped(text, indent) : [comment]
-  return [...lines, `${indent}readonly ${name}${optional}: ${setting.type.typescript ?? "string"}`]
+  return [...lines, `${indent}readonly ${name}${optional}: ${row.type.typescript ?? "string"}`]
 }
 
 function wrapped(text: string, indent: string): string[] {

@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto"
 import { formatHostPort } from "./config/schema/address.ts"
 import { parseConfig } from "./config/file/config-tree.ts"
-import { noBackend } from "./config/no-backend.ts"
+import { hasBackend, noBackend } from "./config/no-backend.ts"
 import { resolveSettings } from "./config/resolve.ts"
 import { withStickyKey } from "./config/schema/pools.ts"
 import type { Settings } from "./config/schema/settings.ts"
@@ -108,15 +108,18 @@ const NAME = "startBalancer"
 /** On 127.0.0.1 at a free port if nothing is said. */
 /** `stickyKey`: what cookies are made with unless the options name a key. */
 function settingsOf(options: BalancerOptions, stickyKey: string): Settings {
-  const document = { host: "127.0.0.1", port: 0, ...options, admin: "off", mode: "sp" }
+  // An address of its own would stand beside those of the listeners.
+  const address = options.listeners ? {} : { host: "127.0.0.1", port: 0 }
+  const document = { ...address, ...options, admin: "off", mode: "sp" }
   const settings = resolveSettings({
     file: parseConfig(NAME, JSON.stringify(document), "json"),
     flags: new Map(),
     environment: {},
     machine: { cpus: 1, platform: process.platform },
   })
-  if (settings.backends.length === 0) throw noBackend(NAME)
-  const discovered = settings.backends.find(({ discover }) => discover !== undefined)
+  if (!hasBackend(settings)) throw noBackend(NAME)
+  const backends = settings.pools.flatMap((pool) => pool.backends)
+  const discovered = backends.find(({ discover }) => discover !== undefined)
   if (discovered === undefined) {
     return withStickyKey(settings, stickyKey)
   }

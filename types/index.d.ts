@@ -29,10 +29,53 @@ export interface BackendEntry {
   readonly disabled?: boolean
 }
 
+/** A listener with its settings. As a line: `:80`, `10.0.0.1:80`, `unix:/PATH`. */
+export interface ListenerEntry extends Pick<
+  BalancerOptions,
+  "half_close" | "trusted_proxies" | "forwarded" | "forwarded_keep" | "request_id" | "via"
+> {
+  /** Address to listen on. Default: none. */
+  readonly address: string
+  /** The pool that serves its requests. Default: default. */
+  readonly pool?: string
+  readonly timeouts?: Pick<
+    NonNullable<BalancerOptions["timeouts"]>,
+    "client_head" | "client_idle" | "client_body" | "client_read"
+  > | null
+  readonly keepalive?: Pick<NonNullable<BalancerOptions["keepalive"]>, "client"> | null
+  readonly limits?: Pick<
+    NonNullable<BalancerOptions["limits"]>,
+    "head_bytes" | "fields" | "request_line_bytes" | "connections" | "connections_per_client"
+  > | null
+}
+
+/** A pool with its settings. As a list: its backends. */
+export interface PoolEntry extends Pick<
+  BalancerOptions,
+  | "strategy"
+  | "when_all_unhealthy"
+  | "host_header"
+  | "insecure"
+  | "weak_certificates"
+  | "health"
+  | "sticky"
+  | "pool"
+  | "retries"
+> {
+  /** Its backends. Default: none. */
+  readonly backends: readonly (string | BackendEntry)[]
+  readonly timeouts?: Pick<
+    NonNullable<BalancerOptions["timeouts"]>,
+    "connect" | "tls_handshake" | "response_head" | "backend_body" | "pool_idle" | "tunnel_idle"
+  > | null
+  readonly keepalive?: Pick<NonNullable<BalancerOptions["keepalive"]>, "backend"> | null
+  readonly limits?: Pick<NonNullable<BalancerOptions["limits"]>, "response_head_bytes"> | null
+}
+
 /** What a configuration file may say, under the same names. `admin`, `mode` and `workers` mean nothing here. */
 export interface BalancerOptions {
   /** A server to send requests to; repeat for more. Default: none. */
-  readonly backends: readonly (string | BackendEntry)[]
+  readonly backends?: readonly (string | BackendEntry)[]
   /** Port to listen on; 0 takes a free one. Default: 8080. */
   readonly port?: number
   /** Address to listen on. Default: 0.0.0.0. */
@@ -105,6 +148,13 @@ export interface BalancerOptions {
    * Default: off.
    */
   readonly via?: "off" | "request" | "response" | "both"
+  /**
+   * A further address to listen on, and the pool that serves it; repeat for more. Default: one, of
+   * host and port.
+   */
+  readonly listeners?: Readonly<Record<string, string | ListenerEntry>> | null
+  /** A named set of backends; repeat for more. Default: one, of backends. */
+  readonly pools?: Readonly<Record<string, readonly (string | BackendEntry)[] | PoolEntry>> | null
   readonly http?: {
     /** Lines that end with LF alone, as old clients and backends send them. Default: refuse. */
     readonly bare_lf?: "refuse" | "accept"

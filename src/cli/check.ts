@@ -6,9 +6,11 @@ import { accessSync, constants, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { formatHostPort } from "../config/schema/address.ts"
 import { formatAdmin } from "../config/schema/admin-address.ts"
-import type { BackendSettings, Settings } from "../config/schema/settings.ts"
+import { formatListen } from "../config/schema/listen-address.ts"
+import { backendLabel } from "../config/schema/pools.ts"
+import type { BackendSettings, PoolSettings, Settings } from "../config/schema/settings.ts"
 import { effectiveConfiguration, effectiveValues } from "../config/effective.ts"
-import { noBackend } from "../config/no-backend.ts"
+import { hasBackend, noBackend } from "../config/no-backend.ts"
 import { boolean } from "../config/schema/value-types.ts"
 import { warningsAbout } from "../config/warnings.ts"
 import { readAllAuthorities } from "../net/tls/authorities.ts"
@@ -57,8 +59,10 @@ export const check = command({
 async function judged(typed: Typed, terminal: Terminal): Promise<Asked> {
   const asked = await askedSettings(typed, terminal)
   const { settings, file } = asked
-  if (settings.backends.length === 0) throw noBackend(file, "bunlb check")
-  const lines = settings.backends.map(caFault).filter((fault) => fault !== null)
+  if (!hasBackend(settings)) throw noBackend(file, "bunlb check")
+  const lines = settings.pools.flatMap((pool) =>
+    pool.backends.flatMap((each) => caFault(pool, each) ?? []),
+  )
   if (lines.length > 0) throw new BunlbError("BUNLB_E_CA_FILE", lines.join("\n"))
   refuseLog(settings.accessLog)
   return asked
@@ -77,13 +81,13 @@ async function tellJson(typed: Typed, terminal: Terminal): Promise<number> {
   }
 }
 
-function caFault({ name, ca }: BackendSettings): string | null {
+function caFault(pool: PoolSettings, { name, ca }: BackendSettings): string | null {
   if (ca === null) return null
   try {
     readAllAuthorities([{ tls: true, ca }], false)
     return null
   } catch (error) {
-    return `backend ${name}: ${error instanceof Error ? error.message : String(error)}`
+    return `backend ${backendLabel(pool.name, name)}: ${error instanceof Error ? error.message : String(error)}`
   }
 }
 
@@ -101,10 +105,16 @@ function refuseLog({ format, path }: Settings["accessLog"]): void {
   }
 }
 
-function summary({ host, port, backends, strategy, mode, workers, admin }: Settings): string {
-  const count = backends.length === 1 ? "1 backend" : `${backends.length} backends`
+function summary({ listeners, pools, mode, workers, admin }: Settings): string {
+  const backends = pools.reduce((sum, pool) => sum + pool.backends.length, 0)
+  const several = pools.length === 1 ? "" : ` in ${pools.length} pools`
+  const count = `${backends === 1 ? "1 backend" : `${backends} backends`}${several}`
+  const strategies = [...new Set(pools.map(({ strategy }) => strategy))].join(" and ")
+  const places = listeners.map((each) =>
+    "path" in each ? formatListen(each) : `port ${formatHostPort(each.host, each.port)}`,
+  )
   const processes =
     mode === "sp" ? "single process" : workers === 1 ? "1 worker" : `${workers} workers`
   const figures = admin === null ? "admin off" : `admin ${formatAdmin(admin)}`
-  return `${count}, ${strategy}, ${processes}, port ${formatHostPort(host, port)}, ${figures}`
+  return `${count}, ${strategies}, ${processes}, ${places.join(", ")}, ${figures}`
 }

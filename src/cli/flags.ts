@@ -7,7 +7,7 @@
  * the flags.
  */
 import { settingRows } from "../config/schema/schema.ts"
-import { foreignAdvice } from "../config/foreign-words.ts"
+import { foreignAdvice } from "../config/schema/foreign-words.ts"
 import type { ValueType } from "../config/schema/setting.ts"
 import { nearest, nearestByWords } from "../config/schema/spelling.ts"
 import { BunlbError } from "../core/errors.ts"

@@ -1,5 +1,5 @@
 /** `bunlb [run]`: the balancer. */
-import { noBackend } from "../config/no-backend.ts"
+import { hasBackend, noBackend } from "../config/no-backend.ts"
 import { warningsAbout } from "../config/warnings.ts"
 import type { Settings } from "../config/schema/settings.ts"
 import { leaveStartFolder } from "../config/start-folder.ts"
@@ -23,7 +23,7 @@ export const run = command({
   ],
   async run(typed, terminal) {
     const { settings, file, path } = await askedSettings(typed, terminal)
-    if (settings.backends.length === 0) throw noBackend(file)
+    if (!hasBackend(settings)) throw noBackend(file)
     leaveStartFolder()
     const log = createLog(settings.logLevel, settings.logFormat, new LogStream(settings.logOutput))
     for (const { loud, line } of warningsAbout(settings, terminal.machine)) if (loud) log.warn(line)
@@ -32,7 +32,8 @@ export const run = command({
     }
     const { runFleet } = await import("../service/run.ts")
     const { Predecessor } = await import("../master/upgrade/predecessor.ts")
-    const hasFiles = file !== null || settings.backends.some(({ tls }) => tls)
+    const hasFiles =
+      file !== null || settings.pools.some((pool) => pool.backends.some(({ tls }) => tls))
     if (settings.watch && !hasFiles) log.warn("watch: no configuration file was named")
     const load = async (): Promise<Settings> => (await askedSettings(typed, terminal)).settings
     const predecessor = await Predecessor.find()

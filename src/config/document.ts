@@ -129,7 +129,12 @@ function tableRow({ key, flag, setting, defaultText }: SettingRow): string[] {
   const { alias, help, short, type } = setting
   const long = type.kind === "boolean" ? `--${flag}, --no-${flag}` : `--${flag}`
   const flags = [short && `-${short}`, long, alias && `--${alias}`].filter(Boolean).join(", ")
-  const values = key === "backends" ? "see Backends" : type.expects
+  const elsewhere: Readonly<Record<string, string>> = {
+    backends: "see Backends",
+    listeners: "see Listeners and pools",
+    pools: "see Listeners and pools",
+  }
+  const values = elsewhere[key] ?? type.expects
   const cells = [`\`${key}\``, `\`${flags}\``, defaultText, help, values]
   return cells.map((cell) => cell.replaceAll("|", "\\|"))
 }

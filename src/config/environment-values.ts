@@ -8,9 +8,9 @@
  */
 import { entriesIn, isLikeBackend } from "./schema/backend-advice.ts"
 import type { Environment } from "./environment.ts"
-import { foreignAdvice } from "./foreign-words.ts"
+import { foreignAdvice } from "./schema/foreign-words.ts"
 import { schema, settingRows } from "./schema/schema.ts"
-import type { SettingKey } from "./schema/setting.ts"
+import type { Refuse, SettingKey } from "./schema/setting.ts"
 import { nearest, nearestByWords } from "./schema/spelling.ts"
 
 const PREFIX = "BUNLB_"
@@ -54,11 +54,11 @@ export function readVariables(
       faults.push(`environment: ${name}: ${several}`)
       continue
     }
+    const { type } = schema[key]
+    const refuse: Refuse = (message, at = "") =>
+      void faults.push(`environment: ${name}${at}: ${message}`)
     const input = setting.type.kind === "list" ? entries : text
-    const value = schema[key].type.read(input, (message, at = "") => {
-      faults.push(`environment: ${name}${at}: ${message}`)
-      return undefined
-    })
+    const value = type.readWords ? type.readWords(entries, refuse) : type.read(input, refuse)
     if (value !== undefined) values.set(key, value)
   }
   faults.push(...unknown(environment, used))

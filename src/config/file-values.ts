@@ -3,15 +3,13 @@
  */
 import type { ConfigTree, FileFormat, Place } from "./file/config-tree.ts"
 import { substitute, type Environment } from "./environment.ts"
-import { foreignAdvice } from "./foreign-words.ts"
+import { foreignAdvice } from "./schema/foreign-words.ts"
+import { flatten, isMapping, keySet, type Advice } from "./schema/key-tree.ts"
 import { schema, settingRows } from "./schema/schema.ts"
 import type { Refuse, SettingKey } from "./schema/setting.ts"
-import { didYouMean, nearestByWords } from "./schema/spelling.ts"
 import { shown } from "./schema/value-types.ts"
 
-const keys: readonly string[] = settingRows.map(({ key }) => key)
-const groups = [...new Set(keys.flatMap((key) => (key.includes(".") ? [key.split(".")[0]] : [])))]
-const topKeys = [...keys.filter((key) => !key.includes(".")), ...groups] as readonly string[]
+const set = keySet(settingRows.map(({ key }) => key))
 
 /** Puts what is sound into `values` and a line for each fault into `faults`; returns the keys it says. */
 export function readTree(
@@ -43,14 +41,18 @@ export function readTree(
     faults.push(`config: ${file.name}: ${fault}`)
     return []
   }
-  const flat = flatten(root, file.format, refuse)
-  for (const path of file.duplicates) if (isWritten(root, path)) refuse("is there twice", path)
-  for (const [key, input] of flat) {
+  const flat = flatten(root, set, adviceFor(file.format), refuse)
+  for (const path of file.duplicates) {
+    if (isWritten(root, path) && !isInside(path, file.duplicates)) refuse("is there twice", path)
+  }
+  const said = [...flat.keys()].filter(isSettingKey)
+  for (const key of said) {
+    const input = flat.get(key)
     const value = schema[key].type.read(input, (message, at = "") => refuse(message, key + at))
     if (value !== undefined) values.set(key, value)
   }
   faults.push(...linesInOrder(file, found))
-  return [...flat.keys()]
+  return said
 }
 
 /** One line a fault, from the top of the file to its end. */
@@ -68,70 +70,30 @@ function linesInOrder(
     })
 }
 
-/** The tree under the keys of the schema; unknown keys are refused. */
-function flatten(
-  root: Readonly<Record<string, unknown>>,
-  format: FileFormat,
-  refuse: Refuse,
-): ReadonlyMap<SettingKey, unknown> {
-  const flat = new Map<SettingKey, unknown>()
-  const take = (path: string, input: unknown): void => {
-    const parent = path.split(".").slice(0, -1).join(".")
-    if (isSettingKey(path)) flat.set(path, input)
-    else if (parent === "" && groups.includes(path)) takeGroup(path, input)
-    else refuse(`unknown key${adviceOn(path, parent, format)}`, path)
-  }
-  const takeGroup = (name: string, input: unknown): void => {
-    // `health:` with nothing under it is a group of which nothing was said.
-    if (input === null) return
-    if (!isMapping(input)) {
-      const inner = keys.filter((key) => key.startsWith(`${name}.`))
-      const some = inner.slice(0, 3).map((key) => key.slice(name.length + 1))
-      refuse(`expected keys under it (${some.join(", ")} ...), got ${shown(input)}`, name)
-      return
-    }
-    for (const [key, inner] of Object.entries(input)) take(`${name}.${key}`, inner)
-  }
-  for (const [key, input] of Object.entries(root)) take(key, input)
-  return flat
+const written = (key: string): string | null => {
+  return set.keys.includes(key) || set.groups.includes(key) ? `"${key}"` : null
 }
 
-const quoted = (key: string | null): string | null => (key === null ? null : `"${key}"`)
-const meant = (key: string | null): string => (key === null ? "" : `, did you mean ${quoted(key)}?`)
-
-/** What to do about an unknown key: the nearest one, the word that bunlb has for it, or where it belongs. */
-function adviceOn(path: string, parent: string, format: FileFormat): string {
-  const word = path.slice(parent === "" ? 0 : parent.length + 1)
-  const elsewhere = keys.filter((key) => key.endsWith(`.${word}`))
-  const written = (key: string): string | null => (isKnown(key) ? quoted(key) : null)
-  if (parent === "") {
-    const near = didYouMean(word, topKeys) || foreignAdvice(word, written)
-    return near || meant(elsewhere[0] ?? nearestByWords(word, keys))
+function adviceFor(format: FileFormat): Advice {
+  return {
+    foreign: (word, parent) => foreignAdvice(word, written, parent),
+    misplaced(path, parent) {
+      const word = path.slice(parent.length + 1)
+      if (parent === "" || !set.top.includes(word)) return null
+      return format === "toml"
+        ? `, it is no part of [${parent}]: move it above the first [table]`
+        : `, it belongs at the top level and not under ${parent}`
+    },
   }
-  const names = keys.flatMap((key) =>
-    key.startsWith(`${parent}.`) ? [key.slice(parent.length + 1)] : [],
-  )
-  const foreign = foreignAdvice(word, written, parent)
-  if (foreign !== null) return foreign
-  if (topKeys.includes(word)) {
-    return format === "toml"
-      ? `, it is no part of [${parent}]: move it above the first [table]`
-      : `, it belongs at the top level and not under ${parent}`
-  }
-  const near = didYouMean(word, names)
-  return near || meant(elsewhere[0] ?? nearestByWords(word, names) ?? nearestByWords(word, keys))
-}
-
-function isKnown(key: string): boolean {
-  return keys.includes(key) || groups.includes(key)
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return value !== null && typeof value === "object" && !Array.isArray(value)
 }
 
 function isSettingKey(path: string): path is SettingKey {
-  return keys.includes(path)
+  return set.keys.includes(path)
+}
+
+/** What is inside something that is there twice is so too. */
+function isInside(path: string, others: readonly string[]): boolean {
+  return others.some((each) => path.startsWith(each) && /[.[]/.test(path[each.length] ?? ""))
 }
 
 /**

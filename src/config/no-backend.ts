@@ -1,12 +1,17 @@
 /** What is said when there is no backend at all. */
 import { existsSync } from "node:fs"
 import { BunlbError } from "../core/errors.ts"
+import type { Settings } from "./schema/settings.ts"
 
 /**
  * Named in an error and never read unasked: who starts bunlb in a folder of somebody else must not get that one's
  * settings.
  */
 const FILE_NAMES = ["bunlb.yaml", "bunlb.yml", "bunlb.toml", "bunlb.json"]
+
+export function hasBackend({ pools }: Settings): boolean {
+  return pools.some(({ backends }) => backends.length > 0)
+}
 
 /** A file without backends is a fault of the file, a line without them one of the line. `command`: what was typed. */
 export function noBackend(file: string | null, command = "bunlb"): BunlbError {

@@ -8,9 +8,10 @@ import type { ConfigTree } from "./file/config-tree.ts"
 import { readVariables } from "./environment-values.ts"
 import type { Environment } from "./environment.ts"
 import { readTree } from "./file-values.ts"
+import { recordFaults } from "./record-faults.ts"
+import { pathsInRecords, recordsOf } from "./records.ts"
 import { schema, settingRows } from "./schema/schema.ts"
-import type { Machine, SettingKey } from "./schema/setting.ts"
-import { withDefaults } from "./schema/pools.ts"
+import type { Machine, Refuse, SettingKey } from "./schema/setting.ts"
 import type { FlatSettings, Settings } from "./schema/settings.ts"
 
 /** What was typed, by setting: the strings of a flag in order, or the switch. */
@@ -29,7 +30,8 @@ type Values = Map<SettingKey, unknown>
 export interface Resolved {
   readonly settings: Settings
   readonly values: ReadonlyMap<SettingKey, unknown>
-  readonly origins: ReadonlyMap<SettingKey, string>
+  /** By key, and by path for what is inside a record of a file: `pools.api.strategy`. */
+  readonly origins: ReadonlyMap<string, string>
 }
 
 /** Throws one `BunlbError` whose message has a line for every fault. */
@@ -41,23 +43,26 @@ export function resolveSettings(sources: Sources): Settings {
 export function resolve({ file, flags, environment, machine }: Sources): Resolved {
   const faults: string[] = []
   const values: Values = new Map()
-  const origins = new Map<SettingKey, string>()
+  const origins = new Map<string, string>()
   const used = new Set<string>()
   for (const { key, setting } of settingRows) {
     values.set(key, setting.default(machine))
     origins.set(key, "default")
   }
   if (file) {
-    for (const key of readTree(file, environment, values, faults, used)) {
-      const place = file.place(key)
-      origins.set(key, place ? `${file.name}:${place.line}:${place.column}` : file.name)
+    const said = readTree(file, environment, values, faults, used)
+    for (const path of [...said, ...pathsInRecords(values)]) {
+      origins.set(path, originIn(file, path))
     }
   }
   for (const [key, name] of readVariables(environment, values, faults, used)) origins.set(key, name)
   const written = faults.length
   for (const [key, flag] of readFlags(flags, values, faults)) origins.set(key, `--${flag}`)
+  const between = recordFaults({ values, origins, format: file?.format ?? "yaml" })
+  faults.push(...between)
   if (faults.length > 0) {
-    throw new BunlbError(written > 0 ? "BUNLB_E_CONFIG" : "BUNLB_E_USAGE", faults.join("\n"))
+    const isWritten = written > 0 || between.some((line) => !line.startsWith("--"))
+    throw new BunlbError(isWritten ? "BUNLB_E_CONFIG" : "BUNLB_E_USAGE", faults.join("\n"))
   }
   // A trace is written at level debug: who asks for one wants to see it.
   const traced = values.get("trace") === true || values.get("tls_trace") === true
@@ -65,7 +70,13 @@ export function resolve({ file, flags, environment, machine }: Sources): Resolve
     values.set("log_level", "debug")
     origins.set("log_level", "because of a trace")
   }
-  return { settings: withDefaults(assemble(values)), values, origins }
+  return { settings: { ...assemble(values), ...recordsOf(values, assemble) }, values, origins }
+}
+
+/** A value of a short form stands where its record stands. */
+function originIn(file: ConfigTree, path: string): string {
+  const place = file.place(path) ?? file.place(path.split(".").slice(0, 2).join("."))
+  return place ? `${file.name}:${place.line}:${place.column}` : file.name
 }
 
 /** The settings of a balancer about which nothing was said, with no backend yet. */
@@ -84,11 +95,13 @@ function readFlags(
     const given = flags.get(key)
     if (given === undefined) continue
     said.push([key, flag])
+    const { type } = schema[key]
+    const refuse: Refuse = (message) => void faults.push(`--${flag}: ${message}`)
     const input = setting.type.kind === "list" || !Array.isArray(given) ? given : given.at(-1)
-    const value = schema[key].type.read(input, (message) => {
-      faults.push(`--${flag}: ${message}`)
-      return undefined
-    })
+    const value =
+      type.readWords && Array.isArray(given)
+        ? type.readWords(given, refuse)
+        : type.read(input, refuse)
     if (value !== undefined) values.set(key, value)
   }
   return said
@@ -98,6 +111,7 @@ function readFlags(
 function assemble(values: Values): FlatSettings {
   const settings: Record<string, unknown> = {}
   for (const [key, value] of values) {
+    if (key === "listeners" || key === "pools") continue
     const [first = "", second] = key.split(".").map(camelCase)
     if (second === undefined) settings[first] = value
     else settings[first] = { ...(settings[first] as object | undefined), [second]: value }

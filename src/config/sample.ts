@@ -44,7 +44,8 @@ function settingLines(row: SettingRow, name: string, indent: string): string[] {
   return [help, `${indent}# ${name}: ${defaultOf(row)}`]
 }
 
-function defaultOf({ setting }: SettingRow): string {
+function defaultOf({ key, setting }: SettingRow): string {
+  if (key === "listeners" || key === "pools") return "{}"
   const value = setting.default(machine)
   if (value === null && setting.type.read("off", () => undefined) !== null) return "null"
   const text = setting.type.format(value)

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test"
 import { differenceOf, withoutRestart } from "../../src/config/difference.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
+import { withDefaults } from "../../src/config/schema/pools.ts"
 import { settingRows } from "../../src/config/schema/schema.ts"
 import type { BackendSettings, Settings } from "../../src/config/schema/settings.ts"
 
@@ -19,14 +20,14 @@ test("nothing differs from itself", () => {
 })
 
 test("backends come, go and change", () => {
-  const before: Settings = { ...defaults, backends: [backend("a:80"), backend("b:80")] }
-  const after: Settings = {
+  const before = withDefaults({ ...defaults, backends: [backend("a:80"), backend("b:80")] })
+  const after = withDefaults({
     ...defaults,
     backends: [
       backend("c:80", { weight: 3, backup: true }),
       backend("b:80", { weight: 2, tls: true, ca: "x.pem" }),
     ],
-  }
+  })
   expect(differenceOf(before, after, false).changes).toEqual([
     "backend c:80: added (weight 3, backup)",
     "backend b:80: weight 1 -> 2, tls false -> true, ca none -> x.pem",
@@ -34,7 +35,7 @@ test("backends come, go and change", () => {
   ])
 })
 
-const asked: Settings = {
+const asked = withDefaults({
   ...defaults,
   host: "127.0.0.1",
   port: 81,
@@ -44,7 +45,7 @@ const asked: Settings = {
   adminToken: "0123456789abcdef",
   health: { ...defaults.health, path: "/up" },
   sticky: { ...defaults.sticky, sameSite: "strict" },
-}
+})
 
 test("all but the mode is taken over", () => {
   const { changes, restart } = differenceOf(defaults, asked, false)
@@ -78,7 +79,9 @@ test("where the service manager holds the socket, the port is its affair", () =>
     "mode: mp -> sp needs `bunlb upgrade` or a restart",
   ])
   const { host, port, mode } = defaults
-  expect(withoutRestart(defaults, asked, true)).toEqual({ ...asked, host, port, mode })
+  expect(withoutRestart(defaults, asked, true)).toEqual(
+    withDefaults({ ...asked, host, port, mode }),
+  )
 })
 
 test("every setting is either taken over or named: none is ignored", () => {

@@ -1,6 +1,6 @@
 /** Words of other balancers lead to ours, and only where ours can stand. */
 import { expect, test } from "bun:test"
-import { advisedKeys, foreignAdvice } from "../../src/config/foreign-words.ts"
+import { advisedKeys, foreignAdvice } from "../../src/config/schema/foreign-words.ts"
 import { settingRows } from "../../src/config/schema/schema.ts"
 
 const keys = settingRows.flatMap(({ key }) => [key as string, key.replace(/\..*/, "")])
@@ -12,7 +12,10 @@ test.each([
   ["Worker-Processes", ', here it is "workers"'],
   ["set_real_ip_from", ', here it is "trusted_proxies"'],
   ["tls", ", bunlb does not terminate client TLS yet, put it behind something that does"],
-  ["routes", ", bunlb has one list of backends and no routes yet"],
+  [
+    "routes",
+    ', bunlb has no routes yet: a listener names the pool that serves it ("listeners", "pools")',
+  ],
   ["zzz", null],
   ["toString", null],
 ])("%s", (word, advice) => {

@@ -1,6 +1,7 @@
 /** What is legal and seldom wise. */
 import { expect, test } from "bun:test"
 import { defaultSettings, resolveSettings } from "../../src/config/resolve.ts"
+import { withDefaults } from "../../src/config/schema/pools.ts"
 import type { SettingKey } from "../../src/config/schema/setting.ts"
 import type { StrategyName } from "../../src/config/schema/settings.ts"
 import { warningsAbout } from "../../src/config/warnings.ts"
@@ -173,7 +174,10 @@ test.each<Row>([
 test("cookies without a key are told of, and only with strategy sticky", () => {
   const settings = defaultSettings(machine)
   const about = (strategy: StrategyName, key: string | null): string[] =>
-    warningsAbout({ ...settings, strategy, sticky: { ...settings.sticky, key } }, machine)
+    warningsAbout(
+      withDefaults({ ...settings, strategy, sticky: { ...settings.sticky, key } }),
+      machine,
+    )
       .map(({ line }) => line)
       .filter((line) => line.startsWith("sticky.key"))
   expect(about("sticky", null)).toEqual([

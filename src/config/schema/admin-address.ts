@@ -11,7 +11,7 @@ export type AdminAddress =
   /** Absolute, so that commands find it from every folder. */
   | { readonly path: string }
 
-const SCHEME = "unix:"
+export const SCHEME = "unix:"
 /** What the kernel takes, 108 bytes with a zero behind, less what a socket in the making has behind its name. */
 const LONGEST_PATH = 92
 
@@ -23,7 +23,7 @@ export const adminAddress: ValueType<AdminAddress | null> = {
   read(input, refuse) {
     if (input === false || input === null || /^off$/i.test(String(input))) return null
     if (typeof input === "string" && input.startsWith(`${SCHEME}/`)) {
-      return readPath(input.slice(SCHEME.length), refuse)
+      return readSocketPath(input.slice(SCHEME.length), refuse)
     }
     const judged = typeof input === "string" ? readHostPort(input, 0) : { fault: "" }
     if ("fault" in judged || judged.port === null) {
@@ -36,7 +36,8 @@ export const adminAddress: ValueType<AdminAddress | null> = {
   json: { anyOf: [{ enum: ["off", false, null] }, stringLike("^(\\S+:\\d{1,5}|unix:/.+)$")] },
 }
 
-function readPath(
+/** The name of a unix socket. */
+export function readSocketPath(
   path: string,
   refuse: (message: string) => undefined,
 ): { readonly path: string } | undefined {

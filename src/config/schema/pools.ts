@@ -59,7 +59,8 @@ export function withStickyKey(settings: Settings, random: string): Settings {
   return { ...mapped, sticky: keyed(settings.sticky) }
 }
 
-function listenerOf(
+/** `flat`: with the words of the listener over them. */
+export function listenerOf(
   name: string,
   address: ListenAddress,
   pool: string,
@@ -80,7 +81,8 @@ function listenerOf(
   }
 }
 
-function poolOf(name: string, flat: FlatSettings): PoolSettings {
+/** `flat`: with the words of the pool over them. */
+export function poolOf(name: string, flat: FlatSettings): PoolSettings {
   const { backends, strategy, whenAllUnhealthy, hostHeader, insecure, weakCertificates } = flat
   const { connect, tlsHandshake, responseHead, backendBody, poolIdle, tunnelIdle } = flat.timeouts
   return {

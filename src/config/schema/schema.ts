@@ -9,7 +9,9 @@ import { backendList } from "./backend.ts"
 import { flagName } from "./flag-names.ts"
 import { healthRows } from "./health.ts"
 import { httpRows } from "./http.ts"
+import { namedRecords } from "./named-records.ts"
 import { limitsRows } from "./limits.ts"
+import { listenerKind, poolKind } from "./record-kinds.ts"
 import { recordsRows } from "./records.ts"
 import { group, type SchemaRows } from "./row.ts"
 import type { Setting, SettingKey, ValueType } from "./setting.ts"
@@ -43,7 +45,8 @@ const processes = group("Processes")
 const balancing = group("Balancing")
 const logging = group("Logging")
 
-export const schema: SchemaRows = {
+/** All rows but those of the records, whose own rows are among them. */
+const plainRows = {
   backends: serving(backendList, [], "A server to send requests to; repeat for more", {
     short: "b",
     flag: "backend",
@@ -142,6 +145,26 @@ export const schema: SchemaRows = {
   ...healthRows,
   ...limitsRows,
   ...recordsRows,
+} satisfies Omit<SchemaRows, "listeners" | "pools">
+
+// A row is read through its own type only, so the types of the values may be forgotten here.
+const anyRows = plainRows as unknown as Readonly<Record<string, Setting<unknown>>>
+
+export const listeners = listenerKind(anyRows)
+export const pools = poolKind(anyRows)
+
+export const schema: SchemaRows = {
+  ...plainRows,
+  listeners: serving(
+    namedRecords(listeners),
+    [],
+    "A further address to listen on, and the pool that serves it; repeat for more",
+    { flag: "listen", defaultText: "one, of host and port" },
+  ),
+  pools: serving(namedRecords(pools), [], "A named set of backends; repeat for more", {
+    flag: "pool",
+    defaultText: "one, of backends",
+  }),
 }
 
 /** One row of the table, its value type forgotten: what help, docs and flags need. */

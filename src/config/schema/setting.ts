@@ -2,6 +2,7 @@
  * The shape of one setting's description, and the compiler's promise that every field of
  * `FlatSettings` has one: a field without a description, or a default of the wrong type, does not compile.
  */
+import type { NamedRecord } from "./named-records.ts"
 import type { FlatSettings } from "./settings.ts"
 
 /**
@@ -26,6 +27,8 @@ export interface ValueType<T> {
   readonly kind: "scalar" | "boolean" | "list"
   /** The value, or undefined after it has told `refuse` everything that is wrong. */
   read(input: unknown, refuse: Refuse): T | undefined
+  /** How the words of a flag or a variable are read, where they are another form than a file has. */
+  readWords?(words: readonly string[], refuse: Refuse): T | undefined
   format(value: T): string
   /** What an editor is told of it: kinds, words and ranges. The last word is that of `read`. */
   readonly json: JsonSchema
@@ -98,7 +101,7 @@ type GroupValues<Group extends GroupName> = {
   ]: FlatSettings[Group][Name]
 }
 
-/** `FlatSettings` laid flat under the keys that files use: `port`, `health.interval`. */
+/** `FlatSettings` laid flat under the keys that files use (`port`, `health.interval`), and the records. */
 export type SettingValues = TopValues &
   GroupValues<"health"> &
   GroupValues<"sticky"> &
@@ -109,6 +112,10 @@ export type SettingValues = TopValues &
   GroupValues<"retries"> &
   GroupValues<"accessLog"> &
   GroupValues<"http"> &
-  GroupValues<"dns">
+  GroupValues<"dns"> & {
+    /** What each record says by itself; `Settings` has what comes of it. */
+    listeners: readonly NamedRecord[]
+    pools: readonly NamedRecord[]
+  }
 
 export type SettingKey = keyof SettingValues

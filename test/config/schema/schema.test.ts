@@ -207,10 +207,17 @@ const samples: Readonly<Record<SettingKey, string>> = {
   "dns.servers": "127.0.0.1:5353,::1",
   "dns.max_backends": "7",
   "dns.family": "ipv4",
+  listeners: "web=:81",
+  pools: "default=a:80,weight=2;b:80",
 }
 
 test.each(Object.entries(samples) as [SettingKey, string][])("%s", (key, sample) => {
-  const yaml = key === "backends" ? `[${sample}]` : `"${sample}"`
+  const inFile: Readonly<Record<string, string>> = {
+    backends: `[${sample}]`,
+    listeners: '{ web: ":81" }',
+    pools: '{ default: ["a:80,weight=2", "b:80"] }',
+  }
+  const yaml = inFile[key] ?? `"${sample}"`
   const [group = "", name] = key.split(".")
   const text = name === undefined ? `${key}: ${yaml}` : `${group}: { ${name}: ${yaml} }`
   const file = parseConfig("x.yaml", text, "yaml")

@@ -49,12 +49,15 @@ const translations: Readonly<Record<string, string>> = {
   ...{ resolver: "dns.servers", resolvers: "dns.servers", nameservers: "dns.servers" },
   ...{ nameserver: "dns.servers", accesslogformat: "access_log.format" },
   ...{ stickysession: "sticky", stickysessions: "sticky", session: "sticky" },
+  ...{ frontend: "listeners", frontends: "listeners", entrypoints: "listeners" },
+  ...{ clusters: "pools", services: "pools", targetgroups: "pools", serverpools: "pools" },
   ...{ errorlog: "log_output", logfile: "log_output", verbosity: "log_level" },
 }
 
 /** `{key}` in a text is replaced by how that setting is written where the word stood. */
 const noTls = "bunlb does not terminate client TLS yet, put it behind something that does"
-const noRoutes = "bunlb has one list of backends and no routes yet"
+const noRoutes =
+  "bunlb has no routes yet: a listener names the pool that serves it ({listeners}, {pools})"
 const noBodyLimit = "bunlb has no limit on bodies yet: it streams them and does not store them"
 const noRates =
   "bunlb has no rate limits yet; {limits.connections_per_client} limits the connections of a client"
@@ -80,7 +83,7 @@ const absent: Readonly<Record<string, string>> = {
   ...{ tlscert: noTls, tlskey: noTls, sslcertificate: noTls, acme: noTls, https: noTls },
   ...{ sslcertificatekey: noTls, letsencrypt: noTls, crt: noTls },
   ...{ location: noRoutes, locations: noRoutes, route: noRoutes, routes: noRoutes },
-  ...{ routers: noRoutes, rules: noRoutes, frontend: noRoutes, frontends: noRoutes },
+  ...{ routers: noRoutes, rules: noRoutes },
   ...{ virtualhosts: noRoutes, path: noRoutes, domains: noRoutes, servername: noRoutes },
   ...{ weight: behindBackend, weights: behindBackend },
   ...{ daemon: foreground, daemonize: foreground, background: foreground },
@@ -131,6 +134,27 @@ const inside: Readonly<Record<string, string>> = {
   "sticky.expires": "here it is {sticky.max_age}",
 }
 
+const address = "here it is {address}"
+const poolOfListener = "a listener names the pool whose backends serve it: {pool}"
+const entries = "here it is {backends}"
+const ownName = "its name is the key in front of it"
+
+/** What is asked for inside a record, and is something else there than in a whole file. */
+const inRecords: Readonly<Record<string, string>> = {
+  ...{ "listener.listen": address, "listener.bind": address, "listener.host": address },
+  ...{ "listener.port": address, "listener.addr": address, "listener.ip": address },
+  ...{ "listener.socket": address, "listener.url": address, "listener.path": address },
+  ...{ "listener.backend": poolOfListener, "listener.backends": poolOfListener },
+  ...{ "listener.upstream": poolOfListener, "listener.servers": poolOfListener },
+  ...{ "listener.server": poolOfListener, "listener.cluster": poolOfListener },
+  ...{ "listener.defaultbackend": poolOfListener, "listener.usebackend": poolOfListener },
+  ...{ "listener.service": poolOfListener, "listener.target": poolOfListener },
+  ...{ "listener.to": poolOfListener, "listener.name": ownName, "pool.name": ownName },
+  ...{ "pool.host": entries, "pool.port": entries, "pool.address": entries },
+  ...{ "pool.addresses": entries, "pool.hosts": entries, "pool.members": entries },
+  ...{ "pool.nodes": entries, "pool.url": entries, "pool.urls": entries },
+}
+
 const plainOf = (word: string): string => word.toLowerCase().replace(/[-_.]/g, "")
 
 /** `, here it is "backends"`, or why there is none; null for a word of no other balancer. */
@@ -146,6 +170,20 @@ export function foreignAdvice(
   if (written("backends") === null) return null
   const missing = filled(own(absent, plain), written)
   if (missing !== null) return missing
+  const key = own(translations, plain)
+  const name = key === undefined ? null : written(key)
+  return name === null ? null : `, here it is ${name}`
+}
+
+/** The same inside a record: `noun` is "listener" or "pool". */
+export function recordAdvice(
+  noun: string,
+  word: string,
+  written: (key: string) => string | null,
+): string | null {
+  const plain = plainOf(word)
+  const here = filled(own(inRecords, `${noun}.${plain}`) ?? own(absent, plain), written)
+  if (here !== null) return here
   const key = own(translations, plain)
   const name = key === undefined ? null : written(key)
   return name === null ? null : `, here it is ${name}`

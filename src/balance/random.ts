@@ -29,6 +29,6 @@ export class RandomChoice implements Strategy {
 
   pick(): Candidate | null {
     const count = this.#eligible.length
-    return count === 0 ? null : this.#eligible[positionBy(this.#random, count)]
+    return count === 0 ? null : (this.#eligible[positionBy(this.#random, count)] ?? null)
   }
 }

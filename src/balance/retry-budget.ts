@@ -43,7 +43,8 @@ export class RetryBudget {
     this.#settle(Math.floor(now / 1000))
     const allowed = Math.max(this.#floor, (total(this.#requests) * this.#percent) / 100)
     if (total(this.#retries) + 1 > allowed) return false
-    this.#retries[this.#second % SECONDS]++
+    const slot = this.#second % SECONDS
+    this.#retries[slot] = (this.#retries[slot] ?? 0) + 1
     return true
   }
 
@@ -51,7 +52,8 @@ export class RetryBudget {
   #settle(second: number): void {
     const passed = second - this.#second
     if (passed <= 0) {
-      this.#requests[this.#second % SECONDS] += this.#fresh
+      const slot = this.#second % SECONDS
+      this.#requests[slot] = (this.#requests[slot] ?? 0) + this.#fresh
     } else {
       for (let at = Math.max(this.#second + 1, second - SECONDS + 1); at <= second; at++) {
         this.#requests[at % SECONDS] = this.#fresh / passed
@@ -65,6 +67,6 @@ export class RetryBudget {
 
 function total(slots: Float64Array): number {
   let total = 0
-  for (let at = 0; at < SECONDS; at++) total += slots[at]
+  for (const slot of slots) total += slot
   return total
 }

@@ -98,11 +98,11 @@ export class Roster {
     if (candidate.token === token || !slowStart.passesOver(candidate.index)) return candidate
     const serving = this.#serving
     let warm = 0
-    for (let i = 0; i < serving.length; i++) if (slowStart.isWarm(serving[i].index)) warm++
+    for (const { index } of serving) if (slowStart.isWarm(index)) warm++
     if (warm === 0) return candidate
     let left = this.nextTurn() % warm
-    for (let i = 0; i < serving.length; i++) {
-      if (slowStart.isWarm(serving[i].index) && left-- === 0) return serving[i]
+    for (const other of serving) {
+      if (slowStart.isWarm(other.index) && left-- === 0) return other
     }
     return candidate
   }
@@ -122,7 +122,7 @@ export class Roster {
     const standby = untried.length > 0 ? untried : this.#standby(tried)
     const others = standby.length > 0 ? standby : this.#lastResort(tried)
     if (others.length === 0) return null
-    return others[this.nextTurn() % others.length]
+    return others[this.nextTurn() % others.length] ?? null
   }
 
   /** The eligible backends, in the order of the configuration. */

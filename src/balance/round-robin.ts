@@ -27,12 +27,12 @@ export class RoundRobin implements Strategy {
   update(eligible: readonly Candidate[]): void {
     const before = this.#eligible
     this.#eligible = eligible
-    if (before.length === 0) {
+    const due = before[this.#next]
+    if (due === undefined) {
       this.#next = positionBy(this.#random, eligible.length)
       return
     }
-    const due = before[this.#next].index
-    const next = eligible.findIndex((candidate) => candidate.index >= due)
+    const next = eligible.findIndex((candidate) => candidate.index >= due.index)
     this.#next = next === -1 ? 0 : next
   }
 
@@ -41,6 +41,6 @@ export class RoundRobin implements Strategy {
     if (eligible.length === 0) return null
     const candidate = eligible[this.#next]
     this.#next = this.#next + 1 === eligible.length ? 0 : this.#next + 1
-    return candidate
+    return candidate ?? null
   }
 }

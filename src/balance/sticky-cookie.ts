@@ -64,7 +64,9 @@ export function copyWithoutCookie(
     // The first pair that stays loses the separator before it, the others keep theirs as the client
     // wrote it.
     if (write > at) into[write++] = SEMICOLON
-    for (let read = write > at ? pair : first; read < last; read++) into[write++] = bytes[read]
+    for (let read = write > at ? pair : first; read < last; read++) {
+      into[write++] = bytes[read] ?? SPACE
+    }
   }
   return write
 }

@@ -42,7 +42,8 @@ export class Sticky implements Strategy {
   pick(token: number): Candidate | null {
     if (token !== NO_TOKEN) {
       const slot = this.#slotOf(token)
-      if (this.#tokens[slot] === token) return this.#named[this.#positions[slot]]
+      const named = this.#named[this.#positions[slot] ?? 0]
+      if (this.#tokens[slot] === token && named !== undefined) return named
     }
     return this.#inner.pick(token)
   }

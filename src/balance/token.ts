@@ -30,7 +30,7 @@ export function parseToken(bytes: Uint8Array, start: number, end: number): numbe
   if (end - start !== DIGITS) return NO_TOKEN
   let token = 0
   for (let at = start; at < end; at++) {
-    const digit = hexDigit(bytes[at])
+    const digit = hexDigit(bytes[at] ?? 0)
     if (digit === -1) return NO_TOKEN
     // Not a shift: those work on 32 bits.
     token = token * 16 + digit

@@ -46,11 +46,12 @@ export class WeightedRoundRobin implements Strategy {
   pick(): Candidate | null {
     const cycle = this.#cycle ?? this.#begin()
     if (cycle.slots === 0) return null
-    if (!cycle.complete && !cycle.layOut(PIECE))
-      return this.#eligible[cycle.positionBy(this.#random)]
-    const candidate = this.#eligible[cycle.positions[this.#next]]
+    if (!cycle.complete && !cycle.layOut(PIECE)) {
+      return this.#eligible[cycle.positionBy(this.#random)] ?? null
+    }
+    const candidate = this.#eligible[cycle.positions[this.#next] ?? 0]
     this.#next = this.#next + 1 === cycle.slots ? 0 : this.#next + 1
-    return candidate
+    return candidate ?? null
   }
 
   #begin(): Cycle {
@@ -123,7 +124,8 @@ class Cycle {
     const end = Math.min(this.slots, this.#laid + slots)
     while (this.#laid < end) {
       const chosen = chooseGroup(groups)
-      this.positions[this.#laid++] = chosen.members[chosen.turn]
+      if (chosen === null) break
+      this.positions[this.#laid++] = positionOf(chosen)
       chosen.turn++
       if (chosen.turn < chosen.members.length) continue
       // All members have paid for one pick, so the group stands where each of them stands.
@@ -138,28 +140,34 @@ class Cycle {
     const weights = this.#weights
     let left = positionBy(random, this.slots)
     let position = 0
-    while (left >= weights[position]) left -= weights[position++]
+    for (let weight = weights[0] ?? 0; left >= weight; weight = weights[++position] ?? Infinity) {
+      left -= weight
+    }
     return position
   }
 }
 
 /**
  * Each turn adds its weight to every group; the group with the highest balance is chosen, and the
- * first in the list among equals.
+ * first in the list among equals. Null when there is no group.
  */
-function chooseGroup(groups: readonly Peers[]): Peers {
-  let chosen = groups[0]
-  for (let at = 0; at < groups.length; at++) {
-    const group = groups[at]
+function chooseGroup(groups: readonly Peers[]): Peers | null {
+  let chosen: Peers | null = null
+  for (const group of groups) {
     group.current += group.weight
-    if (group.current < chosen.current || group === chosen) continue
-    if (group.current > chosen.current || positionOf(group) < positionOf(chosen)) chosen = group
+    if (chosen === null || isBefore(group, chosen)) chosen = group
   }
   return chosen
 }
 
-function positionOf(group: Peers): number {
-  return group.members[group.turn]
+function isBefore(group: Peers, other: Peers): boolean {
+  if (group.current !== other.current) return group.current > other.current
+  return positionOf(group) < positionOf(other)
+}
+
+/** The position of the member whose turn it is. */
+function positionOf({ members, turn }: Peers): number {
+  return members[turn] ?? 0
 }
 
 function groupByWeight(weights: readonly number[]): Peers[] {

@@ -13,16 +13,21 @@ export class HealthBitmap {
   }
 
   has(index: number): boolean {
-    return (this.#words[index >>> 5] & (1 << (index & 31))) !== 0
+    return (this.#wordOf(index) & (1 << (index & 31))) !== 0
   }
 
   set(index: number): void {
     if (index >= this.size) this.#grow(index + 1)
-    this.#words[index >>> 5] |= 1 << (index & 31)
+    this.#words[index >>> 5] = this.#wordOf(index) | (1 << (index & 31))
   }
 
   clear(index: number): void {
-    this.#words[index >>> 5] &= ~(1 << (index & 31))
+    this.#words[index >>> 5] = this.#wordOf(index) & ~(1 << (index & 31))
+  }
+
+  /** No bit is set beyond the end. */
+  #wordOf(index: number): number {
+    return this.#words[index >>> 5] ?? 0
   }
 
   #grow(size: number): void {

@@ -98,7 +98,8 @@ export class Prober {
 
   /** The backend is probed now, and not only when its interval is over, unless that was just done. */
   hurry(index: number, now: number): void {
-    if (this.#due[index] === Infinity || now < this.#hurried[index] + HURRIED_MS) return
+    if (this.#dueAt(index) === Infinity) return
+    if (now < (this.#hurried[index] ?? -Infinity) + HURRIED_MS) return
     this.#hurried[index] = now
     this.#due[index] = now
   }
@@ -110,7 +111,7 @@ export class Prober {
     this.#verdicts = verdicts
     for (let index = 0; index < this.#due.length; index++) {
       if (this.#due[index] === Infinity) continue
-      this.#due[index] = Math.min(this.#due[index], now + timing.interval)
+      this.#due[index] = Math.min(this.#dueAt(index), now + timing.interval)
     }
   }
 
@@ -119,7 +120,7 @@ export class Prober {
     const size = this.#due.length
     const spread = size > AT_ONCE ? this.#timing.interval / 10 / size : 0
     for (let index = 0; index < size; index++) {
-      if (this.#due[index] < Infinity) this.#due[index] = now + index * spread
+      if (this.#dueAt(index) < Infinity) this.#due[index] = now + index * spread
     }
     this.#started = true
     this.tick(now)
@@ -132,8 +133,13 @@ export class Prober {
       if (running && now - running.began >= this.#timing.timeout) this.#abandon(index, running)
       // A verdict may have made the owner stop.
       if (!this.#started) return
-      if (this.#running[index] === null && now >= this.#due[index]) this.#begin(index, now)
+      if (this.#running[index] === null && now >= this.#dueAt(index)) this.#begin(index, now)
     }
+  }
+
+  /** When the backend at `index` is probed next; never, where there is none. */
+  #dueAt(index: number): number {
+    return this.#due[index] ?? Infinity
   }
 
   /** Aborts every probe; no verdict comes after this. */
@@ -168,10 +174,10 @@ export class Prober {
 
   #judge(index: number, ok: boolean, reason: string, reach: Reach): void {
     if (ok) {
-      this.ok[index]++
+      this.ok[index] = (this.ok[index] ?? 0) + 1
       this.#verdicts.probeSucceeded(index)
     } else {
-      this.failed[index]++
+      this.failed[index] = (this.failed[index] ?? 0) + 1
       this.#verdicts.probeFailed(index, reason, reach)
     }
   }

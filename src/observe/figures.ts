@@ -40,7 +40,9 @@ export class BackendFigures {
     this.requests++
     const at = status - FIRST_STATUS
     const counts = (this.#counts[Math.trunc(at / CLASS)] ??= new Float64Array(CLASS))
-    if (++counts[at % CLASS] === 1) this.codes.push(status)
+    const before = counts[at % CLASS] ?? 0
+    counts[at % CLASS] = before + 1
+    if (before === 0) this.codes.push(status)
     this.#durations.observe(duration)
   }
 
@@ -107,19 +109,14 @@ export class Figures {
 
   /** A request was refused with refusal number `refusal`. */
   rejected(refusal: number): void {
-    this.#rejected[refusal]++
+    this.#rejected[refusal] = (this.#rejected[refusal] ?? 0) + 1
   }
 
   collect(samples: Samples): void {
     this.own.collect(samples)
-    for (let i = 0; i < this.#reasons.length; i++) {
-      if (this.#rejected[i] === 0) continue
-      set(
-        samples,
-        "bunlb_rejected_requests_total",
-        `reason="${this.#reasons[i]}"`,
-        this.#rejected[i],
-      )
+    for (const [i, reason] of this.#reasons.entries()) {
+      const count = this.#rejected[i] ?? 0
+      if (count > 0) set(samples, "bunlb_rejected_requests_total", `reason="${reason}"`, count)
     }
     set(samples, "bunlb_bytes_total", 'direction="from_client"', this.fromClient)
     set(samples, "bunlb_bytes_total", 'direction="to_client"', this.toClient)

@@ -16,8 +16,8 @@ export class Histogram {
   /** Milliseconds. */
   observe(duration: number): void {
     let bucket = 0
-    while (bucket < bounds.length && duration > bounds[bucket]) bucket++
-    this.#counts[bucket]++
+    while (bucket < bounds.length && duration > (bounds[bucket] ?? 0)) bucket++
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1
     this.#sum += duration
   }
 
@@ -31,11 +31,11 @@ export class Histogram {
   collect(samples: Samples, name: string, labels: string): void {
     const buckets = (samples[`${name}_bucket`] ??= {})
     let total = 0
-    for (let i = 0; i < bounds.length; i++) {
-      total += this.#counts[i]
-      buckets[`${labels},le="${bounds[i] / 1000}"`] = total
+    for (const [i, bound] of bounds.entries()) {
+      total += this.#counts[i] ?? 0
+      buckets[`${labels},le="${bound / 1000}"`] = total
     }
-    total += this.#counts[bounds.length]
+    total += this.#counts[bounds.length] ?? 0
     buckets[`${labels},le="+Inf"`] = total
     ;(samples[`${name}_sum`] ??= {})[labels] = this.#sum / 1000
     ;(samples[`${name}_count`] ??= {})[labels] = total

@@ -13,6 +13,10 @@ export function withWeights(...weights: readonly number[]): Candidate[] {
 }
 
 /** `count` candidates of weight 1. */
+export function equals(count: 2): [Candidate, Candidate]
+export function equals(count: 3): [Candidate, Candidate, Candidate]
+export function equals(count: 4): [Candidate, Candidate, Candidate, Candidate]
+export function equals(count: number): Candidate[]
 export function equals(count: number): Candidate[] {
   return withWeights(...Array.from({ length: count }, () => 1))
 }

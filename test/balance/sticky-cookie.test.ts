@@ -82,7 +82,7 @@ describe("the cookie in a request", () => {
       const own = split.filter((pair) => pair.startsWith("bunlb="))
       const others = split.filter((pair) => pair !== "" && !pair.startsWith("bunlb="))
       const rest = cut(value)
-      expect(find(value)).toBe(own.length > 0 ? own[0].slice("bunlb=".length) : null)
+      expect(find(value)).toBe(own[0]?.slice("bunlb=".length) ?? null)
       expect(rest === "" ? [] : rest.split(";").map((pair) => pair.trim())).toEqual(others)
       expect(rest).toBe(rest.trim())
       expect(find(rest)).toBeNull()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { CircuitBreaker } from "../../src/health/breaker.ts"
+import { present } from "../support/present.ts"
 import { rng } from "../support/until.ts"
 
 /** Every state of a breaker with 3 failures and 2 successes, by the events that lead to it. */
@@ -38,7 +39,7 @@ function stateOf(make: () => CircuitBreaker): State {
     "open 2": "open, no success",
     "open 1": "open, 1 success",
   }
-  return states[`${open ? "open" : "closed"} ${steps}`]
+  return present(states[`${open ? "open" : "closed"} ${steps}`])
 }
 
 describe("the breaker: state, event, next state, changed", () => {

@@ -6,7 +6,7 @@ import { processClock } from "./clock.ts"
 
 /** Well below what a health check of the admin listener waits for. */
 const MASTER_MS = 1
-const SERVING_MS = 0.5
+const SERVING_MS = 0.25
 
 /** What sliced work needs. */
 export interface Pauses {

@@ -11,7 +11,7 @@
  * they have.
  *
  * Cost: a backend that has not changed is looked at and left alone; only a change of rules for all of them works
- * through each, at most about half a millisecond at a time. Nothing per request.
+ * through each, at most about a quarter of a millisecond at a time. Nothing per request.
  */
 import { createCandidate, createStrategy } from "../balance/create.ts"
 import type { Random } from "../balance/random.ts"

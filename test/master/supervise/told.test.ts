@@ -3,7 +3,10 @@
  * being applied or after one that failed, it serves by the settings that the master means.
  */
 import { expect, test } from "bun:test"
+import { DEFAULT_NAME, withBackends } from "../../../src/config/schema/pools.ts"
 import type { Settings } from "../../../src/config/schema/settings.ts"
+import { applyChange, onlyBackendsChanged } from "../../../src/config/settings-change.ts"
+import { Overrides } from "../../../src/master/control/overrides.ts"
 import type { FromWorker, ToWorker } from "../../../src/master/supervise/protocol.ts"
 import { Told } from "../../../src/master/supervise/told.ts"
 import { WorkerService } from "../../../src/master/supervise/worker-service.ts"
@@ -105,4 +108,19 @@ test("a worker that follows a dead one is told everything, and then what has cha
   told.news(draining(1))
   expect(told.everything(draining(1)).settings).toEqual(draining(1))
   expect(told.news(draining(2)).change.backends).toHaveLength(4)
+})
+
+test("a drain by an operator is told as one backend, whatever the settings consist of", () => {
+  const overrides = new Overrides()
+  const configured = withBackends(testSettings(), DEFAULT_NAME, backends)
+  const before = overrides.over(configured)
+  overrides.setDuty("b7.test:80", "drain")
+  const after = overrides.over(structuredClone(configured))
+  const told = new Told()
+  told.everything(before)
+  const { change } = told.news(after)
+  expect(JSON.stringify(change).length).toBeLessThan(1000)
+  const got = applyChange(before, structuredClone(change))
+  expect(got).toEqual(after)
+  expect(onlyBackendsChanged(before, got)).toBeTrue()
 })

@@ -64,7 +64,7 @@ export async function startBalancer(options: BalancerOptions): Promise<TestBalan
   const worker = await startWorker({
     settings,
     index: 0,
-    listenFd: null,
+    listeners: null,
     log: recordingLog(lines),
     onHealthChange: ({ backend, healthy, reason }) => {
       lines.push(`warn: backend ${backend} is ${healthy ? "healthy" : "unhealthy"}: ${reason}`)

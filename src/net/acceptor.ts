@@ -7,13 +7,13 @@
  */
 import type { Socket } from "bun"
 import { BunlbError } from "../core/errors.ts"
-import { isHeld, portOf } from "./linux/activation.ts"
+import { portOf } from "./linux/activation.ts"
 import { DirectListener } from "./linux/direct-listener.ts"
 import { handshakesEnd } from "./linux/handshakes.ts"
-import { plainAddress } from "./ip/address.ts"
+import { plainAddress, UNIX_CLIENT } from "./ip/address.ts"
 import { libc } from "./linux/libc.ts"
 import { keepAlive } from "./linux/keepalive.ts"
-import { openQueue, SHARES_ONE } from "./listeners.ts"
+import { openQueue, SHARES_ONE, type Queue } from "./listeners.ts"
 import { acceptPackets, dropNewConnections } from "./linux/syn-filter.ts"
 import type { Poller } from "./linux/poller.ts"
 import type { SocketOwner, TcpSocket } from "./transport/socket.ts"
@@ -21,6 +21,8 @@ import type { SocketOwner, TcpSocket } from "./transport/socket.ts"
 export class Acceptor<T extends SocketOwner> {
   readonly #fd: number
   readonly #direct: Poller | null
+  readonly #queue: Queue
+  readonly #isUnix: boolean
   readonly #accept: (socket: TcpSocket, address: string) => T
   #listener: { stop(): void } | null = null
   #closed = false
@@ -35,8 +37,11 @@ export class Acceptor<T extends SocketOwner> {
     fd: number,
     direct: Poller | null,
     accept: (socket: TcpSocket, address: string) => T,
+    queue: Queue = SHARES_ONE ? "shared" : "own",
   ) {
     this.#fd = fd
+    this.#queue = queue
+    this.#isUnix = portOf(fd) === null
     this.#direct = direct
     this.#accept = (socket, address) => {
       if (this.#deaf) acceptPackets(socket.fd)
@@ -72,8 +77,9 @@ export class Acceptor<T extends SocketOwner> {
       socket: {
         open: (socket: Socket<T> & TcpSocket) => {
           const { remoteAddress } = socket
-          // Who resets while waiting in the queue is accepted all the same, and has no address any more.
-          if (remoteAddress === undefined) socket.terminate()
+          if (this.#isUnix) socket.data = this.#accept(socket, UNIX_CLIENT)
+          // A client that resets while it waits in the queue is accepted all the same, and has no address any more.
+          else if (remoteAddress === undefined) socket.terminate()
           else socket.data = this.#accept(socket, plainAddress(remoteAddress))
         },
         data: (socket: Socket<T>, bytes: Buffer) => socket.data?.received(bytes),
@@ -97,7 +103,7 @@ export class Acceptor<T extends SocketOwner> {
   #dropNewConnections(): void {
     // With a socket that outlives this process, newcomers wait for the next one. Where the kernel cannot be told, who
     // is in the queue is reset now, and who has been accepted still has the time in which to say what he wants.
-    if (isHeld() || SHARES_ONE) this.close()
+    if (this.#queue !== "own") this.close()
     else if (!this.#closed) this.#deaf = dropNewConnections(this.#fd)
   }
 
@@ -106,9 +112,10 @@ export class Acceptor<T extends SocketOwner> {
    * (reuseport-group.ts), and who comes nevertheless is ignored only when the others are in.
    */
   async finish(limitMs: number): Promise<void> {
-    const isOurs = process.platform === "linux" && !isHeld()
+    const isOurs = process.platform === "linux" && this.#queue === "own"
     if (isOurs) await this.#handshakesEnd(limitMs)
-    this.#dropNewConnections()
+    // The file of a unix socket is gone by now: only the clients in the queue can still come.
+    if (!this.#isUnix || this.#queue === "held") this.#dropNewConnections()
     if (isOurs) await this.#handshakesEnd(limitMs)
     else await Bun.sleep(limitMs)
     this.close()

@@ -8,8 +8,8 @@
  * event loop could accept anything. Source: socket(7).
  */
 import { constants } from "node:os"
+import type { ListenerSettings } from "../config/schema/settings.ts"
 import { BunlbError } from "../core/errors.ts"
-import { isHeld } from "./linux/activation.ts"
 import { libc } from "./linux/libc.ts"
 import { sockaddr } from "./ip/sockaddr.ts"
 
@@ -21,9 +21,28 @@ const SOCK_NONBLOCK = 0o4000
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const SO_REUSEPORT = 15
+const AF_INET6 = process.platform === "darwin" ? 30 : 10
+const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
+const NO = new Uint8Array(4)
 
 /** Workers have descriptors of one socket, and not each a socket of its own. */
 export const SHARES_ONE = process.platform !== "linux"
+
+/**
+ * Who takes from the queue of a listening socket: one worker alone; several workers; or processes before and after this
+ * one too, because a service manager holds it.
+ */
+export type Queue = "own" | "shared" | "held"
+
+/** One listener's socket as one worker gets it. */
+export interface ListeningSocket {
+  /** Of the listener, the same in all workers; one that moves gets another. */
+  readonly id: number
+  readonly settings: ListenerSettings
+  readonly fd: number
+  readonly queue: Queue
+}
 
 export interface Listeners {
   readonly port: number
@@ -44,7 +63,7 @@ export function openListeners(host: string, port: number, count: number): Listen
  * workers share a socket this is for another host at that port, and those before are to be asked for a `dup`.
  */
 export function openMore(host: string, port: number, count: number): Listeners {
-  const address = SHARES_ONE ? null : sockaddr(host, port)
+  const address = SHARES_ONE ? null : sockaddr(hostToBind(host), port)
   if (address === null) return listenShared(host, port, count)
   const fds: number[] = []
   for (let i = 0; i < count; i++) {
@@ -54,6 +73,8 @@ export function openMore(host: string, port: number, count: number): Listeners {
     for (const option of [SO_REUSEADDR, SO_REUSEPORT]) {
       libc().setsockopt(fd, SOL_SOCKET, option, yes)
     }
+    // As Bun does it: "::" takes clients of both families.
+    if (address.family === AF_INET6) libc().setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, NO)
     if (fd >= 0 && libc().bind(fd, address.bytes, address.bytes.length) === 0) continue
     closeListeners(fds)
     throw bindError(host, port, Object.assign(new Error(), { code: codeOf(libc().errno()) }))
@@ -102,11 +123,10 @@ export function openQueue(fd: number): void {
 
 /**
  * Takes `fd` out of the port's group, so that no connection is left waiting for a worker that will be away for
- * seconds; the others get them all. What waits there is reset. The descriptor stays bound for `openQueue`. A socket
- * that is shared is left as it is: the others take from it.
+ * seconds; the others get them all. What waits there is reset. The descriptor stays bound for `openQueue`. Never for a
+ * socket that is shared: the others take from it.
  */
 export function closeQueue(fd: number): void {
-  if (isHeld() || SHARES_ONE) return
   libc().shutdown(fd, SHUT_RDWR)
 }
 
@@ -121,10 +141,18 @@ function claim(host: string, port: number): number {
   return listener.port
 }
 
+/** No host stands for all addresses of both families; where there is no IPv6, for those of IPv4. */
+function hostToBind(host: string): string {
+  if (host !== "") return host
+  const fd = libc().socket(AF_INET6, SOCK_STREAM, 0)
+  libc().close(fd)
+  return fd < 0 ? "0.0.0.0" : "::"
+}
+
 /** `fd` is there, though Bun's types do not say so; without it nothing here works, so it is checked. */
 function bind(host: string, port: number, reusePort: boolean) {
   // A variable of its own, because the types do not know `reusePort`.
-  const options = { hostname: host, port, reusePort, socket: { data() {} } }
+  const options = { hostname: hostToBind(host), port, reusePort, socket: { data() {} } }
   try {
     const listener = Bun.listen(options)
     const fd = "fd" in listener ? listener.fd : undefined
@@ -139,7 +167,8 @@ function bind(host: string, port: number, reusePort: boolean) {
   }
 }
 
-function bindError(host: string, port: number, error: unknown): BunlbError {
+function bindError(address: string, port: number, error: unknown): BunlbError {
+  const host = address === "" ? "all addresses" : address
   const code = error instanceof Error && "code" in error ? String(error.code) : ""
   switch (code) {
     case "EADDRINUSE":

@@ -15,9 +15,8 @@
  */
 import { ptr } from "bun:ffi"
 import { fstatSync } from "node:fs"
-import { isHeld } from "./linux/activation.ts"
 import { libc } from "./linux/libc.ts"
-import { closeListeners, closeQueue, openQueue, SHARES_ONE } from "./listeners.ts"
+import { closeListeners, closeQueue, openQueue, SHARES_ONE, type Queue } from "./listeners.ts"
 
 const SOL_SOCKET = 1
 const SO_ATTACH_REUSEPORT_CBPF = 51
@@ -43,9 +42,12 @@ export class ReuseportGroup {
   /** While a program is attached, a descriptor of our own through which it is changed: of a socket that listens. */
   #anchor = -1
 
+  readonly #queue: Queue
+
   /** `listening`: those that listen already, in the order in which they began to; null when that is not known. */
-  constructor(listening: readonly number[] | null) {
-    const isKnown = listening !== null && !SHARES_ONE && !isHeld()
+  constructor(listening: readonly number[] | null, queue: Queue = SHARES_ONE ? "shared" : "own") {
+    this.#queue = queue
+    const isKnown = listening !== null && queue === "own"
     this.#members = isKnown
       ? listening.map((fd) => ({ socket: socketOf(fd), leaving: false }))
       : null
@@ -70,7 +72,7 @@ export class ReuseportGroup {
 
   /** Stops listening at `fd` until `open`: see `closeQueue`. */
   close(fd: number): void {
-    this.#remove(socketOf(fd), () => closeQueue(fd))
+    if (this.#queue === "own") this.#remove(socketOf(fd), () => closeQueue(fd))
   }
 
   /** From now on no new connection goes to these, as long as there are others. */

@@ -12,6 +12,15 @@ import type { Against } from "../health/backend-health.ts"
  */
 export type Samples = Record<string, Record<string, number>>
 
+/** What is said of one listener. */
+export interface ListenerReport {
+  readonly name: string
+  /** Open connections. */
+  readonly clients: number
+  /** Connections that it has accepted. */
+  readonly accepted: number
+}
+
 /** What is said of a worker as a whole; its size does not depend on the number of backends. */
 export interface WorkerReport {
   readonly index: number
@@ -19,6 +28,7 @@ export interface WorkerReport {
   /** Milliseconds since the worker began to serve. */
   readonly uptime: number
   readonly clients: number
+  readonly listeners: readonly ListenerReport[]
   readonly inFlight: number
   readonly draining: boolean
   /** All figures but those of backends, which backend-series.ts carries. */

@@ -13,19 +13,11 @@ import type { HealthBoard } from "../health/board.ts"
 import { HeadReader } from "../h1/head-reader.ts"
 import { ascii } from "../http/bytes.ts"
 import { COOKIE } from "../http/fields.ts"
-import { ClientIdentity } from "../http/identity.ts"
 import { ownAnswer, refusals } from "../http/refusal.ts"
 import { RequestHead } from "../http/request-head.ts"
 import { RequestIds } from "../http/request-id.ts"
-import {
-  type CookieFilter,
-  type FieldPolicy,
-  type HeadPlan,
-  headRoom,
-} from "../h1/request-writer.ts"
+import { type CookieFilter, headRoom } from "../h1/request-writer.ts"
 import { ResponseHead } from "../h1/response.ts"
-import { Span } from "../http/trace-context.ts"
-import { TrustedProxies } from "../net/ip/cidr.ts"
 import type { Deadlines } from "../core/deadlines.ts"
 import { poller, type Poller } from "../net/linux/poller.ts"
 import { type Splicer, splicerOf } from "../net/linux/splicer.ts"
@@ -34,6 +26,7 @@ import type { Figures } from "../observe/figures.ts"
 import type { Log } from "../core/log.ts"
 import type { AccessLog } from "./exchange/access-log.ts"
 import type { ClientConnection } from "./client/client-connection.ts"
+import type { ClientListener, PlanTerms } from "./client/client-listener.ts"
 import type { ExchangeRecord } from "./exchange/exchange-record.ts"
 import { StickyCookieFilter } from "./exchange/cookie-filter.ts"
 import { Trace } from "./trace.ts"
@@ -53,17 +46,10 @@ export interface GatewayParts {
 /** Room in the scratch buffer for the body bytes that join a head in one write. */
 const BODY_ROOM = 64 * 1024
 
-/** Client addresses whose plans are kept: who opens a connection for each request is known again. */
-const KEPT_PLANS = 1024
-
 const found = new FoundCookie()
 
 function scratchSize(limits: LimitSettings): number {
   return Math.max(headRoom(limits.headBytes), limits.responseHeadBytes + 1024) + BODY_ROOM
-}
-
-function policyOf({ requestId, via, forwardedKeep }: Settings): FieldPolicy {
-  return { requestId, via: via === "request" || via === "both", kept: forwardedKeep.map(ascii) }
 }
 
 export class Gateway {
@@ -75,8 +61,6 @@ export class Gateway {
   readonly board: HealthBoard
   readonly budget: RetryBudget
   readonly deadlines: Deadlines
-  /** Whose word new connections' requests are judged by. */
-  trust: TrustedProxies
   trace: Trace | null
   /** The largest limits there have been: by these a head is read again that was accepted before. */
   widest: LimitSettings
@@ -99,13 +83,7 @@ export class Gateway {
   cookies: CookieFilter | null
   #sticky: StickySettings | null
   #cookieName: Uint8Array
-  /** By client address. */
-  readonly #plans = new Map<string, HeadPlan>()
   accessLog: AccessLog | null = null
-  /** Where the worker listens. Set by it. */
-  port = 0
-  /** What the settings say of fields. */
-  policy: FieldPolicy
   /** Every response now asks its client to come back on another connection. */
   draining = false
   /** Connections to all backends together, kept by them. */
@@ -124,11 +102,9 @@ export class Gateway {
     this.figures = parts.figures
     this.roster = parts.roster
     this.board = parts.board
-    const { limits, sticky, strategy, retries, trustedProxies, trace } = parts.settings
-    this.policy = policyOf(parts.settings)
+    const { limits, sticky, strategy, retries, trace } = parts.settings
     this.budget = new RetryBudget(retries.budgetPercent, retries.budgetFloor)
     this.deadlines = parts.deadlines
-    this.trust = new TrustedProxies(trustedProxies)
     this.trace = trace ? new Trace(parts.log) : null
     this.widest = limits
     this.scratch = Buffer.allocUnsafeSlow(scratchSize(limits))
@@ -142,12 +118,6 @@ export class Gateway {
     this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
   }
 
-  /** A Via line is added to responses. */
-  get addsResponseVia(): boolean {
-    const { via } = this.settings
-    return via === "response" || via === "both"
-  }
-
   /** Before a dial: closes an idle connection, to whichever backend has most of them, when there is no room left. */
   makeRoom(): void {
     if (this.openToBackends < this.backendLimit) return
@@ -158,10 +128,15 @@ export class Gateway {
     richest?.pool.retireOldest()
   }
 
-  /** Scans a client's head at `from` into `request`, as `scanRequest`; it then lies where `heads` says. */
-  readRequest(bytes: Buffer, from: number): number {
-    const { limits, http } = this.settings
-    return this.heads.request(bytes, from, limits, http.bareLf === "accept", this.request)
+  /**
+   * Scans the head at `from` of a client of `listener` into `request`, as `scanRequest`; it then lies where `heads`
+   * says.
+   */
+  readRequest(bytes: Buffer, from: number, listener: ClientListener): number {
+    this.request = listener.request
+    const { limits } = listener.settings
+    const acceptsBareLf = this.settings.http.bareLf === "accept"
+    return this.heads.request(bytes, from, limits, acceptsBareLf, this.request)
   }
 
   /** Returns the number of this connection among those of the process. */
@@ -200,55 +175,37 @@ export class Gateway {
    * whether their peer is trusted, and a time limit that already runs.
    */
   configure(settings: Settings): void {
-    const { limits, sticky, strategy, retries, trustedProxies, timeouts } = settings
+    const { sticky, strategy, retries } = settings
     this.settings = settings
-    this.policy = policyOf(settings)
-    this.#plans.clear()
     this.budget.configure(retries.budgetPercent, retries.budgetFloor)
-    this.trust = new TrustedProxies(trustedProxies)
     this.trace = settings.trace ? (this.trace ?? new Trace(this.log)) : null
-    this.#widen(limits)
+    this.#widen(settings)
     this.#sticky = strategy === "sticky" ? sticky : null
     this.#cookieName = ascii(sticky.cookie)
     this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
-    for (const client of this.clients) {
-      client.timeouts = timeouts
-      const span = settings.tracing ? (client.plan.span ?? new Span()) : null
-      client.plan = { ...client.plan, policy: this.policy, cookies: this.cookies, span }
-    }
   }
 
-  #widen(limits: LimitSettings): void {
+  /** What the plans of all clients have in common. */
+  get planTerms(): PlanTerms {
+    return { cookies: this.cookies, ids: this.ids, tracing: this.settings.tracing }
+  }
+
+  #widen({ limits, listeners }: Settings): void {
     const before = this.widest
+    const all = [before, limits, ...listeners.map((listener) => listener.limits)]
     const widest = {
-      headBytes: Math.max(limits.headBytes, before.headBytes),
-      requestLineBytes: Math.max(limits.requestLineBytes, before.requestLineBytes),
+      headBytes: Math.max(...all.map(({ headBytes }) => headBytes)),
+      requestLineBytes: Math.max(...all.map(({ requestLineBytes }) => requestLineBytes)),
       responseHeadBytes: Math.max(limits.responseHeadBytes, before.responseHeadBytes),
-      fields: Math.max(limits.fields, before.fields),
+      fields: Math.max(...all.map(({ fields }) => fields)),
       connections: limits.connections,
       connectionsPerClient: limits.connectionsPerClient,
     }
     this.widest = widest
-    this.request = new RequestHead(limits)
     this.response = new ResponseHead(limits.fields)
     if (widest.fields > before.fields) this.again = new RequestHead(widest)
     const size = scratchSize(widest)
     if (size > this.scratch.length) this.scratch = Buffer.allocUnsafeSlow(size)
-  }
-
-  /** What the requests of a client at `address` gain on their way. */
-  planFor(address: string): HeadPlan {
-    let plan = this.#plans.get(address)
-    if (plan === undefined) {
-      const { trust, policy, cookies, ids, port } = this
-      const { forwarded } = this.settings
-      const terms = { chain: trust, scheme: "http", forwarded, port } as const
-      const identity = new ClientIdentity(address, trust.trusts(address), terms)
-      plan = { identity, policy, cookies, ids, span: null }
-      if (this.#plans.size === KEPT_PLANS) this.#plans.clear()
-      this.#plans.set(address, plan)
-    }
-    return this.settings.tracing ? { ...plan, span: new Span() } : plan
   }
 
   /** The backend that the request just scanned asks for by its cookie, or `NO_TOKEN`. */

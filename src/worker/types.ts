@@ -1,6 +1,7 @@
 /** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
 import type { Settings } from "../config/schema/settings.ts"
 import type { Deadlines } from "../core/deadlines.ts"
+import type { ListeningSocket } from "../net/listeners.ts"
 import type { Lookup } from "../net/names/resolver.ts"
 import type { Log } from "../core/log.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
@@ -10,8 +11,8 @@ export interface WorkerOptions {
   readonly settings: Settings
   /** 0 for the first worker. */
   readonly index: number
-  /** A listening descriptor that the fleet holds, or null: the worker binds host and port itself. */
-  readonly listenFd: number | null
+  /** What it accepts from, its own from now on; null: it binds the addresses of the settings itself. */
+  readonly listeners: readonly ListeningSocket[] | null
   readonly log: Log
   readonly onHealthChange: (change: HealthChange) => void
   /** Backends that begin as unhealthy; it tells of them as of any other change. */
@@ -35,7 +36,7 @@ export interface DrainOutcome {
 }
 
 export interface Worker {
-  /** The port that is really bound, for settings with port 0. */
+  /** The port that the first listener is bound to, for settings with port 0; 0 when all are unix sockets. */
   readonly port: number
   /** The same few figures however many backends there are. */
   report(): WorkerReport
@@ -46,7 +47,11 @@ export interface Worker {
     /** What has changed, as far as `budgetMs` suffices; null when the pass is over. */
     next(budgetMs?: number): SeriesChunk | null
   }
-  /** Ends the `hold`; does nothing when there is none. */
+  /** One more listener, from which nothing is accepted before `accept`. */
+  listen(socket: ListeningSocket): void
+  /** As `drain`, for one listener and its clients. */
+  leave(id: number, limitMs: number, closed: () => void): Promise<DrainOutcome>
+  /** Accepts from all listeners. Ends the `hold`; does nothing when there is none. */
   accept(): void
   /**
    * Serves by other settings from now on; connections and tunnels stay. Resolves when new requests obey them. Rejects
@@ -58,9 +63,10 @@ export interface Worker {
   reopenLogs(): void
   /**
    * Stops accepting, lets what is in flight end, until the clients have acknowledged it, for at most `limitMs`.
-   * `succeeded`: another process accepts at the same descriptor, so nothing is done to its queue.
+   * `succeeded`: listeners at whose sockets another process accepts, so that nothing is done to their queues. `closed`
+   * is called when nothing is accepted any more.
    */
-  drain(limitMs: number, succeeded?: boolean, closed?: () => void): Promise<DrainOutcome>
+  drain(limitMs: number, succeeded?: readonly number[], closed?: () => void): Promise<DrainOutcome>
   /** Closes everything now. */
   stop(): void
 }

@@ -10,38 +10,28 @@ import type { Strategy } from "../balance/strategy.ts"
 import type { Settings } from "../config/schema/settings.ts"
 import { HealthBoard } from "../health/board.ts"
 import { Prober } from "../health/prober.ts"
-import { TOO_MANY_FROM_CLIENT, refusals } from "../http/refusal.ts"
-import { Acceptor } from "../net/acceptor.ts"
+import { refusals } from "../http/refusal.ts"
 import { Deadlines, SWEEP_MS } from "../core/deadlines.ts"
-import { openListeners } from "../net/listeners.ts"
+import type { ListeningSocket } from "../net/listeners.ts"
+import { openListener } from "../net/open-listener.ts"
 import { nameService } from "../net/names/name-service.ts"
 import { Resolver } from "../net/names/resolver.ts"
-import type { TcpSocket } from "../net/transport/socket.ts"
 import { EventClock, processClock } from "../core/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
-import { ClientConnection } from "../proxy/client/client-connection.ts"
-import { stopClient } from "../proxy/client/departure.ts"
 import { Gateway } from "../proxy/gateway.ts"
 import { type Upstream, hostOf } from "../proxy/backend/upstream.ts"
 import { AccessLogging } from "./access-logging.ts"
 import { BackendReports } from "./backend-reports.ts"
-import { ConnectionsPerClient } from "./connections-per-client.ts"
 import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
 import { Membership } from "./membership.ts"
 import { Probes } from "./probe.ts"
 import { noProbes, readmissions } from "./readmission.ts"
 import { Slices, unbroken } from "../core/slices.ts"
 import type { DrainOutcome, StartWorker, Worker, WorkerOptions } from "./types.ts"
+import { Drain, stopClients } from "./draining.ts"
 import { VanishedBackends } from "./vanished-backends.ts"
-
-/**
- * A drain asks clients to leave by their next response, for a while; then it serves those who have knocked already,
- * for the time that a far client's request takes to follow. Only after that an idle connection may be closed: one
- * that is about to carry a request looks the same.
- */
-const ASKING_MS = 300
-const KNOCKED_MS = 300
+import { WorkerListeners } from "./worker-listeners.ts"
 
 /** Below this share of the client limit the next time that it is reached is news. */
 const ROOMY = 0.9
@@ -56,15 +46,13 @@ export const startWorker: StartWorker = async (options) => {
 }
 
 class Balancer implements Worker {
-  port: number
   readonly #options: WorkerOptions
   readonly #gateway: Gateway
   readonly #resolver: Resolver
   readonly #prober: Prober
-  readonly #acceptor: Acceptor<ClientConnection>
+  readonly #listeners: WorkerListeners
   readonly #membership: Membership
   readonly backends: BackendReports
-  readonly #crowds = new ConnectionsPerClient()
   readonly #unreachable: VanishedBackends
   readonly #clock = new EventClock()
   readonly #slowStart = new SlowStart(this.#clock, Math.random)
@@ -110,23 +98,16 @@ class Balancer implements Worker {
       prober: this.#prober,
       resolver: this.#resolver,
     })
-    this.port = settings.port
-    this.#acceptor = new Acceptor(this.#listenFd(), this.#gateway.direct, (socket, address) =>
-      this.#accept(socket, address),
-    )
-    this.#gateway.port = this.port
+    this.#listeners = new WorkerListeners(this.#gateway, () => this.#accepted())
+    for (const socket of options.listeners ?? ownListeners(settings)) this.#listeners.add(socket)
     this.#gateway.onClientGone = (client) => {
-      this.#crowds.leave(client.plan.identity.address)
+      this.#listeners.gone(client)
       this.#clientGone()
     }
   }
 
-  #listenFd(): number {
-    if (this.#options.listenFd !== null) return this.#options.listenFd
-    const { host, port } = this.#options.settings
-    const listeners = openListeners(host, port, 1)
-    this.port = listeners.port
-    return listeners.fds[0]
+  get port(): number {
+    return this.#listeners.port
   }
 
   #createGateway(strategy: Strategy): Gateway {
@@ -176,7 +157,7 @@ class Balancer implements Worker {
     this.#access.configure(settings.accessLog)
     gateway.configure(settings)
     gateway.board.configure(health)
-    this.#acceptor.keepAlive(settings.keepalive.client)
+    this.#listeners.configure(settings)
     this.#slowStart.configure(health.slowStart)
     const probed = health.type !== "none"
     const transport = probed ? this.#createProbes(settings) : noProbes
@@ -184,10 +165,11 @@ class Balancer implements Worker {
     this.#prober.configure(health, transport, verdicts, processClock.now())
   }
 
-  #limitConnections({ limits, backends }: Settings): void {
+  #limitConnections({ listeners, backends }: Settings): void {
     const descriptors = descriptorLimit()
-    this.#clientLimit = clientLimit(limits.connections, backends.length, descriptors)
-    this.#gateway.backendLimit = backendLimit(this.#clientLimit, backends.length, descriptors)
+    this.#clientLimit = clientLimit(0, backends.length, descriptors)
+    const most = clientLimit(connectionsOf(listeners), backends.length, descriptors)
+    this.#gateway.backendLimit = backendLimit(most, backends.length, descriptors)
     this.#clientGone()
   }
 
@@ -214,7 +196,7 @@ class Balancer implements Worker {
     this.#recall()
     this.#sweeper = setInterval(() => this.#tick(), SWEEP_MS)
     this.#prober.start(processClock.now())
-    if (!this.#holding) this.#acceptor.resume()
+    if (!this.#holding) this.#listeners.resume()
   }
 
   accept(): void {
@@ -257,27 +239,17 @@ class Balancer implements Worker {
     if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
   }
 
-  #accept(socket: TcpSocket, address: string): ClientConnection {
-    const client = new ClientConnection(this.#gateway, socket, address)
-    const { trusted } = client.plan.identity
-    const limit = this.#gateway.settings.limits.connectionsPerClient
-    const crowded = this.#crowds.enter(address) > limit && limit > 0 && !trusted
-    if (crowded) client.refuse(TOO_MANY_FROM_CLIENT)
-    if (this.#gateway.clients.size >= this.#clientLimit) this.#full()
-    return client
-  }
-
-  /** At the limit each who leaves makes room for one: the log tells of it once, not each time. */
-  #full(): void {
-    this.#acceptor.pause()
+  #accepted(): void {
+    if (this.#gateway.clients.size < this.#clientLimit) return
+    this.#listeners.pause()
     if (this.#toldFull) return
     this.#toldFull = true
     this.#options.log.warn(`${this.#clientLimit} client connections: accepting no more for now`)
   }
 
   #clientGone(): void {
-    if (this.#acceptor.accepting || this.#sweeper === null || this.#holding) return
-    if (this.#gateway.clients.size < this.#clientLimit) this.#acceptor.resume()
+    if (this.#sweeper === null || this.#holding) return
+    if (this.#gateway.clients.size < this.#clientLimit) this.#listeners.resume()
   }
 
   #healthChanged(index: number, healthy: boolean, reason: string): void {
@@ -325,53 +297,60 @@ class Balancer implements Worker {
       ...{ index: this.#options.index, pid: process.pid },
       uptime: processClock.now() - this.#began,
       clients: gateway.clients.size,
+      listeners: this.#listeners.report(),
       inFlight: this.backends.inFlight,
       draining: gateway.draining,
       samples,
     }
   }
 
+  listen(socket: ListeningSocket): void {
+    this.#listeners.add(socket)
+  }
+
+  async leave(id: number, limitMs: number, closed: () => void): Promise<DrainOutcome> {
+    const listener = this.#listeners.get(id)
+    if (listener === null) return { cut: 0, sending: 0 }
+    const { facts } = listener
+    facts.leaving = true
+    const gateway = this.#gateway
+    const drain = new Drain({
+      ...{ limitMs, gateway, closed },
+      clients: () => [...gateway.clients].filter((client) => client.listener === facts),
+      isOver: () => facts.clients === 0,
+      finishing: () => 0,
+      finish: (ms) => this.#listeners.finish(ms, [id]),
+    })
+    const outcome = await drain.run()
+    this.#listeners.remove(id)
+    return outcome
+  }
+
   async drain(
     limitMs: number,
-    succeeded = false,
+    succeeded: readonly number[] = [],
     closed: () => void = () => {},
   ): Promise<DrainOutcome> {
     const gateway = this.#gateway
     gateway.draining = true
-    if (succeeded) this.#acceptor.close()
-    const until = processClock.now() + limitMs
-    await Bun.sleep(Math.min(ASKING_MS, limitMs / 2))
-    const knockedMs = Math.min(KNOCKED_MS, limitMs / 8)
-    await this.#acceptor.finish(knockedMs)
-    closed()
-    // The clients accepted last have this time for a request. It may have to come twice: the first one was not heard
-    // if it came while newcomers were ignored (newcomers.ts), and TCP repeats it after 200 ms.
-    await Bun.sleep(knockedMs)
-    const empty = Promise.withResolvers<void>()
-    const check = (): void => {
-      if (gateway.clients.size + gateway.finishing === 0) empty.resolve()
-    }
-    gateway.onClientGone = check
-    const closeIdle = (): void => {
-      for (const client of gateway.clients) client.closeIfIdle()
-      check()
-    }
-    closeIdle()
-    // Clients whose response had begun before the drain were not asked to leave.
-    const sweeper = setInterval(closeIdle, SWEEP_MS)
-    const limit = setTimeout(empty.resolve, Math.max(0, until - processClock.now()))
-    await empty.promise
-    clearTimeout(limit)
-    clearInterval(sweeper)
-    const outcome = this.#stopClients()
+    this.#listeners.leave()
+    this.#listeners.close(succeeded)
+    const drain = new Drain({
+      ...{ limitMs, gateway, closed },
+      clients: () => [...gateway.clients],
+      isOver: () => gateway.clients.size + gateway.finishing === 0,
+      finishing: () => gateway.finishing,
+      finish: async (ms) => {
+        await this.#listeners.finish(ms)
+        gateway.onClientGone = (client) => {
+          this.#listeners.gone(client)
+          drain.look()
+        }
+      },
+    })
+    const outcome = await drain.run()
     await this.#access.settled()
     this.stop()
-    return outcome
-  }
-
-  #stopClients(): DrainOutcome {
-    const outcome = { clean: 0, cut: this.#gateway.finishing, sending: 0 }
-    for (const client of this.#gateway.clients) outcome[stopClient(client, this.#gateway)]++
     return outcome
   }
 
@@ -379,13 +358,27 @@ class Balancer implements Worker {
     if (this.#sweeper === null) return
     clearInterval(this.#sweeper)
     this.#sweeper = null
-    this.#acceptor.close()
+    this.#listeners.close()
     this.#prober.stop()
     this.#resolver.stop()
-    this.#stopClients()
+    stopClients([...this.#gateway.clients], this.#gateway)
     for (const upstream of this.#membership.all) {
       for (const connection of upstream.connections) connection.abort()
     }
     this.#access.close()
   }
+}
+
+/** For a worker that nobody has given any: those of its settings. */
+function ownListeners({ listeners }: Settings): ListeningSocket[] {
+  return listeners.map((settings, id) => {
+    const { fds, queue } = openListener(settings, 1)
+    return { id, settings, fd: fds[0], queue }
+  })
+}
+
+/** Client connections that the listeners allow together; 0 when one of them has no limit. */
+function connectionsOf(listeners: Settings["listeners"]): number {
+  const limits = listeners.map(({ limits: { connections } }) => connections)
+  return limits.includes(0) ? 0 : limits.reduce((sum, limit) => sum + limit, 0)
 }

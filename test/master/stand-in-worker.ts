@@ -22,7 +22,7 @@ export const startStandIn: StartWorker = async (options) => {
   const listenOptions = {
     hostname: options.settings.host,
     port: options.settings.port,
-    fd: options.listenFd ?? undefined,
+    fd: options.listeners?.[0]?.fd,
     socket: {
       open(socket: { end(): unknown }) {
         open.add(socket)
@@ -56,6 +56,8 @@ export const startStandIn: StartWorker = async (options) => {
     report: () => report(options, { requests, clients: open.size, draining, startedAt }),
     apply: async () => {},
     accept: () => {},
+    listen: () => {},
+    leave: async () => ({ cut: 0, sending: 0 }),
     drain: async (limitMs, _succeeded, closed) => {
       draining = true
       listener.stop()
@@ -120,6 +122,7 @@ function report({ index }: WorkerOptions, state: State): WorkerReport {
     pid: process.pid,
     uptime: performance.now() - state.startedAt,
     clients: state.clients,
+    listeners: [],
     inFlight: 0,
     draining: state.draining,
     samples: {

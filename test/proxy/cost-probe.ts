@@ -72,7 +72,7 @@ async function startBalancer(port: number): Promise<number> {
   const worker = await startWorker({
     settings,
     index: 0,
-    listenFd: null,
+    listeners: null,
     log,
     onHealthChange: quiet,
   })

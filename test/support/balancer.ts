@@ -3,7 +3,8 @@
  * It is stopped when its test has finished, or when the file has where tests run at the same time. Unless the test
  * says otherwise no probe is sent, so that a backend sees the test's own connections and no others.
  */
-import type { BackendSettings, Settings } from "../../src/config/schema/settings.ts"
+import { withDefaults } from "../../src/config/schema/pools.ts"
+import type { BackendSettings, FlatSettings, Settings } from "../../src/config/schema/settings.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
 import { Deadlines } from "../../src/core/deadlines.ts"
 import { WorkerFigures } from "../../src/master/figures/worker-figures.ts"
@@ -81,11 +82,14 @@ export class TestBalancer {
     const lines: string[] = []
     const changes: HealthChange[] = []
     const deadlines = new Deadlines()
+    const own = { id: 0, queue: "own" } as const
+    const [listener] = settings.listeners
+    if (listener === undefined) throw new Error("no listener")
     const worker = await startWorker({
       settings,
       deadlines,
       index: 0,
-      listenFd,
+      listeners: listenFd === null ? null : [{ ...own, fd: listenFd, settings: listener }],
       log: recordingLog(lines),
       onHealthChange: (change) => changes.push(change),
       ...(lookup === undefined ? {} : { lookup }),
@@ -168,7 +172,8 @@ function settingsOf(backends: readonly BackendPart[], part: SettingsPart): Setti
     const isGroup = typeof group === "object" && group !== null && !Array.isArray(group)
     merged[key] = isGroup ? { ...group, ...(value as object) } : value
   }
-  return merged as unknown as Settings
+  const settings = withDefaults(merged as unknown as FlatSettings)
+  return { ...settings, ...(part.listeners && { listeners: part.listeners }) } as Settings
 }
 
 function backendOf(part: BackendPart): BackendSettings {

@@ -30,7 +30,7 @@ async function answers(known: readonly (Against | null | undefined)[], count: nu
   const changes: HealthChange[] = []
   const log = { error() {}, warn() {}, info() {}, debug() {}, debugging: false }
   const worker = await startWorker({
-    ...{ settings, index: 0, listenFd: null, log, ailing },
+    ...{ settings, index: 0, listeners: null, log, ailing },
     onHealthChange: (change) => changes.push(change),
   })
   onTestFinished(() => worker.stop())

@@ -6,6 +6,8 @@
  */
 import type { Settings } from "../../config/schema/settings.ts"
 import { applyChange, type SettingsChange } from "../../config/settings-change.ts"
+import { isHeld } from "../../net/linux/activation.ts"
+import { SHARES_ONE, type Queue } from "../../net/listeners.ts"
 import { takeAuthorities } from "../../net/tls/authorities.ts"
 import type { SeriesChunk } from "../../observe/backend-series.ts"
 import { BunlbError } from "../../core/errors.ts"
@@ -80,12 +82,16 @@ export class WorkerService {
   async #start({ settings, heartbeatMs, hold, ailing }: Init): Promise<void> {
     const { index, listenFd, start, send } = this.#options
     this.#told = settings
+    const queue = queueOf()
+    const listeners = settings.listeners.map((each, id) => ({
+      ...{ id, settings: each, fd: listenFd, queue },
+    }))
     const log = (this.#log = forwardingLog(settings, send))
     const news = new HealthNews((changes) => send({ type: "health", changes }))
     const onHealthChange = (change: HealthChange): void => news.add(change)
     try {
       this.#worker = await start({
-        ...{ settings, index, listenFd, log, onHealthChange, hold, ailing },
+        ...{ settings, index, listeners, log, onHealthChange, hold, ailing },
       })
     } catch (error) {
       if (error instanceof BunlbError) {
@@ -148,7 +154,7 @@ export class WorkerService {
     const worker = this.#worker
     if (worker === null) return
     const closed = (): void => this.#options.send({ type: "closed" })
-    const { cut, sending } = await worker.drain(limitMs, succeeded, closed)
+    const { cut, sending } = await worker.drain(limitMs, succeeded ? [0] : [], closed)
     await this.#tellBackends(worker)
     this.#options.send({ type: "drained", cut, sending, report: worker.report() })
   }
@@ -179,6 +185,11 @@ interface ForwardingLog extends Log {
 
 function isDebugging({ logLevel }: Settings): boolean {
   return logLevel === "debug"
+}
+
+function queueOf(): Queue {
+  if (isHeld()) return "held"
+  return SHARES_ONE ? "shared" : "own"
 }
 
 function isEmpty({ cells, facts, gone }: SeriesChunk): boolean {

@@ -63,7 +63,7 @@ export class WorkerSet {
     hold: boolean,
     ailing: readonly KnownUnhealthy[],
   ) {
-    this.#group = new ReuseportGroup(listening)
+    this.#group = new ReuseportGroup(listening, heldCount() > 0 ? "held" : undefined)
     this.#parts = parts
     this.#settings = settings
     this.port = port

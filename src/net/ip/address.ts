@@ -28,6 +28,9 @@ export function parseIp(text: string): Ip | null {
   return { family, groups: [...scratch], text: text.split("%", 1)[0] }
 }
 
+/** How a client on a unix socket shows, which has no address. */
+export const UNIX_CLIENT = "unix:"
+
 /** An IPv4 client on a socket of both families shows as ::ffff:a.b.c.d. */
 export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address

@@ -7,6 +7,7 @@
  * Sources: epoll(7), recv(2), send(2), accept4(2), splice(2), socket(7), ip(7).
  */
 import { dlopen, ptr, type Pointer } from "bun:ffi"
+import { UNIX_CLIENT } from "../ip/address.ts"
 import { textOfV6 } from "../ip/text.ts"
 import { firstThatLoads, libc, libraryNames } from "./libc.ts"
 import { isOver } from "./peek.ts"
@@ -177,8 +178,9 @@ export class Kernel {
     return this.#calls.accept4(fd, this.#peer, this.#peerLength, NONBLOCK | CLOEXEC)
   }
 
-  /** Of the connection accepted last: dotted for IPv4, without zone for IPv6. */
+  /** Of the connection accepted last: dotted for IPv4, without zone for IPv6, `UNIX_CLIENT` for a unix socket. */
   peerAddress(): string {
+    if (peer[0] === 1) return UNIX_CLIENT
     if (peer[0] !== 2) return textOfV6(peer.subarray(8, 24))
     const [, address] = peerWords
     if (address !== this.#lastAddress) {

@@ -8,7 +8,7 @@
  *   LEAVING    no more is served: `Departure` sees to it that the client gets what was sent
  *   CLOSED
  */
-import type { Milliseconds, TimeoutSettings } from "../../config/schema/settings.ts"
+import type { Milliseconds } from "../../config/schema/settings.ts"
 import { CR } from "../../http/bytes.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength } from "../../http/refusal.ts"
 import type { HeadPlan } from "../../h1/request-writer.ts"
@@ -20,6 +20,7 @@ import { BRIEFLY, BY_RESET, Departure, IN_ORDER, READING_ON } from "./departure.
 import { Exchange } from "../exchange/exchange.ts"
 import type { ExchangeRecord, Who } from "../exchange/exchange-record.ts"
 import type { Gateway } from "../gateway.ts"
+import type { ClientListener } from "./client-listener.ts"
 import { Intake } from "./intake.ts"
 import { judgeReading, watchReading } from "./reading.ts"
 import type { Tunnel } from "../exchange/tunnel.ts"
@@ -39,7 +40,8 @@ export class ClientConnection implements Deadlined, SocketOwner {
   readonly outbox = new Outbox()
   /** What this client's requests gain on their way. */
   plan: HeadPlan
-  timeouts: TimeoutSettings
+  /** Where it came in. */
+  readonly listener: ClientListener
   /** What the access log will say, or null while there is none. */
   record: ExchangeRecord | null = null
   readonly #gateway: Gateway
@@ -55,16 +57,16 @@ export class ClientConnection implements Deadlined, SocketOwner {
   /** The backend's connection that carries all further requests of this one (NTLM, Negotiate). */
   pinned: BackendConnection | null = null
 
-  constructor(gateway: Gateway, socket: TcpSocket, address: string) {
+  constructor(gateway: Gateway, listener: ClientListener, socket: TcpSocket, address: string) {
     this.#gateway = gateway
-    this.timeouts = gateway.settings.timeouts
+    this.listener = listener
     this.#socket = socket
     this.#intake = new Intake(socket)
     gateway.clock.tick()
-    this.plan = gateway.planFor(address)
+    this.plan = listener.planFor(address)
     this.exchange = new Exchange(this, gateway)
     this.record = gateway.recordFor(this)
-    this.deadlineAt = gateway.clock.now() + this.timeouts.clientHead
+    this.deadlineAt = gateway.clock.now() + this.listener.timeouts.clientHead
     this.id = gateway.admit(this)
   }
 
@@ -88,7 +90,6 @@ export class ClientConnection implements Deadlined, SocketOwner {
         break
       case LEAVING:
         this.departure?.received(bytes)
-        break
     }
   }
 
@@ -99,7 +100,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     let from = 0
     this.#reading = true
     while (from < bytes.length && this.#phase <= HEAD && this.outbox.size <= HIGH_WATER) {
-      const end = gateway.readRequest(bytes, from)
+      const end = gateway.readRequest(bytes, from, this.listener)
       if (end === 0) {
         this.#waitForHead(bytes, from, bytes.length)
         from = bytes.length
@@ -118,7 +119,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
       else this.deadlineAt = Infinity
       from = this.exchange.begin(bytes, from, end, bytes.length)
       if (this.#phase === EXCHANGE && !this.exchange.requestDone && !this.#intake.paused) {
-        this.within(this.timeouts.clientBody)
+        this.within(this.listener.timeouts.clientBody)
       }
     }
     this.#reading = false
@@ -126,19 +127,19 @@ export class ClientConnection implements Deadlined, SocketOwner {
   }
 
   #waitForHead(bytes: Buffer, from: number, to: number): void {
-    const { headBytes } = this.#gateway.settings.limits
+    const { headBytes } = this.listener.settings.limits
     this.#intake.holdHead(bytes, from, to, headBytes)
     // Empty lines begin nothing (RFC 9112 section 2.2), and nothing else so short ends like this.
     const empty = to - from <= 4 && bytes[to - 1] <= CR
     if (this.#phase === HEAD || empty) return
     this.#phase = HEAD
-    this.within(this.timeouts.clientHead)
+    this.within(this.listener.timeouts.clientHead)
   }
 
   #receiveMore(bytes: Buffer): void {
     let used = 0
     if (!this.exchange.requestDone) {
-      this.within(this.timeouts.clientBody)
+      this.within(this.listener.timeouts.clientBody)
       used = this.exchange.receiveBody(bytes)
       const done = this.exchange.requestDone || this.#intake.paused
       if (this.#phase === EXCHANGE && done && this.outbox.size === 0) this.deadlineAt = Infinity
@@ -179,12 +180,12 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (this.outbox.size > 0) return
     switch (this.#phase) {
       case IDLE:
-        this.within(this.timeouts.clientIdle)
+        this.within(this.listener.timeouts.clientIdle)
         this.#readHeld()
         break
       case EXCHANGE:
         if (this.exchange.requestDone || this.#intake.paused) this.deadlineAt = Infinity
-        else this.within(this.timeouts.clientBody)
+        else this.within(this.listener.timeouts.clientBody)
         this.exchange.clientDrained()
         break
       case TUNNEL:
@@ -192,7 +193,6 @@ export class ClientConnection implements Deadlined, SocketOwner {
         break
       case LEAVING:
         this.departure?.written()
-        break
     }
   }
 
@@ -207,7 +207,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (!this.#intake.paused) return
     this.#intake.resume()
     if (this.#phase !== EXCHANGE) return
-    this.within(this.timeouts.clientBody)
+    this.within(this.listener.timeouts.clientBody)
   }
 
   within(limit: Milliseconds): void {
@@ -222,7 +222,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
       return this.#depart(leaves ? BRIEFLY : READING_ON)
     }
     this.#phase = IDLE
-    if (this.outbox.size === 0) this.within(this.timeouts.clientIdle)
+    if (this.outbox.size === 0) this.within(this.listener.timeouts.clientIdle)
     if (this.#intake.held !== null) this.#readHeld()
     else if (this.hasEnded && !this.#reading) this.finish()
     else this.#intake.resume()
@@ -327,7 +327,6 @@ export class ClientConnection implements Deadlined, SocketOwner {
         break
       case TUNNEL:
         this.#tunnel?.clientEnded()
-        break
     }
   }
 
@@ -341,8 +340,9 @@ export class ClientConnection implements Deadlined, SocketOwner {
    * another protocol wait for a 101: tunnels have two sides, each with its own end.
    */
   get #endsAll(): boolean {
-    const { settings } = this.#gateway
-    return !settings.halfClose && !(this.exchange.upgrades && this.#intake.held !== null)
+    return (
+      !this.listener.settings.halfClose && !(this.exchange.upgrades && this.#intake.held !== null)
+    )
   }
 
   /** The socket is gone; in good order after our own FIN, since the peer's is then not told of. */
@@ -375,7 +375,6 @@ export class ClientConnection implements Deadlined, SocketOwner {
         break
       case LEAVING:
         this.departure?.expired()
-        break
     }
   }
 

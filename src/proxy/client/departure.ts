@@ -117,7 +117,7 @@ export class Departure {
 
   #look(): void {
     const client = this.#client
-    const { clientRead } = client.timeouts
+    const { clientRead } = client.listener.timeouts
     const now = this.#gateway.clock.now()
     const left = unacknowledged(this.#socket.fd)
     if (left === 0) return this.#delivered()

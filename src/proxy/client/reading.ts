@@ -11,12 +11,12 @@ import type { ClientConnection } from "./client-connection.ts"
 /** Bytes begin to wait for the client, or it has just taken some. */
 export function watchReading(client: ClientConnection): void {
   client.outbox.renew()
-  client.within(client.timeouts.clientRead / LOOKS)
+  client.within(client.listener.timeouts.clientRead / LOOKS)
 }
 
 /** The client has taken nothing until its deadline: a slow one gets another, one that has stopped reading is cut. */
 export function judgeReading(client: ClientConnection, figures: Figures): void {
-  if (client.outbox.moves(client.fd)) client.within(client.timeouts.clientRead / LOOKS)
+  if (client.outbox.moves(client.fd)) client.within(client.listener.timeouts.clientRead / LOOKS)
   else cutReader(client, figures)
 }
 

@@ -235,7 +235,7 @@ export class Exchange implements relay.RelayTerms {
     this.#backend = null
     const goesOn = disposeOf(backend, this.#client, this.#request, response, now)
     this.#end()
-    this.#client.record?.complete(goesOn && !this.#gateway.draining)
+    this.#client.record?.complete(goesOn && !this.#client.listener.leaving)
     this.#client.exchangeDone(goesOn)
   }
 

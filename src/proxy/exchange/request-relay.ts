@@ -88,7 +88,7 @@ export class RequestRelay implements SentRequest {
 
   /** The client's connection may go on after the response. */
   get mayKeepAlive(): boolean {
-    return this.keepAlive && this.done && !this.#gateway.draining
+    return this.keepAlive && this.done && !this.#client.listener.leaving
   }
 
   /** The same after an answer of bunlb's own. HTTP/1.0 would have to be told that the connection stays. */

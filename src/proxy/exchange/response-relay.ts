@@ -229,7 +229,7 @@ export class ResponseRelay {
     const client = this.#client
     const { response, scratch } = this.#gateway
     const cookie = terms.cookieLine()
-    const via = this.#gateway.addsResponseVia
+    const via = client.listener.addsResponseVia
     const about = this.keepAlive
       ? this.#request.minor === 0
         ? SAYS_KEEP_ALIVE

@@ -149,7 +149,7 @@ export class Tunnel {
     const { clock, settings } = this.#gateway
     const [client, backend] = [this.#client.fd, this.#backend.socket?.fd ?? -1]
     if (clock.now() >= this.#idleAt) return this.#expireIdle(client, backend)
-    if (hasVanished(client, 2 * settings.keepalive.client)) {
+    if (hasVanished(client, 2 * this.#client.listener.settings.keepalive.client)) {
       this.#client.cut("C", "the client vanished")
     } else if (hasVanished(backend, 2 * settings.keepalive.backend)) {
       this.#client.cut("S", "the backend vanished")

@@ -29,7 +29,14 @@ class Worker {
     this.#fleet.table.settle(this.#index)
     const samples: Samples = { bunlb_bytes_total: { 'direction="to_client"': 100 * uptime } }
     return {
-      ...{ index: this.#index, pid: 10 + this.#index, uptime, clients: 3, inFlight: 2 },
+      ...{
+        index: this.#index,
+        pid: 10 + this.#index,
+        uptime,
+        clients: 3,
+        inFlight: 2,
+        listeners: [],
+      },
       ...{ draining: false, samples, ...more },
     }
   }

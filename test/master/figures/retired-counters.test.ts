@@ -7,7 +7,7 @@ import type { Death } from "../../../src/master/supervise/death.ts"
 import type { Samples, WorkerReport } from "../../../src/observe/snapshot.ts"
 
 function report(index: number, samples: Samples): WorkerReport {
-  const figures = { uptime: 0, clients: 0, inFlight: 0, draining: false }
+  const figures = { uptime: 0, clients: 0, inFlight: 0, listeners: [], draining: false }
   return { index, pid: 100 + index, ...figures, samples }
 }
 

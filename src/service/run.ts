@@ -11,6 +11,7 @@ import { isHeld } from "../net/linux/activation.ts"
 import { authorityStates } from "../net/tls/authorities.ts"
 import { reapOrphans } from "../net/linux/orphans.ts"
 import { takeTime } from "../net/linux/poller.ts"
+import { releaseStartPages } from "../net/linux/start-pages.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import type { Log } from "../core/log.ts"
 import type { StartWorker } from "../worker/types.ts"
@@ -164,6 +165,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
     }
     triggers.begin(() => void fleet.reload())
     serving = fleet
+    releaseStartPages()
     ready()
     const early = takeEarlySignals()
     if (early.has("SIGUSR1")) wishes.onReopen()

@@ -6,6 +6,7 @@
  */
 import { allowedCpus, pinToCpu } from "../../net/linux/affinity.ts"
 import { takeTime } from "../../net/linux/poller.ts"
+import { releaseStartPages } from "../../net/linux/start-pages.ts"
 import type { StartWorker } from "../../worker/types.ts"
 import { WORKER_ENV, WORKER_LISTEN_FD } from "./process-link.ts"
 import type { FromWorker, ToWorker } from "./protocol.ts"
@@ -23,6 +24,7 @@ export function runWorkerProcess(start: StartWorker = startRealWorker): void {
   process.on("disconnect", () => process.exit(1))
   const index = Number(process.env[WORKER_ENV])
   takeTime()
+  releaseStartPages()
   const service = new WorkerService({
     index,
     listenFd: WORKER_LISTEN_FD,

@@ -89,8 +89,8 @@ function workFor(path: string): Work | null {
     return (control, body) => control.add(textOf(body["backend"]), isSaved(body))
   }
   const [, encoded, verb = ""] = /^\/api\/v1\/backends\/([^/]+)\/([a-z]+)$/.exec(path) ?? []
-  if (encoded === undefined || !Object.hasOwn(actions, verb)) return null
-  const action = actions[verb]
+  const action = Object.hasOwn(actions, verb) ? actions[verb] : undefined
+  if (encoded === undefined || action === undefined) return null
   return (control, body) => action(control, decoded(encoded), body)
 }
 

@@ -75,9 +75,11 @@ function factsOf(bytes: Buffer, end: number, given: string | null): RequestFacts
 function headersOf(bytes: Buffer, { fields }: RequestHead, host: string): Headers {
   const headers = new Headers()
   for (let i = 0; i < fields.count; i++) {
-    if (fieldKind(bytes, fields.starts[i], fields.nameEnds[i]) === HOST) continue
-    const name = text(bytes, fields.starts[i], fields.nameEnds[i])
-    headers.append(name, text(bytes, fields.valueStarts[i], fields.valueEnds[i]))
+    const start = fields.starts[i] ?? 0
+    const nameEnd = fields.nameEnds[i] ?? start
+    if (fieldKind(bytes, start, nameEnd) === HOST) continue
+    const value = text(bytes, fields.valueStarts[i] ?? 0, fields.valueEnds[i] ?? 0)
+    headers.append(text(bytes, start, nameEnd), value)
   }
   headers.set("host", host)
   return headers

@@ -95,8 +95,8 @@ function listenShared(host: string, port: number, count: number): Listeners {
     for (let i = 0; i < sockets; i++) opened.push(bind(host, port, true))
     for (let i = 0; i < count; i++) {
       const listener = opened[i % sockets]
-      openQueue(listener.fd)
-      const fd = libc().dup(listener.fd)
+      if (listener !== undefined) openQueue(listener.fd)
+      const fd = libc().dup(listener?.fd ?? -1)
       if (fd < 0) throw new BunlbError("BUNLB_E_LISTEN", noDescriptor(host, port))
       fds.push(fd)
     }

@@ -86,6 +86,7 @@ export class Outbox {
     while (this.size > 0) {
       this.#sealBlock()
       const piece = this.#pieces[this.#next]
+      if (piece === undefined) break
       const taken = socket.write(piece, 0, piece.length)
       if (taken < 0) return false
       this.size -= taken

@@ -146,8 +146,8 @@ export class ReuseportGroup {
   #another(socket: number): number {
     const others = (this.#members ?? []).filter((member) => member.socket !== socket)
     const inOrder = [...others.filter((each) => !each.leaving), ...others]
-    const held = inOrder.flatMap((member) => this.#heldOf(member.socket))
-    return held.length === 0 ? -1 : libc().dup(held[0])
+    const [held] = inOrder.flatMap((member) => this.#heldOf(member.socket))
+    return held === undefined ? -1 : libc().dup(held)
   }
 
   #letGo(): void {

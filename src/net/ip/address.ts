@@ -25,7 +25,8 @@ export function parseIp(text: string): Ip | null {
     return { family, groups: [high, low], text: dotted }
   }
   if (family !== 6) return null
-  return { family, groups: [...scratch], text: text.split("%", 1)[0] }
+  const [plain = text] = text.split("%", 1)
+  return { family, groups: [...scratch], text: plain }
 }
 
 /** How a client on a unix socket shows, which has no address. */

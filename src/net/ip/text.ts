@@ -4,9 +4,8 @@
 export function textOfV6(bytes: Uint8Array): string {
   const mapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255
   if (mapped && bytes[11] === 255) return bytes.subarray(12).join(".")
-  const groups: string[] = []
-  for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] << 8) | bytes[i + 1]).toString(16))
-  return shorten(groups)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 16)
+  return shorten(Array.from({ length: 8 }, (_, i) => view.getUint16(2 * i).toString(16)))
 }
 
 /** Puts `::` in the place of the longest run of two zero groups or more, the first of equals. */

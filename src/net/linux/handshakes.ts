@@ -100,5 +100,5 @@ function readAnswers(fd: number, peers: Set<string>): boolean {
 function queued(fd: number): number {
   const info = new Int32Array(new ArrayBuffer(64))
   const length = new Uint32Array([info.byteLength])
-  return libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, length) < 0 ? 0 : info[UNACKED]
+  return libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, length) < 0 ? 0 : (info[UNACKED] ?? 0)
 }

@@ -72,8 +72,8 @@ const REPEATED = 3
  */
 export function hasVanished(fd: number, ms: number): boolean {
   if (ms === 0 || !readInfo(fd)) return false
-  const repeats = infoBytes[RETRANSMITS] >= REPEATED || infoBytes[PROBES_SENT] >= REPEATED
-  return repeats && info[LAST_ACK_RECEIVED] >= ms
+  const repeats = byteOf(RETRANSMITS) >= REPEATED || byteOf(PROBES_SENT) >= REPEATED
+  return repeats && wordOf(LAST_ACK_RECEIVED) >= ms
 }
 
 /**
@@ -82,8 +82,16 @@ export function hasVanished(fd: number, ms: number): boolean {
  */
 export function isSilent(fd: number): boolean {
   if (!readInfo(fd)) return true
-  if (info[LAST_ACK_RECEIVED] < SILENT_MS) return false
-  return infoBytes[RETRANSMITS] >= REPEATED || info[LAST_DATA_SENT] >= SILENT_MS
+  if (wordOf(LAST_ACK_RECEIVED) < SILENT_MS) return false
+  return byteOf(RETRANSMITS) >= REPEATED || wordOf(LAST_DATA_SENT) >= SILENT_MS
+}
+
+function byteOf(offset: number): number {
+  return infoBytes[offset] ?? 0
+}
+
+function wordOf(index: number): number {
+  return info[index] ?? 0
 }
 
 function readInfo(fd: number): boolean {

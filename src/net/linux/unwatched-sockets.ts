@@ -46,9 +46,9 @@ export class UnwatchedSockets {
   round(tell: (fd: number, events: number) => void): void {
     for (const owner of [...this.#owners]) {
       const at = this.#owners.indexOf(owner)
-      // The one told of before may have closed it.
-      if (at < 0) continue
       const interest = this.#interests[at]
+      // The one told of before may have closed it.
+      if (interest === undefined) continue
       if (this.#taken(owner.fd, interest)) {
         this.remove(owner)
         continue

@@ -78,15 +78,14 @@ export function nextInWalk(
   position: number,
   now: number,
 ): DialTarget | null {
-  if (position >= targets.length) return null
   for (let i = position; i < targets.length; i++) {
     const target = targets[i]
-    if (target.isSuspect(now)) continue
+    if (target === undefined || target.isSuspect(now)) continue
     targets.copyWithin(position + 1, position, i)
     targets[position] = target
     return target
   }
-  return targets[position]
+  return targets[position] ?? null
 }
 
 export class AddressBook {
@@ -139,6 +138,7 @@ function inOrder(targets: readonly DialTarget[], turn: number, now: number): Dia
   const suspect: DialTarget[] = []
   for (let i = 0; i < targets.length; i++) {
     const target = targets[(turn + i) % targets.length]
+    if (target === undefined) continue
     if (target.isSuspect(now)) suspect.push(target)
     else order.push(target)
   }

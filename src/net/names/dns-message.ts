@@ -47,10 +47,11 @@ export function encodeQuery(
   edns: boolean,
 ): Buffer | null {
   const labels = name.replace(/\.$/, "").split(".")
-  const parts: Buffer[] = [Buffer.alloc(HEADER)]
-  parts[0].writeUInt16BE(id, 0)
-  parts[0].writeUInt16BE(RECURSION_DESIRED, 2)
-  parts[0].writeUInt16BE(1, 4)
+  const header = Buffer.alloc(HEADER)
+  header.writeUInt16BE(id, 0)
+  header.writeUInt16BE(RECURSION_DESIRED, 2)
+  header.writeUInt16BE(1, 4)
+  const parts: Buffer[] = [header]
   let length = 1
   for (const label of labels) {
     const bytes = Buffer.from(label)
@@ -61,7 +62,7 @@ export function encodeQuery(
   if (length > 255) return null
   parts.push(Buffer.of(0, 0, CODES[type], 0, IN))
   if (edns) {
-    parts[0].writeUInt16BE(1, 10)
+    header.writeUInt16BE(1, 10)
     parts.push(Buffer.of(0, 0, OPT, UDP_BYTES >> 8, UDP_BYTES & 255, 0, 0, 0, 0, 0, 0))
   }
   return Buffer.concat(parts)

@@ -32,7 +32,7 @@ export async function askServer(
   limitMs: number,
   rules: { readonly edns: boolean; readonly tcp: boolean },
 ): Promise<Reply> {
-  const id = crypto.getRandomValues(new Uint16Array(1))[0]
+  const [id = 0] = crypto.getRandomValues(new Uint16Array(1))
   const query = encodeQuery(id, name, type, rules.edns)
   if (query === null) throw new DnsFault("EBADNAME")
   const decode: Decode = (bytes) => decodeReply(bytes, id, name, type)
@@ -101,7 +101,7 @@ async function overUdp(
 ): Promise<Reply> {
   const pending = new Pending(decode, limitMs)
   const options: Bun.udp.ConnectSocketOptions<"buffer"> = {
-    hostname: isIP(host.split("%", 1)[0]) === 6 ? "::" : "0.0.0.0",
+    hostname: isIP(host.replace(/%.*/, "")) === 6 ? "::" : "0.0.0.0",
     connect: { hostname: host, port },
     socket: {
       data: (_socket, bytes) => pending.take(bytes),

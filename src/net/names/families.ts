@@ -152,6 +152,7 @@ function worst(faults: readonly DnsFault[]): DnsFault {
   return (
     faults.find((fault) => !isNothing(fault)) ??
     faults.find(({ code }) => code === "ENODATA") ??
-    faults[0]
+    faults[0] ??
+    unanswered
   )
 }

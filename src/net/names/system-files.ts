@@ -144,12 +144,15 @@ function readResolvConf(text: string, host: string, port: number): ResolvConf {
   const options = new Map<string, string>()
   // Domains and options are words; `;` or `#` at the beginning of one makes the rest a comment.
   for (const [key, ...words] of linesOf(text, /(^|\s)[#;].*$/)) {
-    if (key === "nameserver" && words.length > 0 && parseIp(words[0]) !== null) {
-      servers.push({ host: words[0], port })
-    } else if (key === "search") search = words.slice(0, MOST_SEARCH)
+    const [first = ""] = words
+    if (key === "nameserver" && parseIp(first) !== null) servers.push({ host: first, port })
+    else if (key === "search") search = words.slice(0, MOST_SEARCH)
     else if (key === "domain") search = words.slice(0, 1)
     else if (key === "options") {
-      for (const word of words) options.set(word.split(":", 1)[0], word.split(":")[1] ?? "")
+      for (const word of words) {
+        const [name = "", value = ""] = word.split(":")
+        options.set(name, value)
+      }
     }
   }
   // A file without servers means one on this machine.
@@ -172,7 +175,7 @@ function number(text: string | undefined, usual: number, least: number, most: nu
 
 function readHosts(text: string): ReadonlyMap<string, readonly HostEntry[]> {
   const hosts = new Map<string, HostEntry[]>()
-  for (const [ip, ...names] of linesOf(text, /#.*$/)) {
+  for (const [ip = "", ...names] of linesOf(text, /#.*$/)) {
     const parsed = parseIp(ip)
     if (parsed === null) continue
     for (const name of names) {

@@ -124,7 +124,8 @@ export class SystemNames {
   #askLibrary(name: string): Promise<readonly LookupAnswer[]> {
     const asking = this.#asking.get(name)
     if (asking !== undefined) return asking
-    const family = this.#families.length > 1 ? 0 : this.#families[0]
+    const [only = 0, ...others] = this.#families
+    const family = others.length > 0 ? 0 : only
     const asked = this.#library(name, family).finally(() => this.#asking.delete(name))
     this.#asking.set(name, asked)
     return asked

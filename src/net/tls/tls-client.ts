@@ -89,10 +89,10 @@ export class TlsClient {
     const named = this.options.serverName !== ""
     // Bun looks at the name only when the chain is good.
     if (code !== null && (named || code !== WRONG_NAME)) {
-      return faults[code] ?? `certificate refused: ${code}`
+      return faultOf(code)
     }
     if (named && !socket.authorized) return "certificate not authorized"
-    if (!this.#isNamed(socket, named)) return faults[WRONG_NAME]
+    if (!this.#isNamed(socket, named)) return faultOf(WRONG_NAME)
     return this.weak ? null : weaknessOf(socket)
   }
 
@@ -111,6 +111,10 @@ const faults: Record<string, string> = {
   UNABLE_TO_GET_ISSUER_CERT: "certificate from an unknown CA",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate from an unknown CA",
   [WRONG_NAME]: "certificate is for another host",
+}
+
+function faultOf(code: string): string {
+  return faults[code] ?? `certificate refused: ${code}`
 }
 
 /** Codes of a handshake that failed; every other one is a verdict on a certificate. */

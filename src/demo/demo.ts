@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from "node:os"
 import { defaultSettings } from "../config/resolve.ts"
+import { withDefaults } from "../config/schema/pools.ts"
 import type { BackendSettings, Settings } from "../config/schema/settings.ts"
 import { startFleet } from "../service/run.ts"
 import type { Log } from "../core/log.ts"
@@ -64,7 +65,7 @@ function demoSettings(
 ): Settings {
   const cpus = availableParallelism()
   const defaults = defaultSettings({ cpus, platform: process.platform })
-  return {
+  return withDefaults({
     ...defaults,
     host: "127.0.0.1",
     port,
@@ -73,7 +74,7 @@ function demoSettings(
     admin: { host: "127.0.0.1", port: 0 },
     health: { ...defaults.health, interval: PROBE_MS, timeout: PROBE_MS },
     timeouts: { ...defaults.timeouts, drain: DRAIN_MS },
-  }
+  })
 }
 
 function settingsOf({ port }: BackendProcess): BackendSettings {

@@ -84,18 +84,18 @@ export interface FieldPolicy {
 export interface HeadPlan {
   readonly identity: ClientIdentity
   readonly policy: FieldPolicy
-  readonly cookies: CookieFilter | null
   readonly ids: RequestIds
   /** bunlb's own part of a trace, or null while it takes none. */
   readonly span: Span | null
 }
 
-/** The host that one backend gets. */
-export interface HostLines {
+/** What the backend and its pool say about the head. */
+export interface BackendTerms {
   /** The complete Host line to send instead of the client's, or null. */
   readonly hostLine: Uint8Array | null
   /** The backend's own `Host: ...` line, for clients that sent none (HTTP/1.0). */
   readonly defaultHostLine: Uint8Array
+  readonly cookies: CookieFilter | null
 }
 
 /** Bytes that a rewritten head may need at most, for heads of up to `headBytes`. */
@@ -111,15 +111,14 @@ export function writeRequestHead(
   from: Buffer,
   head: RequestHead,
   plan: HeadPlan,
-  hosts: HostLines,
+  terms: BackendTerms,
   id: number,
   out: Buffer,
 ): number {
   const trusted = plan.identity.trusted
   let at = putRequestLine(from, head, out)
-  const ownHost = hosts.hostLine !== null || head.absolute || head.hostStart < 0
-  if (ownHost) at = putHost(from, head, hosts, out, at)
-  at = putFields(from, head, id === 0, ownHost, plan, out, at)
+  if (replacesHost(head, terms.hostLine)) at = putHost(from, head, terms, out, at)
+  at = putFields(from, head, id === 0, plan, terms, out, at)
   if (head.maxForwards > 0) at = putBytes(maxForwardsLine(head.maxForwards), out, at)
   if (head.chunked) at = putBytes(CHUNKED_LINE, out, at)
   if (head.expectContinue && head.expect < 0) at = putBytes(EXPECT_LINE, out, at)
@@ -152,15 +151,19 @@ function putRequestLine(from: Buffer, head: RequestHead, out: Buffer): number {
   return putBytes(ORIGIN_LINE_END, out, at)
 }
 
+function replacesHost(head: RequestHead, hostLine: Uint8Array | null): boolean {
+  return hostLine !== null || head.absolute || head.hostStart < 0
+}
+
 function putHost(
   from: Buffer,
   head: RequestHead,
-  hosts: HostLines,
+  terms: BackendTerms,
   out: Buffer,
   at: number,
 ): number {
-  if (hosts.hostLine !== null) return putBytes(hosts.hostLine, out, at)
-  if (head.hostStart < 0) return putBytes(hosts.defaultHostLine, out, at)
+  if (terms.hostLine !== null) return putBytes(terms.hostLine, out, at)
+  if (head.hostStart < 0) return putBytes(terms.defaultHostLine, out, at)
   const value = putBytes(HOST_NAME, out, at)
   return putBytes(LINE_END, out, copyRange(from, head.hostStart, head.hostEnd, out, value))
 }
@@ -169,12 +172,13 @@ function putFields(
   from: Buffer,
   head: RequestHead,
   keepsId: boolean,
-  ownHost: boolean,
-  { cookies, span, identity, policy }: HeadPlan,
+  { span, identity, policy }: HeadPlan,
+  { cookies, hostLine }: BackendTerms,
   out: Buffer,
   start: number,
 ): number {
   const { starts, kinds, count } = head.fields
+  const ownHost = replacesHost(head, hostLine)
   const passes = identity.trusted ? TRUSTED : UNTRUSTED
   let at = start
   let run = starts[0]

@@ -3,20 +3,12 @@
  * once by the worker; the data path reads it and adds to its figures. Settings can change while it serves: the
  * data path reads them from here each time, and what a connection has copied is put right by `configure`.
  */
-import { RetryBudget } from "../balance/retry-budget.ts"
-import type { Roster } from "../balance/roster.ts"
-import { FoundCookie, findCookie, setCookieField } from "../balance/sticky-cookie.ts"
-import { NO_TOKEN } from "../balance/strategy.ts"
-import { parseToken } from "../balance/token.ts"
-import type { LimitSettings, Settings, StickySettings } from "../config/schema/settings.ts"
-import type { HealthBoard } from "../health/board.ts"
+import type { LimitSettings, Settings } from "../config/schema/settings.ts"
 import { HeadReader } from "../h1/head-reader.ts"
-import { ascii } from "../http/bytes.ts"
-import { COOKIE } from "../http/fields.ts"
 import { ownAnswer, refusals } from "../http/refusal.ts"
 import { RequestHead } from "../http/request-head.ts"
 import { RequestIds } from "../http/request-id.ts"
-import { type CookieFilter, headRoom } from "../h1/request-writer.ts"
+import { headRoom } from "../h1/request-writer.ts"
 import { ResponseHead } from "../h1/response.ts"
 import type { Deadlines } from "../core/deadlines.ts"
 import { poller, type Poller } from "../net/linux/poller.ts"
@@ -28,8 +20,8 @@ import type { AccessLog } from "./exchange/access-log.ts"
 import type { ClientConnection } from "./client/client-connection.ts"
 import type { ClientListener, PlanTerms } from "./client/client-listener.ts"
 import type { ExchangeRecord } from "./exchange/exchange-record.ts"
-import { StickyCookieFilter } from "./exchange/cookie-filter.ts"
 import { Trace } from "./trace.ts"
+import type { Pool } from "./backend/pool.ts"
 import type { Upstream } from "./backend/upstream.ts"
 
 export interface GatewayParts {
@@ -38,15 +30,12 @@ export interface GatewayParts {
   readonly clock: EventClock
   readonly log: Log
   readonly figures: Figures
-  readonly roster: Roster
-  readonly board: HealthBoard
   readonly deadlines: Deadlines
+  readonly pool: Pool
 }
 
 /** Room in the scratch buffer for the body bytes that join a head in one write. */
 const BODY_ROOM = 64 * 1024
-
-const found = new FoundCookie()
 
 function scratchSize(limits: LimitSettings): number {
   return Math.max(headRoom(limits.headBytes), limits.responseHeadBytes + 1024) + BODY_ROOM
@@ -57,16 +46,15 @@ export class Gateway {
   readonly clock: EventClock
   readonly log: Log
   readonly figures: Figures
-  readonly roster: Roster
-  readonly board: HealthBoard
-  readonly budget: RetryBudget
   readonly deadlines: Deadlines
   trace: Trace | null
   /** The largest limits there have been: by these a head is read again that was accepted before. */
   widest: LimitSettings
   readonly ids = new RequestIds()
-  /** By the index of their candidates. Filled by the worker. */
-  readonly upstreams: Upstream[] = []
+  /** Every pool, those that are being removed included. Kept by the worker. */
+  readonly pools = new Set<Pool>()
+  /** The one that serves the requests of all clients. */
+  pool: Pool
   readonly clients = new Set<ClientConnection>()
   /** Where heads are composed: used and done with inside one event. */
   scratch: Buffer
@@ -80,9 +68,6 @@ export class Gateway {
   response: ResponseHead
   /** The facts of a head read again, by the widest limits. */
   again: RequestHead
-  cookies: CookieFilter | null
-  #sticky: StickySettings | null
-  #cookieName: Uint8Array
   accessLog: AccessLog | null = null
   /** Every response now asks its client to come back on another connection. */
   draining = false
@@ -100,11 +85,10 @@ export class Gateway {
     this.clock = parts.clock
     this.log = parts.log
     this.figures = parts.figures
-    this.roster = parts.roster
-    this.board = parts.board
-    const { limits, sticky, strategy, retries, trace } = parts.settings
-    this.budget = new RetryBudget(retries.budgetPercent, retries.budgetFloor)
+    const { limits, trace } = parts.settings
     this.deadlines = parts.deadlines
+    this.pool = parts.pool
+    this.pools.add(parts.pool)
     this.trace = trace ? new Trace(parts.log) : null
     this.widest = limits
     this.scratch = Buffer.allocUnsafeSlow(scratchSize(limits))
@@ -113,19 +97,18 @@ export class Gateway {
     this.request = new RequestHead(limits)
     this.response = new ResponseHead(limits.fields)
     this.again = new RequestHead(limits)
-    this.#sticky = strategy === "sticky" ? sticky : null
-    this.#cookieName = ascii(sticky.cookie)
-    this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
   }
 
   /** Before a dial: closes an idle connection, to whichever backend has most of them, when there is no room left. */
   makeRoom(): void {
     if (this.openToBackends < this.backendLimit) return
     let richest: Upstream | null = null
-    for (const upstream of this.upstreams) {
-      if (richest === null || upstream.pool.size > richest.pool.size) richest = upstream
+    for (const { upstreams } of this.pools) {
+      for (const upstream of upstreams) {
+        if (richest === null || upstream.idle.size > richest.idle.size) richest = upstream
+      }
     }
-    richest?.pool.retireOldest()
+    richest?.idle.retireOldest()
   }
 
   /**
@@ -175,19 +158,14 @@ export class Gateway {
    * whether their peer is trusted, and a time limit that already runs.
    */
   configure(settings: Settings): void {
-    const { sticky, strategy, retries } = settings
     this.settings = settings
-    this.budget.configure(retries.budgetPercent, retries.budgetFloor)
     this.trace = settings.trace ? (this.trace ?? new Trace(this.log)) : null
     this.#widen(settings)
-    this.#sticky = strategy === "sticky" ? sticky : null
-    this.#cookieName = ascii(sticky.cookie)
-    this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
   }
 
   /** What the plans of all clients have in common. */
   get planTerms(): PlanTerms {
-    return { cookies: this.cookies, ids: this.ids, tracing: this.settings.tracing }
+    return { ids: this.ids, tracing: this.settings.tracing }
   }
 
   #widen({ limits, listeners }: Settings): void {
@@ -206,24 +184,6 @@ export class Gateway {
     if (widest.fields > before.fields) this.again = new RequestHead(widest)
     const size = scratchSize(widest)
     if (size > this.scratch.length) this.scratch = Buffer.allocUnsafeSlow(size)
-  }
-
-  /** The backend that the request just scanned asks for by its cookie, or `NO_TOKEN`. */
-  tokenOf(bytes: Buffer): number {
-    if (this.#sticky === null) return NO_TOKEN
-    const { known, knownCount, kinds, valueStarts, valueEnds } = this.request.fields
-    for (let i = 0; i < knownCount; i++) {
-      const at = known[i]
-      if (kinds[at] !== COOKIE) continue
-      if (!findCookie(bytes, valueStarts[at], valueEnds[at], this.#cookieName, found)) continue
-      return parseToken(bytes, found.start, found.end)
-    }
-    return NO_TOKEN
-  }
-
-  /** The Set-Cookie line that ties a client to the backend of `token`, or null when nothing is sticky. */
-  cookieLine(token: number, secure: boolean): Uint8Array | null {
-    return this.#sticky === null ? null : setCookieField(this.#sticky, token, secure)
   }
 
   /** What a client reads that is refused with `refusal`; counted and logged. */

@@ -30,7 +30,6 @@ import {
 } from "../observe/backend-series.ts"
 import type { BackendFacts, SeriesChunk } from "../observe/backend-series.ts"
 import { processClock } from "../core/clock.ts"
-import type { Gateway } from "../proxy/gateway.ts"
 import type { Upstream } from "../proxy/backend/upstream.ts"
 import type { Membership } from "./membership.ts"
 
@@ -62,7 +61,6 @@ class Told {
 }
 
 export interface ReportParts {
-  readonly gateway: Gateway
   readonly membership: Membership
   readonly prober: Prober
   readonly resolver: Resolver
@@ -181,7 +179,7 @@ export class BackendReports {
 
   #tell(upstream: Upstream, told: Told): void {
     this.#tellFacts(upstream, told)
-    const { board } = this.#parts.gateway
+    const { board } = upstream.pool
     const { index } = upstream.candidate
     const failures = board.failures(index)
     if (failures.size === 0 && this.#isQuiet(upstream, told)) return
@@ -219,7 +217,7 @@ export class BackendReports {
   }
 
   /** Nothing has happened at a backend that has never failed: buckets and codes need no look. */
-  #isQuiet({ figures, pool, candidate, transitions }: Upstream, { values }: Told): boolean {
+  #isQuiet({ figures, idle, candidate, transitions }: Upstream, { values }: Told): boolean {
     const { prober } = this.#parts
     return (
       figures.requests === values[REQUESTS] &&
@@ -229,7 +227,7 @@ export class BackendReports {
       figures.dials === values[DIALS] &&
       figures.failedDials === values[FAILED_DIALS] &&
       figures.reuses === values[REUSES] &&
-      pool.size === values[IDLE] &&
+      idle.size === values[IDLE] &&
       prober.ok[candidate.index] === values[PROBES_OK] &&
       prober.failed[candidate.index] === values[PROBES_FAILED] &&
       transitions.healthy === values[TO_HEALTHY] &&
@@ -242,7 +240,7 @@ export class BackendReports {
     const { prober } = this.#parts
     const { index } = upstream.candidate
     upstream.figures.copyTo(row)
-    row[IDLE] = upstream.pool.size
+    row[IDLE] = upstream.idle.size
     row[PROBES_OK] = prober.ok[index]
     row[PROBES_FAILED] = prober.failed[index]
     row[TO_HEALTHY] = upstream.transitions.healthy
@@ -267,9 +265,9 @@ export class BackendReports {
   }
 
   #tellFacts(upstream: Upstream, told: Told): void {
-    const { gateway, resolver } = this.#parts
-    const { board, roster } = gateway
-    const { settings, candidate, gone } = upstream
+    const { resolver } = this.#parts
+    const { settings, candidate, gone, pool } = upstream
+    const { board, roster } = pool
     const { index, weight, backup } = candidate
     const healthy = board.healthy.has(index)
     const draining = gone || roster.isDraining(index)

@@ -24,6 +24,7 @@ import { authoritiesOf } from "../net/tls/authorities.ts"
 import { TlsClient } from "../net/tls/tls-client.ts"
 import { processClock } from "../core/clock.ts"
 import type { Gateway } from "../proxy/gateway.ts"
+import type { Pool } from "../proxy/backend/pool.ts"
 import { Upstream, nameOf } from "../proxy/backend/upstream.ts"
 import { type IndexLease, IndexAllocator } from "./index-allocator.ts"
 import type { Pauses } from "../core/slices.ts"
@@ -31,6 +32,7 @@ import { traceTls } from "./tls-trace.ts"
 
 export interface MembershipParts {
   readonly gateway: Gateway
+  readonly pool: Pool
   readonly resolver: Resolver
   readonly prober: Prober
   /** Chooses where rotations begin. */
@@ -213,7 +215,7 @@ export class Membership {
       this.#strategy = createStrategy(strategy, this.#parts.random)
     }
     this.#strategyName = strategy
-    this.#parts.gateway.roster.change({
+    this.#parts.pool.roster.change({
       ...{ candidates, strategy: this.#strategy, whenAllUnhealthy, draining, lingering },
     })
   }
@@ -263,12 +265,12 @@ export class Membership {
     this.#parts.prober.release(place.index)
     this.#placeOf.delete(upstream)
     this.#places.free(place)
-    this.#parts.gateway.board.release(place.index)
+    this.#parts.pool.board.release(place.index)
   }
 
   /** Each of them is the one that is found at its index. */
   #assertOwners(touched: readonly Upstream[]): void {
-    const { upstreams } = this.#parts.gateway
+    const { upstreams } = this.#parts.pool
     for (const upstream of touched) {
       const place = this.#placeOf.get(upstream)
       if (place === undefined && upstream.gone) continue
@@ -289,7 +291,7 @@ export class Membership {
 
   /** `known`: those of the name of the plan, the latest first. The plan goes on as one of them, if it can. */
   #settle({ settings, tls }: Plan, known: readonly Upstream[]): Upstream {
-    const { gateway, resolver, prober } = this.#parts
+    const { gateway, pool, resolver, prober } = this.#parts
     const now = processClock.now()
     const kept = known.find((upstream) => isSameTls(upstream.tls, tls)) ?? null
     if (kept !== null && !kept.gone) {
@@ -304,15 +306,15 @@ export class Membership {
     const place = this.#keptPlace(kept) ?? this.#places.take()
     const { index } = place
     const candidate = createCandidate(settings, index, this.#stickyKey.value)
-    const upstream = kept ?? new Upstream(gateway, candidate, settings, resolver, tls, before)
+    const upstream = kept ?? new Upstream(gateway, pool, candidate, settings, resolver, tls, before)
     this.#placeOf.set(upstream, place)
     this.#leaving = this.#leaving.filter((each) => each !== kept)
     this.#arriving.push(upstream)
     const heirOf = before?.candidate.index ?? -1
     upstream.configure(candidate, settings)
-    gateway.upstreams[index] = upstream
-    gateway.board.admit(index, heirOf)
-    gateway.roster.admit(index)
+    pool.upstreams[index] = upstream
+    pool.board.admit(index, heirOf)
+    pool.roster.admit(index)
     prober.admit(index, now, heirOf)
     if (settings.duty === "off") prober.release(index)
     if (before !== null) this.#parts.onRenewed(upstream, before)

@@ -20,6 +20,7 @@ import { EventClock, processClock } from "../core/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
 import { Gateway } from "../proxy/gateway.ts"
+import { Pool } from "../proxy/backend/pool.ts"
 import { type Upstream, hostOf } from "../proxy/backend/upstream.ts"
 import { AccessLogging } from "./access-logging.ts"
 import { BackendReports } from "./backend-reports.ts"
@@ -48,6 +49,7 @@ export const startWorker: StartWorker = async (options) => {
 class Balancer implements Worker {
   readonly #options: WorkerOptions
   readonly #gateway: Gateway
+  readonly #pool: Pool
   readonly #resolver: Resolver
   readonly #prober: Prober
   readonly #listeners: WorkerListeners
@@ -72,14 +74,23 @@ class Balancer implements Worker {
     const strategy = createStrategy(settings.strategy, random)
     this.#options = options
     this.#holding = options.hold === true
-    this.#gateway = this.#createGateway(strategy)
-    this.#unreachable = new VanishedBackends(this.#gateway.upstreams, settings.health.failures)
+    this.#pool = this.#createPool(strategy)
+    this.#gateway = new Gateway({
+      settings,
+      clock: this.#clock,
+      log: options.log,
+      figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
+      pool: this.#pool,
+      deadlines: options.deadlines ?? new Deadlines(),
+    })
+    this.#unreachable = new VanishedBackends(this.#pool.upstreams, settings.health.failures)
     this.#access = new AccessLogging(this.#gateway, options.index, options.log)
     this.#resolver = this.#createResolver()
-    this.#prober = new Prober(0, settings.health, noProbes, this.#gateway.board)
+    this.#prober = new Prober(0, settings.health, noProbes, this.#pool.board)
     this.#membership = new Membership(
       {
         gateway: this.#gateway,
+        pool: this.#pool,
         resolver: this.#resolver,
         prober: this.#prober,
         random,
@@ -93,7 +104,6 @@ class Balancer implements Worker {
       strategy,
     )
     this.backends = new BackendReports({
-      gateway: this.#gateway,
       membership: this.#membership,
       prober: this.#prober,
       resolver: this.#resolver,
@@ -110,22 +120,17 @@ class Balancer implements Worker {
     return this.#listeners.port
   }
 
-  #createGateway(strategy: Strategy): Gateway {
-    const { settings, log } = this.#options
+  #createPool(strategy: Strategy): Pool {
+    const [settings] = this.#options.settings.pools
+    const { health, whenAllUnhealthy } = settings
     const wallClock = { now: () => Date.now() }
-    return new Gateway({
-      settings,
-      clock: this.#clock,
-      log,
-      figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
-      roster: new Roster([], strategy, settings.whenAllUnhealthy, this.#slowStart, this.#random),
-      board: new HealthBoard(0, settings.health, this.#clock, wallClock, {
-        changed: (index, healthy, reason) => this.#healthChanged(index, healthy, reason),
-        avoidance: (index, avoids, cause, reason) => this.#avoids(index, avoids, cause, reason),
-        suspected: (index) => this.#suspected(index),
-      }),
-      deadlines: this.#options.deadlines ?? new Deadlines(),
+    const roster = new Roster([], strategy, whenAllUnhealthy, this.#slowStart, this.#random)
+    const board = new HealthBoard(0, health, this.#clock, wallClock, {
+      changed: (index, healthy, reason) => this.#healthChanged(index, healthy, reason),
+      avoidance: (index, avoids, cause, reason) => this.#avoids(index, avoids, cause, reason),
+      suspected: (index) => this.#suspected(index),
     })
+    return new Pool(settings, roster, board)
   }
 
   #createResolver(): Resolver {
@@ -135,15 +140,17 @@ class Balancer implements Worker {
       const gone = new Set(removed.map(({ ip }) => ip))
       for (const upstream of this.#membership.all) {
         if (upstream.settings.host !== host) continue
-        upstream.pool.retireWhere(({ target }) => gone.has(target.ip))
+        upstream.idle.retireWhere(({ target }) => gone.has(target.ip))
       }
     })
   }
 
   async apply(settings: Settings): Promise<void> {
     await this.#membership.apply(settings, (backendsOnly) => {
-      if (backendsOnly) this.#gateway.settings = settings
-      else this.#adopt(settings)
+      if (backendsOnly) {
+        this.#gateway.settings = settings
+        this.#pool.settings = settings.pools[0]
+      } else this.#adopt(settings)
       this.#limitConnections(settings)
     })
     this.#expectReturn()
@@ -156,12 +163,12 @@ class Balancer implements Worker {
     // It may fail, so it comes first: nothing has changed then.
     this.#access.configure(settings.accessLog)
     gateway.configure(settings)
-    gateway.board.configure(health)
+    this.#pool.configure(settings.pools[0])
     this.#listeners.configure(settings)
     this.#slowStart.configure(health.slowStart)
     const probed = health.type !== "none"
     const transport = probed ? this.#createProbes(settings) : noProbes
-    const verdicts = probed ? gateway.board : readmissions(gateway.board)
+    const verdicts = probed ? this.#pool.board : readmissions(this.#pool.board)
     this.#prober.configure(health, transport, verdicts, processClock.now())
   }
 
@@ -174,7 +181,8 @@ class Balancer implements Worker {
   }
 
   #createProbes({ health, timeouts, hostHeader, http }: Settings): Probes {
-    const { upstreams, deadlines, direct } = this.#gateway
+    const { deadlines, direct } = this.#gateway
+    const { upstreams } = this.#pool
     this.#unreachable.configure(health.failures)
     return new Probes({
       onEnd: (index, reached) => this.#unreachable.note(index, reached),
@@ -207,7 +215,7 @@ class Balancer implements Worker {
   /** What is known to be unhealthy is not tried to find out. */
   #recall(): void {
     const { ailing = [], index: worker, onHealthChange } = this.#options
-    const { board, roster } = this.#gateway
+    const { board, roster } = this.#pool
     for (const { settings, candidate } of this.#membership.all) {
       const known = ailing.find(({ backend }) => backend === settings.name)
       if (known === undefined) continue
@@ -221,7 +229,7 @@ class Balancer implements Worker {
   }
 
   #expectReturn(): void {
-    const { board, roster } = this.#gateway
+    const { board, roster } = this.#pool
     if (roster.allUnhealthy) board.expectReturn(roster.anyEligible)
   }
 
@@ -253,11 +261,11 @@ class Balancer implements Worker {
   }
 
   #healthChanged(index: number, healthy: boolean, reason: string): void {
-    const { board, roster, upstreams } = this.#gateway
+    const { board, roster, upstreams } = this.#pool
     const upstream = upstreams[index]
     if (healthy !== roster.isHealthy(index)) {
       upstream.transitions[healthy ? "healthy" : "unhealthy"]++
-      if (!healthy) upstream.pool.retireWhere(() => true)
+      if (!healthy) upstream.idle.retireWhere(() => true)
     }
     roster.setHealthy(index, healthy, board.serving.has(index))
     if (!healthy) this.#expectReturn()
@@ -271,7 +279,7 @@ class Balancer implements Worker {
   }
 
   #avoids(index: number, avoids: boolean, cause: string, reason: string): void {
-    const { name } = this.#gateway.upstreams[index].settings
+    const { name } = this.#pool.upstreams[index].settings
     const { log } = this.#options
     if (avoids) log.warn(`backend ${name}: requests of ${cause} go to other backends: ${reason}`)
     else log.info(`backend ${name}: gets all requests again`)
@@ -279,7 +287,7 @@ class Balancer implements Worker {
 
   #tell({ settings, candidate }: Upstream, healthy: boolean, reason: string): void {
     const { index: worker, onHealthChange } = this.#options
-    const against = this.#gateway.board.against(candidate.index)
+    const against = this.#pool.board.against(candidate.index)
     const at = Date.now()
     onHealthChange({ worker, backend: settings.name, healthy, reason, at, against })
   }

@@ -124,13 +124,14 @@ const judged = { from: 0, to: 0 }
 const hosts = {
   hostLine: null,
   defaultHostLine: Buffer.from(`Host: ${ownHost}\r\n`),
+  cookies: null,
 }
 
 function forwarded(bytes: Buffer, { address, trusted, forwardedField }: Peer): string {
   const terms = { chain, scheme: "http", forwarded: forwardedField, port: 8080 } as const
   const identity = new ClientIdentity(address, trusted, terms)
   const policy = { requestId: "trusted", via: forwardedField, kept: [ascii("client-ip")] } as const
-  const plan = { identity, policy, cookies: null, ids, span: null }
+  const plan = { identity, policy, ids, span: null }
   const id = trusted && hasSoundId(bytes, request.fields) ? 0 : ids.next()
   const length = writeRequestHead(bytes, request, plan, hosts, id, scratch)
   const head = scratch.toString("latin1", 0, length)

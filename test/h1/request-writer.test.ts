@@ -5,38 +5,37 @@ import { ClientIdentity } from "../../src/http/identity.ts"
 import { RequestHead } from "../../src/http/request-head.ts"
 import { RequestIds } from "../../src/http/request-id.ts"
 import { headRoom, writeRequestHead } from "../../src/h1/request-writer.ts"
-import type { FieldPolicy, HeadPlan, HostLines } from "../../src/h1/request-writer.ts"
+import type { FieldPolicy, HeadPlan, BackendTerms } from "../../src/h1/request-writer.ts"
 import { scanRequest } from "../../src/h1/request.ts"
 import { TrustedProxies } from "../../src/net/ip/cidr.ts"
 
 const limits = { headBytes: 4096, requestLineBytes: 4096, fields: 100 }
 const chain = new TrustedProxies(["10.0.0.0/8"])
-const terms = { chain, scheme: "http", forwarded: false, port: 8080 } as const
+const ofListener = { chain, scheme: "http", forwarded: false, port: 8080 } as const
 const byDefault: FieldPolicy = { requestId: "trusted", via: false, kept: [] }
 
-function planOf(
-  trusted: boolean,
-  cookies: HeadPlan["cookies"] = null,
-  policy: Partial<FieldPolicy> = {},
-): HeadPlan {
+function planOf(trusted: boolean, policy: Partial<FieldPolicy> = {}): HeadPlan {
   return {
-    identity: new ClientIdentity("10.0.0.1", trusted, terms),
+    identity: new ClientIdentity("10.0.0.1", trusted, ofListener),
     policy: { ...byDefault, ...policy },
-    cookies,
     ids: new RequestIds(new Uint8Array(20)),
     span: null,
   }
 }
 
-const ofClient: HostLines = { hostLine: null, defaultHostLine: ascii("Host: default\r\n") }
-const ofBackend: HostLines = { ...ofClient, hostLine: ascii("Host: p\r\n") }
+const ofClient: BackendTerms = {
+  hostLine: null,
+  defaultHostLine: ascii("Host: default\r\n"),
+  cookies: null,
+}
+const ofBackend: BackendTerms = { ...ofClient, hostLine: ascii("Host: p\r\n") }
 
 const ID = `${"0".repeat(31)}1`
 
 function written(
   request: string,
   plan: HeadPlan = planOf(false),
-  hosts: HostLines = ofClient,
+  terms: BackendTerms = ofClient,
   id = 1,
 ): string {
   const head = new RequestHead(limits)
@@ -44,7 +43,7 @@ function written(
   const end = scanRequest(bytes, 2, bytes.length, limits, head)
   expect(end).toBe(bytes.length)
   const out = Buffer.alloc(headRoom(limits.headBytes))
-  return out.toString("latin1", 0, writeRequestHead(bytes, head, plan, hosts, id, out))
+  return out.toString("latin1", 0, writeRequestHead(bytes, head, plan, terms, id, out))
 }
 
 /** What bunlb adds for a client that nobody trusts. */
@@ -77,7 +76,7 @@ test("chunked is said anew, in one way", () => {
   expect(text).toBe(`POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n${own("h")}`)
 })
 
-const hosts: readonly [what: string, text: string, lines: HostLines, expected: string][] = [
+const hosts: readonly [what: string, text: string, lines: BackendTerms, expected: string][] = [
   [
     "of the field",
     request("GET / HTTP/1.1", "A: b", "Host: h"),
@@ -193,7 +192,7 @@ test("what a trusted proxy says goes on, and only the rest is added", () => {
 })
 
 test("a cookie filter writes the Cookie lines, or none", () => {
-  const cookies: HeadPlan["cookies"] = {
+  const cookies: BackendTerms["cookies"] = {
     put: (from, head, position, out, at) => {
       const { valueStarts, valueEnds } = head.fields
       const value = from.toString("latin1", valueStarts[position], valueEnds[position])
@@ -202,7 +201,8 @@ test("a cookie filter writes the Cookie lines, or none", () => {
   }
   const text = written(
     request("GET / HTTP/1.1", "Host: h", "Cookie: a", "X: y", "cookie: gone", "Z: z"),
-    planOf(false, cookies),
+    planOf(false),
+    { ...ofClient, cookies },
   )
   expect(text).toBe(`GET / HTTP/1.1\r\nHost: h\r\nCookie: <a>\r\nX: y\r\nZ: z\r\n${own("h")}`)
 })
@@ -255,7 +255,7 @@ test("fields of the exceptions are kept from anybody", () => {
   const kept = [ascii("x-forwarded-prefix"), ascii("client-cert")]
   const text = written(
     request("GET / HTTP/1.1", "Host: h", ...claims, "x_forwarded_prefix: a"),
-    planOf(false, null, { kept }),
+    planOf(false, { kept }),
   )
   const lines = ["X-Forwarded-Prefix: a", "Client-Cert: a"]
   expect(text).toBe(`GET / HTTP/1.1\r\nHost: h\r\n${lines.join("\r\n")}\r\n${own("h")}`)
@@ -288,7 +288,7 @@ test.each(ports)(
 )
 
 test("Via is added when it is wanted, with the version that came", () => {
-  const plan = planOf(false, null, { via: true })
+  const plan = planOf(false, { via: true })
   for (const version of ["1.0", "1.1"]) {
     const text = written(request(`GET / HTTP/${version}`, "Host: h", "Via: 1.0 p"), plan)
     expect(text).toContain("\r\nVia: 1.0 p\r\n")

@@ -10,7 +10,7 @@ import { HealthBoard } from "../../src/health/board.ts"
 import { HealthBitmap } from "../../src/health/bitmap.ts"
 import { NOT_CONNECTED, NO_RESPONSE } from "../../src/health/request-breaker.ts"
 import { chooseBackend } from "../../src/proxy/exchange/choice.ts"
-import type { Gateway } from "../../src/proxy/gateway.ts"
+import type { Pool } from "../../src/proxy/backend/pool.ts"
 import type { RequestRelay } from "../../src/proxy/exchange/request-relay.ts"
 import { equals } from "../balance/candidates.ts"
 
@@ -125,7 +125,7 @@ export class Simulation {
     const tried = new HealthBitmap(this.#world.backends)
     const { board, roster } = this
     let candidate = chooseBackend(
-      { board, roster } as unknown as Gateway,
+      { board, roster } as unknown as Pool,
       request as unknown as RequestRelay,
     )
     let resends = 0

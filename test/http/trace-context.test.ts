@@ -25,8 +25,8 @@ function told(span: Span | null, ...lines: readonly string[]): string[] {
   const terms = { chain, scheme: "http", forwarded: false, port: 80 } as const
   const identity = new ClientIdentity("10.0.0.1", false, terms)
   const policy = { requestId: "own", via: false, kept: [] } as const
-  const plan = { identity, policy, cookies: null, ids: new RequestIds(), span }
-  const hosts = { hostLine: null, defaultHostLine: ascii("Host: d\r\n") }
+  const plan = { identity, policy, ids: new RequestIds(), span }
+  const hosts = { hostLine: null, defaultHostLine: ascii("Host: d\r\n"), cookies: null }
   const out = Buffer.alloc(headRoom(limits.headBytes))
   const text = out.toString("latin1", 0, writeRequestHead(bytes, head, plan, hosts, 1, out))
   return text.split("\r\n").filter((line) => /^(trace|x-mine)/i.test(line))

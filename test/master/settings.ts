@@ -1,6 +1,7 @@
 /** Complete settings for tests: a small fleet on a port of the kernel's choice, with two backends of no use. */
 import { defaultSettings } from "../../src/config/resolve.ts"
-import type { BackendSettings, Settings } from "../../src/config/schema/settings.ts"
+import { withDefaults } from "../../src/config/schema/pools.ts"
+import type { BackendSettings, FlatSettings, Settings } from "../../src/config/schema/settings.ts"
 
 export function testBackend(name: string, more: Partial<BackendSettings> = {}): BackendSettings {
   const [host = "", port = ""] = name.split(":")
@@ -8,7 +9,7 @@ export function testBackend(name: string, more: Partial<BackendSettings> = {}): 
 }
 
 export function testSettings(more: Partial<Settings> = {}): Settings {
-  return {
+  const settings: FlatSettings = {
     ...defaultSettings({ cpus: 2, platform: "linux" }),
     host: "127.0.0.1",
     port: 0,
@@ -17,4 +18,5 @@ export function testSettings(more: Partial<Settings> = {}): Settings {
     admin: { host: "127.0.0.1", port: 0 },
     ...more,
   }
+  return { ...withDefaults(settings), ...more }
 }

@@ -10,7 +10,7 @@
  */
 import { startRelay } from "../../scripts/bench/relay.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
-import type { Settings } from "../../src/config/schema/settings.ts"
+import { withDefaults } from "../../src/config/schema/pools.ts"
 import { ClientConnection } from "../../src/proxy/client/client-connection.ts"
 import { startWorker } from "../../src/worker/worker.ts"
 import { Pump, startPumpBackend } from "./pump.ts"
@@ -60,13 +60,13 @@ async function probe(): Promise<CostReport> {
 async function startBalancer(port: number): Promise<number> {
   const defaults = defaultSettings({ platform: "linux", cpus: 1 })
   const backend = { name: "b", host: "127.0.0.1", port, tls: false, weight: 1, backup: false }
-  const settings: Settings = {
+  const settings = withDefaults({
     ...defaults,
     host: "127.0.0.1",
     port: 0,
     health: { ...defaults.health, type: "none" },
     backends: [{ ...backend, ca: null }],
-  }
+  })
   const quiet = (): void => {}
   const log = { error: quiet, warn: quiet, info: quiet, debug: quiet, debugging: false }
   const worker = await startWorker({

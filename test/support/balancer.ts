@@ -173,7 +173,8 @@ function settingsOf(backends: readonly BackendPart[], part: SettingsPart): Setti
     merged[key] = isGroup ? { ...group, ...(value as object) } : value
   }
   const settings = withDefaults(merged as unknown as FlatSettings)
-  return { ...settings, ...(part.listeners && { listeners: part.listeners }) } as Settings
+  const { listeners = settings.listeners, pools = settings.pools } = part
+  return { ...settings, listeners, pools }
 }
 
 function backendOf(part: BackendPart): BackendSettings {

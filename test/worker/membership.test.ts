@@ -18,6 +18,7 @@ import { EventClock } from "../../src/core/clock.ts"
 import { unbroken } from "../../src/core/slices.ts"
 import { Figures } from "../../src/observe/figures.ts"
 import type { BackendConnection } from "../../src/proxy/backend/backend-connection.ts"
+import { Pool } from "../../src/proxy/backend/pool.ts"
 import { Gateway } from "../../src/proxy/gateway.ts"
 import { Upstream } from "../../src/proxy/backend/upstream.ts"
 import { Membership } from "../../src/worker/membership.ts"
@@ -56,6 +57,7 @@ class World {
   readonly random: ReturnType<typeof rng>
   readonly board: HealthBoard
   readonly roster: Roster
+  readonly pool: Pool
   readonly gateway: Gateway
   readonly prober: Prober
   readonly resolver: Resolver
@@ -86,13 +88,13 @@ class World {
       avoidance: () => {},
       suspected: () => {},
     })
+    this.pool = new Pool(settings.pools[0], this.roster, this.board)
     this.gateway = new Gateway({
       settings,
       clock: new EventClock(),
       log,
       figures: new Figures([]),
-      roster: this.roster,
-      board: this.board,
+      pool: this.pool,
       deadlines: new Deadlines(),
     })
     this.prober = new Prober(0, health, { probe: (...args) => this.#probe(...args) }, this.board)
@@ -100,6 +102,7 @@ class World {
     this.membership = new Membership(
       {
         gateway: this.gateway,
+        pool: this.pool,
         resolver: this.resolver,
         prober: this.prober,
         random: () => 0,
@@ -133,7 +136,7 @@ class World {
   }
 
   #probe(index: number, done: ProbeDone) {
-    const probe: Probe = { upstream: this.gateway.upstreams[index], done, aborted: false }
+    const probe: Probe = { upstream: this.pool.upstreams[index], done, aborted: false }
     this.probes.push(probe)
     return { connected: false, abort: () => void (probe.aborted = true) }
   }
@@ -168,7 +171,7 @@ class World {
   #begin(): void {
     const candidate = this.roster.pick(NO_TOKEN)
     if (candidate === null) return
-    const upstream = this.gateway.upstreams[candidate.index]
+    const upstream = this.pool.upstreams[candidate.index]
     expect(upstream.gone).toBe(false)
     const connection = this.random.next() < 0.6 ? ({} as BackendConnection) : null
     upstream.beginExchange()
@@ -184,7 +187,7 @@ class World {
     const { upstream, connection, request } = work
     const { name } = upstream.settings
     // However late it is, what it says is said of its own backend.
-    expect(this.gateway.upstreams[upstream.candidate.index]).toBe(upstream)
+    expect(this.pool.upstreams[upstream.candidate.index]).toBe(upstream)
     if (this.random.next() < 0.6) {
       upstream.figures.answered(200, 1)
       this.board.answered(upstream.candidate.index, request)
@@ -251,11 +254,11 @@ class World {
   }
 
   check(): void {
-    const { membership, gateway, roster } = this
+    const { membership, pool, roster } = this
     const all = membership.all
     expect(new Set(all.map(({ candidate }) => candidate.index)).size).toBe(all.length)
     for (const upstream of all) {
-      expect(gateway.upstreams[upstream.candidate.index]).toBe(upstream)
+      expect(pool.upstreams[upstream.candidate.index]).toBe(upstream)
     }
     for (const { upstream } of this.work) expect(all).toContain(upstream)
     const present = all.filter(({ gone }) => !gone)

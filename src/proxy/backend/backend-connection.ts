@@ -1,7 +1,8 @@
 /**
- * A connection to a backend: at work for one exchange, or idle in its pool. What the backend says is handed to
+ * A connection to a backend: at work for one exchange, or idle. What the backend says is handed to
  * the exchange; what it says while idle destroys the connection.
  */
+import type { PoolTimeouts } from "../../config/schema/settings.ts"
 import type { DialTarget } from "../../net/names/address-book.ts"
 import type { DialFailure } from "../../net/dial-failure.ts"
 import type { Mover } from "../../net/linux/direct-socket.ts"
@@ -28,7 +29,7 @@ export class BackendConnection extends Outbound implements Mover {
   tunnel: Tunnel | null = null
   readonly outbox = new Outbox()
   paused = false
-  /** Neighbours in the pool. */
+  /** Neighbours among the idle connections. */
   above: BackendConnection | null = null
   below: BackendConnection | null = null
   pooled = false
@@ -51,13 +52,18 @@ export class BackendConnection extends Outbound implements Mover {
   readonly #gateway: Gateway
 
   constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, target: DialTarget) {
-    const { timeouts, keepalive } = gateway.settings
+    const { timeouts, keepalive } = upstream.pool.settings
     super(upstream.tls, timeouts, gateway.direct, keepalive.backend)
     this.#gateway = gateway
     this.upstream = upstream
     this.exchange = exchange
     this.target = target
     this.born = gateway.clock.now()
+  }
+
+  /** The time limits of its pool as they are now. */
+  get #limits(): PoolTimeouts {
+    return this.upstream.pool.settings.timeouts
   }
 
   begin(port: number): void {
@@ -111,8 +117,8 @@ export class BackendConnection extends Outbound implements Mover {
 
   /** Sets the time limit for what its exchange waits for now. */
   awaitBackend(requestDone: boolean, responseStarted: boolean): void {
-    const { clock, settings } = this.#gateway
-    const { backendBody, responseHead } = settings.timeouts
+    const { clock } = this.#gateway
+    const { backendBody, responseHead } = this.#limits
     if (this.outbox.size > 0) {
       this.outbox.renew()
       this.deadlineAt = clock.now() + backendBody / LOOKS
@@ -149,8 +155,8 @@ export class BackendConnection extends Outbound implements Mover {
     if (this.carried > 0) this.upstream.reuseLimit.answered(this.carried, this.rested)
     this.carried++
     this.#idleSince = now
-    this.deadlineAt = now + this.#gateway.settings.timeouts.poolIdle
-    this.upstream.pool.put(this)
+    this.deadlineAt = now + this.#limits.poolIdle
+    this.upstream.idle.put(this)
   }
 
   /** Keeps it for the further requests of one client. The end of either connection is the end of the other. */
@@ -177,12 +183,12 @@ export class BackendConnection extends Outbound implements Mover {
   /** Closes once everything has been sent: the last of a tunnel. */
   finish(): void {
     if (this.outbox.size === 0) return this.retire()
-    const { clock, deadlines, settings } = this.#gateway
+    const { clock, deadlines } = this.#gateway
     this.tunnel = null
     this.#finishing = true
     this.#gateway.finishing++
     this.outbox.renew()
-    this.deadlineAt = clock.now() + settings.timeouts.backendBody / LOOKS
+    this.deadlineAt = clock.now() + this.#limits.backendBody / LOOKS
     deadlines.add(this)
   }
 
@@ -228,7 +234,7 @@ export class BackendConnection extends Outbound implements Mover {
   askNoMore(): void {
     if (this.socket === null || this.#askedAt === Infinity) return
     this.#askedAt = Infinity
-    keepAlive(this.socket.fd, this.#gateway.settings.keepalive.backend)
+    keepAlive(this.socket.fd, this.upstream.pool.settings.keepalive.backend)
   }
 
   /** The peer has been asked, and has not answered in time. */
@@ -305,8 +311,8 @@ export class BackendConnection extends Outbound implements Mover {
     if (this.exchange !== null) this.exchange.backendLate()
     else if (this.outbox.size === 0) this.retire()
     else if (this.outbox.moves(this.socket?.fd ?? -1)) {
-      const { clock, settings } = this.#gateway
-      this.deadlineAt = clock.now() + settings.timeouts.backendBody / LOOKS
+      const { clock } = this.#gateway
+      this.deadlineAt = clock.now() + this.#limits.backendBody / LOOKS
     } else this.abort()
   }
 
@@ -341,7 +347,7 @@ export class BackendConnection extends Outbound implements Mover {
     }
     const client = this.#pinnedTo
     this.unpin()
-    this.upstream.pool.remove(this)
+    this.upstream.idle.remove(this)
     if (this.upstream.connections.delete(this)) this.#gateway.openToBackends--
     this.#gateway.deadlines.remove(this)
     if (this.#finishing) this.#gateway.finishing--

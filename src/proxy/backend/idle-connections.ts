@@ -7,7 +7,7 @@
  */
 import type { BackendConnection } from "./backend-connection.ts"
 
-export class Pool {
+export class IdleConnections {
   #limit: number
   #maxAge: number
   #top: BackendConnection | null = null

@@ -1,8 +1,9 @@
 /**
- * One backend as the data path sees it: its pool, its TLS, its Host line, its figures, and how to dial it.
+ * One backend as the data path sees it: its idle connections, its TLS, its Host line, its figures, and how to dial it.
  */
 import type { Candidate } from "../../balance/strategy.ts"
 import type { BackendSettings } from "../../config/schema/settings.ts"
+import type { CookieFilter } from "../../h1/request-writer.ts"
 import { ascii } from "../../http/bytes.ts"
 import { AddressBook, type DialTarget } from "../../net/names/address-book.ts"
 import { plainFailure } from "../../net/dial-failure.ts"
@@ -13,7 +14,8 @@ import { BackendConnection } from "./backend-connection.ts"
 import type { Exchange } from "../exchange/exchange.ts"
 import { IdleLimit } from "./idle-limit.ts"
 import type { Gateway } from "../gateway.ts"
-import { Pool } from "./idle-connections.ts"
+import { IdleConnections } from "./idle-connections.ts"
+import type { Pool } from "./pool.ts"
 import { ReuseLimit } from "./reuse-limit.ts"
 
 /** Between two warnings that the backend closes connections without notice. */
@@ -28,6 +30,7 @@ export class Upstream {
   keeps = true
   readonly tls: TlsClient | null
   readonly pool: Pool
+  readonly idle = new IdleConnections(0, 0)
   readonly idleLimit = new IdleLimit()
   readonly reuseLimit = new ReuseLimit()
   readonly figures: BackendFigures
@@ -48,6 +51,7 @@ export class Upstream {
   /** `before`: the same backend under other TLS settings, whose figures go on here. */
   constructor(
     gateway: Gateway,
+    pool: Pool,
     candidate: Candidate,
     settings: BackendSettings,
     resolver: Resolver,
@@ -55,29 +59,34 @@ export class Upstream {
     before: Upstream | null,
   ) {
     this.#gateway = gateway
+    this.pool = pool
     this.addresses = new AddressBook(resolver)
     this.candidate = candidate
     this.settings = settings
     this.tls = tls
     this.figures = before?.figures ?? new BackendFigures()
     this.transitions = before?.transitions ?? { healthy: 0, unhealthy: 0 }
-    this.pool = new Pool(0, 0)
     this.defaultHostLine = ascii(`Host: ${hostOf(settings)}\r\n`)
     this.configure(candidate, settings)
   }
 
-  /** By other settings from now on, those of the gateway included; its connections stay. */
+  /** By other settings from now on, those of its pool included; its connections stay. */
   configure(candidate: Candidate, settings: BackendSettings): void {
-    const { pool, hostHeader } = this.#gateway.settings
+    const { connections, hostHeader } = this.pool.settings
     this.candidate = candidate
     this.settings = settings
     this.gone = false
     this.keeps = settings.duty === undefined || settings.duty === "linger"
-    this.pool.configure(this.keeps ? pool.idle : 0, pool.maxAge)
+    this.idle.configure(this.keeps ? connections.idle : 0, connections.maxAge)
     if (!this.keeps) this.#retirePinned()
     const own = ascii(`Host: ${hostHeader ?? hostOf(settings)}\r\n`)
     this.defaultHostLine = own
     this.hostLine = hostHeader !== null || this.tls !== null ? own : null
+  }
+
+  /** Removes the sticky cookie of its pool from requests. */
+  get cookies(): CookieFilter | null {
+    return this.pool.cookies
   }
 
   beginExchange(): void {
@@ -99,7 +108,7 @@ export class Upstream {
   leave(): void {
     this.gone = true
     this.keeps = false
-    this.pool.configure(0, 0)
+    this.idle.configure(0, 0)
     this.#retirePinned()
   }
 
@@ -129,10 +138,10 @@ export class Upstream {
    * so not one that the backend may be closing right now, nor one of those that it has closed without notice.
    */
   takePooled(now: number, once: boolean): BackendConnection | null {
-    let pooled = this.pool.take(now)
+    let pooled = this.idle.take(now)
     while (pooled !== null && (pooled.isStale() || (once && pooled.mayBeClosing(now)))) {
       pooled.retire()
-      pooled = this.pool.take(now)
+      pooled = this.idle.take(now)
     }
     if (pooled === null) return null
     if (once && !pooled.mayCarryOnce(now)) {

@@ -4,7 +4,7 @@
  * time, and keep what was decided when they were accepted.
  */
 import type { ListenerSettings, ListenerTimeouts } from "../../config/schema/settings.ts"
-import type { CookieFilter, FieldPolicy, HeadPlan } from "../../h1/request-writer.ts"
+import type { FieldPolicy, HeadPlan } from "../../h1/request-writer.ts"
 import { ascii } from "../../http/bytes.ts"
 import { ClientIdentity } from "../../http/identity.ts"
 import { RequestHead } from "../../http/request-head.ts"
@@ -17,7 +17,6 @@ const KEPT_PLANS = 1024
 
 /** What the plans of all listeners share. */
 export interface PlanTerms {
-  readonly cookies: CookieFilter | null
   readonly ids: RequestIds
   /** Requests take part in distributed traces. */
   readonly tracing: boolean
@@ -71,12 +70,12 @@ export class ClientListener {
   planFor(address: string): HeadPlan {
     let plan = this.#plans.get(address)
     if (plan === undefined) {
-      const { cookies, ids } = this.#terms
+      const { ids } = this.#terms
       const chain = this.#trust
       const { forwarded } = this.settings
       const terms = { chain, scheme: "http", forwarded, port: this.port } as const
       const identity = new ClientIdentity(address, chain.trusts(address), terms)
-      plan = { identity, policy: this.#policy, cookies, ids, span: null }
+      plan = { identity, policy: this.#policy, ids, span: null }
       if (this.#plans.size === KEPT_PLANS) this.#plans.clear()
       this.#plans.set(address, plan)
     }
@@ -85,9 +84,9 @@ export class ClientListener {
 
   /** `plan` by the settings of now. Whether its client is trusted was decided when the client came. */
   renewed(plan: HeadPlan): HeadPlan {
-    const { cookies, tracing } = this.#terms
+    const { tracing } = this.#terms
     const span = tracing ? (plan.span ?? new Span()) : null
-    return { ...plan, policy: this.#policy, cookies, span }
+    return { ...plan, policy: this.#policy, span }
   }
 }
 

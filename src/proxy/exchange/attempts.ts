@@ -9,12 +9,15 @@ import { type DialTarget, nextInWalk } from "../../net/names/address-book.ts"
 import type { DialFailure } from "../../net/dial-failure.ts"
 import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "../gateway.ts"
+import type { Pool } from "../backend/pool.ts"
 import type { RequestRelay } from "./request-relay.ts"
 import type { Upstream } from "../backend/upstream.ts"
 
 export class Attempts {
   readonly #gateway: Gateway
   #tried: TriedBackends | null = null
+  /** Dials that may time out, as the pool of the request allows. */
+  #most = 0
   #resends = 0
   #timeouts = 0
   /** The addresses of the backend in the order in which this attempt dials them, and its position there. */
@@ -42,7 +45,7 @@ export class Attempts {
   /** Another backend answers this request, but the one that the cookie names goes on serving the client. */
   get keepsSession(): boolean {
     if (this.#lostAt === null) return false
-    return this.#gateway.roster.isEligible(this.#lostAt.candidate.index)
+    return this.#lostAt.pool.roster.isEligible(this.#lostAt.candidate.index)
   }
 
   /** The addresses of `upstream` are about to be dialled, one after the other. The first, or null without any. */
@@ -50,6 +53,7 @@ export class Attempts {
     this.#targets = upstream.targets(this.#gateway.clock.now())
     this.#position = 0
     this.#tlsFault = null
+    this.#most = upstream.pool.settings.retries.max
     return this.#targets.length > 0 ? this.#targets[0] : null
   }
 
@@ -74,11 +78,12 @@ export class Attempts {
     failure: DialFailure,
     request: RequestRelay,
   ): Upstream | null {
-    const { board, figures, upstreams } = this.#gateway
+    const { figures } = this.#gateway
+    const { board, upstreams } = upstream.pool
     const { index } = upstream.candidate
     const { local, reason } = this.#tlsFault ?? failure
     if (!local) board.failed(index, NOT_CONNECTED, reason, request)
-    const other = this.#hasTime ? this.#other(index, request.token) : null
+    const other = this.#hasTime ? this.#other(upstream, request.token) : null
     if (other === null) return null
     figures.failovers++
     figures.retries.dial++
@@ -96,15 +101,16 @@ export class Attempts {
     stale: boolean,
     reason: string,
   ): Upstream | null {
-    const { board, roster, upstreams, figures } = this.#gateway
+    const { figures } = this.#gateway
+    const { board, roster, upstreams } = upstream.pool
     const { index } = upstream.candidate
     if (!stale) board.failed(index, NO_RESPONSE, reason, request)
-    if (!this.#mayResend(request, answered, stale)) {
+    if (!this.#mayResend(upstream.pool, request, answered, stale)) {
       if (stale && !request.pinned) upstream.tellReuseLoss()
       return null
     }
     if (stale && roster.isEligible(index)) return upstream
-    const other = this.#other(index, request.token)
+    const other = this.#other(upstream, request.token)
     if (other === null) return upstream
     if (upstream.candidate.token === request.token) this.#lostAt = upstream
     figures.failovers++
@@ -115,8 +121,13 @@ export class Attempts {
    * Whether a request whose connection died may be sent again; it is counted if so. A stale connection costs the
    * budget nothing: the next attempt is on a fresh one, which cannot be stale.
    */
-  #mayResend(request: RequestRelay, answered: boolean, stale: boolean): boolean {
-    const { settings, budget, clock, figures } = this.#gateway
+  #mayResend(
+    { settings, budget }: Pool,
+    request: RequestRelay,
+    answered: boolean,
+    stale: boolean,
+  ): boolean {
+    const { clock, figures } = this.#gateway
     // A handshake of NTLM or Negotiate is between two connections: no other can go on with it.
     const movable = !request.pinned && (stale || !request.binds)
     const repeatable = request.idempotent && request.replayable && movable
@@ -130,17 +141,17 @@ export class Attempts {
     return true
   }
 
-  /** Another backend than those that have failed, `index` now among them; null when there is none. */
-  #other(index: number, token: number): Candidate | null {
-    const { roster, upstreams } = this.#gateway
+  /** Another backend than those that have failed, now with this one; null when there is none. */
+  #other({ pool, candidate }: Upstream, token: number): Candidate | null {
+    const { roster, upstreams } = pool
     this.#tried ??= new TriedBackends(upstreams)
-    this.#tried.add(index)
+    this.#tried.add(candidate.index)
     return roster.pickOther(token, this.#tried)
   }
 
   /** False when dials, to whichever address, have cost the client too much time already. */
   get #hasTime(): boolean {
-    return this.#timeouts <= this.#gateway.settings.retries.max
+    return this.#timeouts <= this.#most
   }
 }
 

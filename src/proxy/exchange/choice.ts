@@ -6,10 +6,10 @@
  */
 import { NO_TOKEN, type Candidate } from "../../balance/strategy.ts"
 import type { SentRequest } from "../../health/suspects.ts"
-import type { Gateway } from "../gateway.ts"
+import type { Pool } from "../backend/pool.ts"
 import type { RequestRelay } from "./request-relay.ts"
 
-type Choosers = Pick<Gateway, "board" | "roster">
+type Choosers = Pick<Pool, "board" | "roster">
 
 /** What counts of a request. */
 type ChosenFor = SentRequest & Pick<RequestRelay, "token" | "idempotent" | "done" | "binds">
@@ -18,11 +18,11 @@ type ChosenFor = SentRequest & Pick<RequestRelay, "token" | "idempotent" | "done
 const CHOICES = 8
 
 /** The backend for a request that has just come, or null when none may serve. */
-export function chooseBackend(gateway: Choosers, request: ChosenFor): Candidate | null {
-  const { board, roster } = gateway
+export function chooseBackend(pool: Choosers, request: ChosenFor): Candidate | null {
+  const { board, roster } = pool
   const picked = roster.pick(request.token)
   if (board.calm || picked === null) return picked
-  const trial = trialFor(gateway, request)
+  const trial = trialFor(pool, request)
   if (trial !== null) return trial
   // A client's cookie is obeyed when one page fails: that fails or is tried again elsewhere, and its session stays.
   if (picked.token === request.token && !board.avoidsClient(picked.index, request)) return picked
@@ -31,7 +31,7 @@ export function chooseBackend(gateway: Choosers, request: ChosenFor): Candidate 
     if (!board.avoids(candidate.index, request)) return candidate
     candidate = roster.pick(NO_TOKEN)
   }
-  return spared(gateway, request) ?? picked
+  return spared(pool, request) ?? picked
 }
 
 /**

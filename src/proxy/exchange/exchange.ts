@@ -72,8 +72,8 @@ export class Exchange implements relay.RelayTerms {
     this.#began = gateway.clock.now()
     this.#attempts?.reset()
     this.response.reset()
-    gateway.budget.deposit()
     const used = this.#request.begin(bytes, start, end, to)
+    this.#request.pool.budget.deposit()
     this.#client.record?.begin(bytes, start, end, used, this.#request)
     if (gateway.request.maxForwards === 0) {
       // With a body it is the last one, so that how much of that has come makes no difference.
@@ -93,11 +93,11 @@ export class Exchange implements relay.RelayTerms {
 
   #pick(): void {
     if (this.#client.pinned !== null) return this.#usePinned(this.#client.pinned)
-    const { roster, figures, upstreams } = this.#gateway
-    const candidate = chooseBackend(this.#gateway, this.#request)
+    const { pool } = this.#request
+    const candidate = chooseBackend(pool, this.#request)
     if (candidate === null) return this.#fail("N", 503, "no backend is available")
-    if (roster.panicking) figures.panicPicks++
-    this.#attempt(upstreams[candidate.index], false)
+    if (pool.roster.panicking) this.#gateway.figures.panicPicks++
+    this.#attempt(pool.upstreams[candidate.index], false)
   }
 
   /** The connection that this client has authenticated, or is about to, carries all its further requests. */
@@ -116,7 +116,7 @@ export class Exchange implements relay.RelayTerms {
   /** The request is about to be sent to this backend. */
   #enter(upstream: Upstream): void {
     this.#upstream = upstream
-    this.#request.ticket = this.#gateway.board.ticket(upstream.candidate.index)
+    this.#request.ticket = upstream.pool.board.ticket(upstream.candidate.index)
     this.#request.sentAt = this.#gateway.clock.now()
     upstream.beginExchange()
     this.#client.record?.attempt(upstream.settings.name)
@@ -206,8 +206,8 @@ export class Exchange implements relay.RelayTerms {
   #expectMore(): void {
     const backend = this.#backend
     if (backend === null || !this.response.started) return
-    const { clock, settings } = this.#gateway
-    backend.deadlineAt = clock.now() + settings.timeouts.backendBody
+    const { settings } = this.#request.pool
+    backend.deadlineAt = this.#gateway.clock.now() + settings.timeouts.backendBody
     backend.stream(this.response.movable)
     if (this.#client.outbox.size > HIGH_WATER) backend.pause()
   }
@@ -223,8 +223,8 @@ export class Exchange implements relay.RelayTerms {
   cookieLine(): Uint8Array | null {
     const upstream = this.#upstream
     if (upstream === null || upstream.candidate.token === this.#request.token) return null
-    if (this.#attempts?.keepsSession || keepsSession(this.#gateway, this.#request)) return null
-    return this.#gateway.cookieLine(upstream.candidate.token, this.#request.secure)
+    if (this.#attempts?.keepsSession || keepsSession(this.#request.pool, this.#request)) return null
+    return this.#request.pool.cookieLine(upstream.candidate.token, this.#request.secure)
   }
 
   #complete(): void {
@@ -245,7 +245,7 @@ export class Exchange implements relay.RelayTerms {
     const upstream = this.#upstream
     if (upstream === null) return now
     upstream.figures.answered(status, now - this.#began)
-    this.#gateway.board.answered(upstream.candidate.index, this.#request)
+    upstream.pool.board.answered(upstream.candidate.index, this.#request)
     return now
   }
 
@@ -264,8 +264,8 @@ export class Exchange implements relay.RelayTerms {
   }
 
   #blame(kind: FailureKind, reason: string): void {
-    if (this.#upstream === null) return
-    this.#gateway.board.failed(this.#upstream.candidate.index, kind, reason, this.#request)
+    const upstream = this.#upstream
+    upstream?.pool.board.failed(upstream.candidate.index, kind, reason, this.#request)
   }
 
   /** What the backend said is no response: 502, and the breaker counts it. */
@@ -335,7 +335,7 @@ export class Exchange implements relay.RelayTerms {
   }
 
   #failDial(failure: DialFailure): void {
-    const { who, status, text } = dialAnswer(failure, this.#gateway.roster.panicking)
+    const { who, status, text } = dialAnswer(failure, this.#request.pool.roster.panicking)
     this.#fail(who, status, text)
   }
 

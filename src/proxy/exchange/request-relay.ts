@@ -21,6 +21,7 @@ import { protocolsOf } from "../../h1/upgrade.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
 import type { ClientConnection } from "../client/client-connection.ts"
 import type { Gateway } from "../gateway.ts"
+import type { Pool } from "../backend/pool.ts"
 import { keepBytes, letGo } from "./kept-bytes.ts"
 
 /** Body bytes that are sooner copied behind the head than sent from where they lie. */
@@ -45,6 +46,8 @@ export class RequestRelay implements SentRequest {
   #pieces = noPieces
   #kept = 0
   readonly #body = new Body()
+  /** It serves this request. */
+  pool: Pool
   /** HEAD: the response has no body. */
   bodiless = false
   /** Minor version of the client. */
@@ -74,6 +77,7 @@ export class RequestRelay implements SentRequest {
   constructor(client: ClientConnection, gateway: Gateway) {
     this.#client = client
     this.#gateway = gateway
+    this.pool = gateway.pool
   }
 
   /** bunlb's part of a trace; null while it takes none. */
@@ -122,10 +126,11 @@ export class RequestRelay implements SentRequest {
     this.pinned = this.#client.pinned !== null
     this.upgrades = head.upgrade >= 0
     this.replayable = true
-    this.token = gateway.tokenOf(bytes)
+    this.pool = gateway.pool
+    this.token = this.pool.tokenOf(bytes, head.fields)
     this.client = this.#client.plan.identity.hashOf(bytes, head)
     this.path = hashPath(bytes, head)
-    this.secure = gateway.cookies !== null && this.#client.plan.identity.isSecure(bytes, head)
+    this.secure = this.pool.cookies !== null && this.#client.plan.identity.isSecure(bytes, head)
     const { span, policy, identity, ids } = this.#client.plan
     const mayKeepId =
       policy.requestId === "client" || (policy.requestId === "trusted" && identity.trusted)
@@ -149,7 +154,7 @@ export class RequestRelay implements SentRequest {
    */
   isStillTaken(backend: BackendConnection | null, started: boolean): boolean {
     if (backend === null) return false
-    const { backendBody, responseHead } = this.#gateway.settings.timeouts
+    const { backendBody, responseHead } = backend.upstream.pool.settings.timeouts
     const now = this.#gateway.clock.now()
     const fd = backend.socket?.fd ?? -1
     if (backend.outbox.size > 0) {
@@ -260,7 +265,7 @@ export class RequestRelay implements SentRequest {
   /** Beyond the replay limit nothing is kept, and the request cannot be sent again. */
   #limitReplay(): void {
     const size = this.#kept + this.#bodyEnd - this.#end
-    if (!this.replayable || size <= this.#gateway.settings.retries.replayBytes) return
+    if (!this.replayable || size <= this.pool.settings.retries.replayBytes) return
     this.replayable = false
     this.#pieces = noPieces
     this.#kept = 0

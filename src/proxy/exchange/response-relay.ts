@@ -150,9 +150,8 @@ export class ResponseRelay {
 
   #receiveHead(received: Buffer, terms: RelayTerms): number {
     const gateway = this.#gateway
-    const { limits, http } = gateway.settings
-    const limit = limits.responseHeadBytes
-    const bare = http.bareLf === "accept"
+    const limit = this.#request.pool.settings.limits.responseHeadBytes
+    const bare = gateway.settings.http.bareLf === "accept"
     const head = gateway.response
     const { heads } = gateway
     let bytes = received

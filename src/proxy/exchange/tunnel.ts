@@ -139,19 +139,21 @@ export class Tunnel {
   }
 
   #touch(): void {
-    const { clock, settings } = this.#gateway
-    this.#idleAt = clock.now() + settings.timeouts.tunnelIdle
+    const { clock } = this.#gateway
+    const { timeouts } = this.#backend.upstream.pool.settings
+    this.#idleAt = clock.now() + timeouts.tunnelIdle
     this.#client.deadlineAt = Math.min(this.#idleAt, clock.now() + LOOK_MS)
   }
 
   /** Time to look for an end that nobody tells of, or for one that has come: nothing passes any more. */
   expired(): void {
-    const { clock, settings } = this.#gateway
+    const { clock } = this.#gateway
+    const { keepalive } = this.#backend.upstream.pool.settings
     const [client, backend] = [this.#client.fd, this.#backend.socket?.fd ?? -1]
     if (clock.now() >= this.#idleAt) return this.#expireIdle(client, backend)
     if (hasVanished(client, 2 * this.#client.listener.settings.keepalive.client)) {
       this.#client.cut("C", "the client vanished")
-    } else if (hasVanished(backend, 2 * settings.keepalive.backend)) {
+    } else if (hasVanished(backend, 2 * keepalive.backend)) {
       this.#client.cut("S", "the backend vanished")
     } else this.#client.deadlineAt = Math.min(this.#idleAt, clock.now() + LOOK_MS)
   }

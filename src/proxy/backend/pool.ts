@@ -1,0 +1,82 @@
+/**
+ * One pool: backends that serve the same requests, and everything that decides between them. Its rotation, its health
+ * verdicts, its retry budget and its sticky cookie are its own: a backend that two pools name is two backends.
+ *
+ * The worker makes pools and changes them by their settings; the data path reads them. A client's listener names the
+ * pool of its requests.
+ */
+import { RetryBudget } from "../../balance/retry-budget.ts"
+import type { Roster } from "../../balance/roster.ts"
+import { FoundCookie, findCookie, setCookieField } from "../../balance/sticky-cookie.ts"
+import { NO_TOKEN } from "../../balance/strategy.ts"
+import { parseToken } from "../../balance/token.ts"
+import type { PoolSettings, StickySettings } from "../../config/schema/settings.ts"
+import type { HealthBoard } from "../../health/board.ts"
+import type { CookieFilter } from "../../h1/request-writer.ts"
+import { ascii } from "../../http/bytes.ts"
+import type { FieldSection } from "../../http/field-section.ts"
+import { COOKIE } from "../../http/fields.ts"
+import { StickyCookieFilter } from "../exchange/cookie-filter.ts"
+import type { Upstream } from "./upstream.ts"
+
+const found = new FoundCookie()
+
+export class Pool {
+  /** The settings in effect; replaced as a whole by `configure`. */
+  settings: PoolSettings
+  readonly roster: Roster
+  readonly board: HealthBoard
+  readonly budget: RetryBudget
+  /** By the index of their candidates. Filled by the membership of the pool. */
+  readonly upstreams: Upstream[] = []
+  /** Removes the sticky cookie from requests; null unless the strategy is sticky. */
+  cookies: CookieFilter | null = null
+  #sticky: StickySettings | null = null
+  #cookieName: Uint8Array = new Uint8Array(0)
+
+  constructor(settings: PoolSettings, roster: Roster, board: HealthBoard) {
+    const { budgetPercent, budgetFloor } = settings.retries
+    this.settings = settings
+    this.roster = roster
+    this.board = board
+    this.budget = new RetryBudget(budgetPercent, budgetFloor)
+    this.#configureCookie(settings)
+  }
+
+  get name(): string {
+    return this.settings.name
+  }
+
+  /** Applies other settings. Open connections stay, with the time limits that already run. */
+  configure(settings: PoolSettings): void {
+    const { budgetPercent, budgetFloor } = settings.retries
+    this.settings = settings
+    this.board.configure(settings.health)
+    this.budget.configure(budgetPercent, budgetFloor)
+    this.#configureCookie(settings)
+  }
+
+  #configureCookie({ sticky, strategy }: PoolSettings): void {
+    this.#sticky = strategy === "sticky" ? sticky : null
+    this.#cookieName = ascii(sticky.cookie)
+    this.cookies = this.#sticky === null ? null : new StickyCookieFilter(this.#cookieName)
+  }
+
+  /** The backend that the cookie in these request fields names, or `NO_TOKEN`. */
+  tokenOf(bytes: Buffer, fields: FieldSection): number {
+    if (this.#sticky === null) return NO_TOKEN
+    const { known, knownCount, kinds, valueStarts, valueEnds } = fields
+    for (let i = 0; i < knownCount; i++) {
+      const at = known[i]
+      if (kinds[at] !== COOKIE) continue
+      if (!findCookie(bytes, valueStarts[at], valueEnds[at], this.#cookieName, found)) continue
+      return parseToken(bytes, found.start, found.end)
+    }
+    return NO_TOKEN
+  }
+
+  /** The Set-Cookie line that ties a client to the backend of `token`, or null unless the strategy is sticky. */
+  cookieLine(token: number, secure: boolean): Uint8Array | null {
+    return this.#sticky === null ? null : setCookieField(this.#sticky, token, secure)
+  }
+}

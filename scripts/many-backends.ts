@@ -105,7 +105,12 @@ type Found = Record<string, Pick<Pieces, "cpu" | "wall" | "collected">>
 /** The real worker, with a watch on what it does for the master. What is found is logged: the master collects it. */
 const startWatched: StartWorker = async (options) => {
   const worker = await startRealWorker(options)
-  const [gathering, sending, whole, changing] = Array.from({ length: 4 }, () => new Pieces())
+  const [gathering, sending, whole, changing] = [
+    new Pieces(),
+    new Pieces(),
+    new Pieces(),
+    new Pieces(),
+  ]
   watchChanges(worker, changing)
   const { backends } = worker
   const next = backends.next.bind(backends)

@@ -42,10 +42,12 @@ export class ToldBackend {
     values[FAILURES] = this.failures
     const cells: number[] = []
     values.forEach((value, column) => {
-      if (value !== this.#told[column]) cells.push(this.#row, column, value - this.#told[column])
+      const told = this.#told[column] ?? 0
+      if (value !== told) cells.push(this.#row, column, value - told)
     })
-    if (this.failures > this.#told[FAILURES]) {
-      cells.push(this.#row, FIRST_REASON, this.failures - this.#told[FAILURES])
+    const toldFailures = this.#told[FAILURES] ?? 0
+    if (this.failures > toldFailures) {
+      cells.push(this.#row, FIRST_REASON, this.failures - toldFailures)
     }
     this.#told.set(values)
     for (const code of this.figures.codes) {

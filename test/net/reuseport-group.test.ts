@@ -16,7 +16,7 @@ afterEach(() => {
 function queued(fd: number): number {
   const info = new Int32Array(16)
   libc().getsockopt(fd, 6, 11, info, new Uint32Array([64]))
-  return info[6]
+  return info[6] ?? 0
 }
 
 class Sockets {

@@ -27,7 +27,7 @@ function withoutPortsTo(...addresses: readonly string[]): void {
   let failing = false
   spies.push(
     spyOn(libc(), "connect").mockImplementation((fd, address, length) => {
-      const port = (address[2] << 8) | address[3]
+      const port = ((address[2] ?? 0) << 8) | (address[3] ?? 0)
       failing = addresses.includes(`${address.subarray(4, 8).join(".")}:${port}`)
       return failing ? -1 : connect(fd, address, length)
     }),

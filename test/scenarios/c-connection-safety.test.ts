@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test"
 import { TestBalancer } from "../support/balancer.ts"
 import { certificates } from "../support/certificates.ts"
+import { present } from "../support/present.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
@@ -41,7 +42,7 @@ describe("25: a client that leaves", () => {
       if (sent === "flood") await stalled(client, balancer)
       await (how === "close" ? client.close() : client.reset())
       left.resolve()
-      await backend.connections[0].closed()
+      await present(backend.connections[0]).closed()
       await until(() => balancer.report().clients === 0, PATIENCE_MS, "the client to be gone")
       expect(balancer.figure("bunlb_client_aborts_total")).toBe(1)
       expect(balancer.figure("bunlb_backend_connections")).toBe(0)
@@ -98,7 +99,7 @@ describe("26: a connection is not shared", () => {
     expect((await client.exchange(own)).status).toBe(200)
     expect(stage.backend.accepted).toBe(2)
     await client.close()
-    await stage.backend.connections[0].closed()
+    await present(stage.backend.connections[0]).closed()
   })
 
   test.each(["NTLM TlRMTVNTUAAD", "negotiate YII="])("after Authorization: %p", async (value) => {
@@ -112,7 +113,7 @@ describe("26: a connection is not shared", () => {
     expect((await client.exchange(own)).status).toBe(200)
     expect(stage.backend.accepted).toBe(2)
     await client.close()
-    await stage.backend.connections[0].closed()
+    await present(stage.backend.connections[0]).closed()
   })
 
   test("but is after Basic and Bearer", async () => {

@@ -3,6 +3,7 @@
  * A connection that said a byte too many is never used again.
  */
 import { describe, expect, test } from "bun:test"
+import { present } from "../support/present.ts"
 import type { RawClient } from "../support/raw-client.ts"
 import type { BackendConnection } from "../support/scripted-backend.ts"
 import { WireEnded } from "../support/wire.ts"
@@ -117,7 +118,7 @@ describe("21: what follows a response without a body is for nobody:", () => {
     const client = await stage.connect()
     const response = await client.exchange(request(WHOLE))
     expect([response.status, response.field("content-length")]).toEqual([204, null])
-    await stage.backend.connections[0].closed()
+    await present(stage.backend.connections[0]).closed()
     await stage.bystander()
   })
 })
@@ -275,8 +276,8 @@ describe("22: bytes that nobody asked for destroy the connection:", () => {
   test("a response that comes while the connection is idle", async () => {
     using stage = await Stage.open(patient)
     await stage.bystander()
-    await stage.backend.connections[0].send(other)
-    await stage.backend.connections[0].closed()
+    await present(stage.backend.connections[0]).send(other)
+    await present(stage.backend.connections[0]).closed()
     await stage.bystander()
     expect(stage.backend.accepted).toBe(2)
   })

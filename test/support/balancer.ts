@@ -106,10 +106,10 @@ export class TestBalancer {
     const rows = this.#figures.backends().flatMap(({ views, numbers }) =>
       views.map(({ facts, gauges }) => ({
         ...facts,
-        active: gauges[ACTIVE] + gauges[TUNNELS],
-        idle: gauges[IDLE],
-        requests: numbers[REQUESTS],
-        failures: numbers[FAILURES],
+        active: (gauges[ACTIVE] ?? 0) + (gauges[TUNNELS] ?? 0),
+        idle: gauges[IDLE] ?? 0,
+        requests: numbers[REQUESTS] ?? 0,
+        failures: numbers[FAILURES] ?? 0,
       })),
     )
     const backends = rows.sort((a, b) => Number(a.draining) - Number(b.draining) || a.row - b.row)

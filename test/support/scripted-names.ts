@@ -100,9 +100,9 @@ export class ScriptedNames {
 function nameAt(bytes: Buffer, start: number): { readonly name: string; readonly end: number } {
   const labels: string[] = []
   let at = start
-  while (bytes[at] !== 0) {
-    labels.push(bytes.toString("latin1", at + 1, at + 1 + bytes[at]))
-    at += bytes[at] + 1
+  for (let length = bytes.readUInt8(at); length > 0; length = bytes.readUInt8(at)) {
+    labels.push(bytes.toString("latin1", at + 1, at + 1 + length))
+    at += length + 1
   }
   return { name: labels.join("."), end: at + 1 }
 }

@@ -23,6 +23,7 @@ import { Gateway } from "../../src/proxy/gateway.ts"
 import { Upstream } from "../../src/proxy/backend/upstream.ts"
 import { Membership } from "../../src/worker/membership.ts"
 import { testBackend, testSettings } from "../master/settings.ts"
+import { present } from "../support/present.ts"
 import { rng } from "../support/until.ts"
 
 const log = { error() {}, warn() {}, info() {}, debug() {}, debugging: false }
@@ -136,7 +137,8 @@ class World {
   }
 
   #probe(index: number, done: ProbeDone) {
-    const probe: Probe = { upstream: this.pool.upstreams[index], done, aborted: false }
+    const upstream = present(this.pool.upstreams[index])
+    const probe: Probe = { upstream, done, aborted: false }
     this.probes.push(probe)
     return { connected: false, abort: () => void (probe.aborted = true) }
   }
@@ -153,7 +155,7 @@ class World {
   }
 
   #probesAt({ candidate: { index } }: Upstream): number {
-    return this.prober.ok[index] + this.prober.failed[index]
+    return (this.prober.ok[index] ?? 0) + (this.prober.failed[index] ?? 0)
   }
 
   /** One thing happens. */
@@ -171,7 +173,7 @@ class World {
   #begin(): void {
     const candidate = this.roster.pick(NO_TOKEN)
     if (candidate === null) return
-    const upstream = this.pool.upstreams[candidate.index]
+    const upstream = present(this.pool.upstreams[candidate.index])
     expect(upstream.gone).toBe(false)
     const connection = this.random.next() < 0.6 ? ({} as BackendConnection) : null
     upstream.beginExchange()
@@ -359,7 +361,7 @@ describe("a change of one backend of a thousand", () => {
       const { world, backends, configured, apply } = await thousand({ tls })
       const change = async (more: Partial<BackendSettings>): Promise<void> => {
         configured.mockClear()
-        const next = backends.with(700, { ...backends[700], ...more })
+        const next = backends.with(700, { ...present(backends[700]), ...more })
         expect(await apply({ backends: next })).toEqual([true])
       }
       await change({ duty: "drain" })

@@ -11,6 +11,7 @@ import type { FromWorker, ToWorker } from "../../../src/master/supervise/protoco
 import { Told } from "../../../src/master/supervise/told.ts"
 import { WorkerService } from "../../../src/master/supervise/worker-service.ts"
 import type { Worker } from "../../../src/worker/types.ts"
+import { present } from "../../support/present.ts"
 import { testBackend, testSettings } from "../settings.ts"
 import { PATIENCE_MS, until } from "../../support/until.ts"
 
@@ -18,7 +19,7 @@ const backends = Array.from({ length: 1000 }, (_, i) => testBackend(`b${i}.test:
 const settings = testSettings({ backends })
 
 function draining(at: number): Settings {
-  return { ...settings, backends: backends.with(at, { ...backends[at], duty: "drain" }) }
+  return { ...settings, backends: backends.with(at, { ...present(backends[at]), duty: "drain" }) }
 }
 
 /** A worker that takes its time with each change, and what it was given and has answered. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Resolver, askAgainAfter, type LookupAnswer } from "../../../src/net/names/resolver.ts"
+import { present } from "../../support/present.ts"
 
 interface Asked {
   readonly host: string
@@ -74,8 +75,11 @@ describe("the resolver", () => {
     const { resolver, asked, changes, log } = resolverOf("a", "b", "a")
     const start = resolver.start()
     expect(asked.map(({ host }) => host)).toEqual(["a", "b"])
-    asked[0].resolve([...v4(5, "10.0.0.1", "10.0.0.2"), { address: "fd00::1", family: 6, ttl: 5 }])
-    asked[1].resolve(v4(5, "10.0.1.1", "10.0.1.1"))
+    present(asked[0]).resolve([
+      ...v4(5, "10.0.0.1", "10.0.0.2"),
+      { address: "fd00::1", family: 6, ttl: 5 },
+    ])
+    present(asked[1]).resolve(v4(5, "10.0.1.1", "10.0.1.1"))
     await start
     const ips = resolver.addresses("a").map(({ ip }) => ip)
     expect(ips).toEqual(["10.0.0.1", "10.0.0.2", "fd00::1"])
@@ -92,16 +96,16 @@ describe("the resolver", () => {
   test("a name that fails at start costs one warning and is tried every second", async () => {
     const { resolver, asked, log, tick } = resolverOf("a")
     const start = resolver.start()
-    asked[0].reject(dnsError("ENOTFOUND"))
+    present(asked[0]).reject(dnsError("ENOTFOUND"))
     await start
     await tick(999)
     expect(asked.length).toBe(1)
     await tick(1000)
     expect(asked.length).toBe(2)
-    asked[1].resolve([])
+    present(asked[1]).resolve([])
     await settled()
     await tick(2000)
-    asked[2].resolve(v4(60, "10.0.0.1"))
+    present(asked[2]).resolve(v4(60, "10.0.0.1"))
     await settled()
     expect(resolver.addresses("a")[0]?.ip).toBe("10.0.0.1")
     expect(log).toEqual([
@@ -113,7 +117,7 @@ describe("the resolver", () => {
   test("a lookup that never answers holds up neither start for long nor another name", async () => {
     const { resolver, asked, log, tick } = resolverOf("dead", "b")
     const start = resolver.start(20)
-    asked[1].resolve(v4(1, "10.0.1.1"))
+    present(asked[1]).resolve(v4(1, "10.0.1.1"))
     await start
     expect(log).toEqual(["warn dns: dead does not resolve (no answer yet): no address, trying on"])
     expect(resolver.addresses("b")[0]?.ip).toBe("10.0.1.1")
@@ -129,11 +133,11 @@ describe("the resolver", () => {
     await tick(45_000)
     await tick(46_000)
     expect(asked.length).toBe(3)
-    asked[1].resolve(v4(30, "10.9.9.9"))
+    present(asked[1]).resolve(v4(30, "10.9.9.9"))
     await settled()
     expect(resolver.addresses("a")).toEqual([{ ip: "10.0.0.1", family: 4 }])
     expect(log).toEqual(["warn dns: a does not resolve (no answer): keeping 10.0.0.1, trying on"])
-    asked[2].resolve(v4(30, "10.0.0.2"))
+    present(asked[2]).resolve(v4(30, "10.0.0.2"))
     await settled()
     expect(resolver.addresses("a")[0]?.ip).toBe("10.0.0.2")
   })
@@ -164,7 +168,7 @@ describe("the resolver", () => {
       "a",
     )
     await tick(1000)
-    asked[1].resolve(v4(1, "10.0.0.3"))
+    present(asked[1]).resolve(v4(1, "10.0.0.3"))
     await settled()
     expect(changes.slice(1)).toEqual(["a +10.0.0.3 -10.0.0.1,10.0.0.2"])
     expect(log).toEqual(["info dns: a is now 10.0.0.3"])
@@ -178,7 +182,7 @@ describe("the resolver", () => {
     )
     const before = resolver.addresses("a")
     await tick(1000)
-    asked[1].resolve(v4(1, "10.0.0.2", "10.0.0.1"))
+    present(asked[1]).resolve(v4(1, "10.0.0.2", "10.0.0.1"))
     await settled()
     expect(resolver.addresses("a")).toBe(before)
     expect(changes.length).toBe(1)
@@ -189,12 +193,12 @@ describe("the resolver", () => {
     const { resolver, asked, changes, log, tick } = await started(v4(5, "10.0.0.1"), "a")
     for (let failure = 1; failure <= 3; failure++) {
       await tick(5000 + failure * 1000)
-      asked[failure].reject(dnsError("ETIMEOUT"))
+      present(asked[failure]).reject(dnsError("ETIMEOUT"))
       await settled()
       expect(resolver.addresses("a")[0]?.ip).toBe("10.0.0.1")
     }
     await tick(9000)
-    asked[4].resolve(v4(5, "10.0.0.1"))
+    present(asked[4]).resolve(v4(5, "10.0.0.1"))
     await settled()
     expect(log).toEqual([
       "warn dns: a does not resolve (ETIMEOUT): keeping 10.0.0.1, trying on",
@@ -207,7 +211,7 @@ describe("the resolver", () => {
     const { resolver, asked, changes, log, tick } = resolverOf("a")
     const start = resolver.start()
     resolver.stop()
-    asked[0].resolve(v4(5, "10.0.0.1"))
+    present(asked[0]).resolve(v4(5, "10.0.0.1"))
     await start
     await tick(60_000)
     expect([asked.length, changes, log.length]).toEqual([1, [], 0])

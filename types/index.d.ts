@@ -38,6 +38,8 @@ export interface ListenerEntry extends Pick<
   readonly address: string
   /** The pool that serves its requests. Default: default. */
   readonly pool?: string
+  /** Permissions of a unix socket, such as 0660. Default: what the umask leaves. */
+  readonly socket_mode?: string | null
   readonly timeouts?: Pick<
     NonNullable<BalancerOptions["timeouts"]>,
     "client_head" | "client_idle" | "client_body" | "client_read"

@@ -150,10 +150,14 @@ function shownOf({ key, type, secret, value }: Line): string | readonly string[]
   }
   // The words for "nothing" are for people, unless the setting reads them too, as `off`.
   const isWords = value === null && type.read(text, () => undefined) === undefined
-  return isWords ? "null" : scalar(text)
+  if (isWords) return "null"
+  const isWord = typeof value === "string" && /^(null|true|false)$/i.test(text)
+  return isWord ? JSON.stringify(text) : scalar(text)
 }
 
 /** Plain where every reader of YAML takes it as it is meant. */
 export function scalar(text: string): string {
-  return /^[a-z0-9][a-z0-9_.-]*$/i.test(text) ? text : JSON.stringify(text)
+  // 0660 and 1e3 would be read as numbers that are written otherwise.
+  const isOdd = !Number.isNaN(Number(text)) && String(Number(text)) !== text
+  return /^[a-z0-9][a-z0-9_.-]*$/i.test(text) && !isOdd ? text : JSON.stringify(text)
 }

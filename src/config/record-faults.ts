@@ -26,7 +26,7 @@ export function recordFaults(said: Said): readonly string[] {
   const faults: { where: string; message: string }[] = []
   const say: Say = (path, message) => void faults.push({ where: whereOf(path, said), message })
   sayTwoWays(said, say)
-  saySameAddresses(recordsIn(said.values, "listeners"), say)
+  sayAddresses(recordsIn(said.values, "listeners"), say)
   sayMissingPools(said, say)
   return faults
     .toSorted((a, b) => lineOf(a.where) - lineOf(b.where))
@@ -55,9 +55,12 @@ function sayTwoWays({ values, origins, format }: Said, say: Say): void {
   }
 }
 
-function saySameAddresses(listeners: readonly NamedRecord[], say: Say): void {
+function sayAddresses(listeners: readonly NamedRecord[], say: Say): void {
   for (const [at, { name, values }] of listeners.entries()) {
     const address = values["address"] as ListenAddress
+    if ("host" in address && values["socket_mode"]) {
+      say(`listeners.${name}.socket_mode`, "only a unix socket has permissions, such as unix:/PATH")
+    }
     const same = listeners
       .slice(0, at)
       .find((other) => isSameAddress(address, other.values["address"] as ListenAddress))

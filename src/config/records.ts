@@ -3,7 +3,7 @@
  * own.
  */
 import type { NamedRecord } from "./schema/named-records.ts"
-import { DEFAULT_NAME, listenerOf, poolOf } from "./schema/pools.ts"
+import { DEFAULT_NAME, listenerOf, ownOfListener, poolOf } from "./schema/pools.ts"
 import type { SettingKey } from "./schema/setting.ts"
 import type { FlatSettings, ListenAddress, Settings } from "./schema/settings.ts"
 
@@ -31,8 +31,9 @@ export function recordsOf(
   const flat = assemble(new Map(values))
   const over = (record: NamedRecord): FlatSettings => {
     const own = new Map(values)
-    // The reader of records takes only keys that the schema has.
-    for (const [key, value] of Object.entries(record.values)) own.set(key as SettingKey, value)
+    // What a record has besides, as its address, is no setting of the top level.
+    const isShared = (key: string): key is SettingKey => values.has(key as SettingKey)
+    for (const [key, value] of Object.entries(record.values)) if (isShared(key)) own.set(key, value)
     return assemble(own)
   }
   const pools = recordsIn(values, "pools").map((record) => {
@@ -45,12 +46,18 @@ export function recordsOf(
   })
   if (pools.length === 0 || flat.backends.length > 0) pools.unshift(poolOf(DEFAULT_NAME, flat))
   const listeners = recordsIn(values, "listeners").map((record) => {
-    const { address, pool = DEFAULT_NAME } = record.values
-    return listenerOf(record.name, address as ListenAddress, String(pool), over(record))
+    const { address, pool, socket_mode: mode } = record.values
+    // Each was read by the type of its row.
+    const own = ownOfListener(
+      address as ListenAddress,
+      pool as string | undefined,
+      mode as number | null | undefined,
+    )
+    return listenerOf(record.name, own, over(record))
   })
   if (listeners.length === 0) {
     const { host, port } = flat
-    listeners.push(listenerOf(DEFAULT_NAME, { host, port }, DEFAULT_NAME, flat))
+    listeners.push(listenerOf(DEFAULT_NAME, ownOfListener({ host, port }), flat))
   }
   const main = pools.find(({ name }) => name === DEFAULT_NAME)
   return { listeners, pools, backends: main?.backends ?? [] }

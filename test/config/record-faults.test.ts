@@ -37,6 +37,13 @@ describe("what makes no sense together", () => {
       ["x.yaml:2:28: listeners.v.address: unix:/x is the address of listener w as well"],
     ],
     [
+      "backends: [a:80]\nlisteners: { w: { address: ':80', socket_mode: '0660' } }",
+      [
+        "x.yaml:2:35: listeners.w.socket_mode: only a unix socket has permissions, " +
+          "such as unix:/PATH",
+      ],
+    ],
+    [
       "pools: { api: [a:80] }\nlisteners: { w: { address: ':80', pool: apj } }",
       ['x.yaml:2:35: listeners.w.pool: there is no pool apj, did you mean "api"?'],
     ],

@@ -15,7 +15,7 @@ listeners:
     trusted_proxies: [10.1.0.0/24]
     timeouts: { client_idle: 5s }
   six: { address: "[::1]:81", half_close: on }
-  sock: unix:/run/x.sock
+  sock: { address: unix:/run/x.sock, socket_mode: "0660" }
 pools:
   api: ["10.0.0.1:80", "10.0.0.2:80,weight=2"]
   big:
@@ -33,7 +33,7 @@ backends = ["10.0.0.9:80"]
 interval = "2s"
 [listeners]
 web = ":80"
-sock = "unix:/run/x.sock"
+sock = { address = "unix:/run/x.sock", socket_mode = "0660" }
 [listeners.mesh]
 address = "10.1.0.5:8000"
 pool = "api"
@@ -60,7 +60,8 @@ idle = 7
 const JSON_TEXT = `{
   "health": { "interval": "2s" }, "backends": ["10.0.0.9:80"],
   "listeners": {
-    "web": ":80", "sock": "unix:/run/x.sock", "six": { "address": "[::1]:81", "half_close": true },
+    "web": ":80", "sock": { "address": "unix:/run/x.sock", "socket_mode": "660" },
+    "six": { "address": "[::1]:81", "half_close": true },
     "mesh": { "address": "10.1.0.5:8000", "pool": "api", "trusted_proxies": "10.1.0.0/24",
       "timeouts": { "client_idle": "5s" } } },
   "pools": {
@@ -80,7 +81,7 @@ describe("what is taken", () => {
         timeouts: { clientIdle: 5_000, clientHead: 10_000 },
       },
       { name: "six", host: "::1", port: 81, halfClose: true, timeouts: { clientIdle: 75_000 } },
-      { name: "sock", path: "/run/x.sock", pool: "default" },
+      { name: "sock", path: "/run/x.sock", pool: "default", socketMode: 0o660 },
     ])
     expect(pools.map(({ name }) => name)).toEqual(["default", "api", "big"])
     expect(backends).toEqual(pools[0]?.backends ?? [])
@@ -248,6 +249,11 @@ describe("faults of one record, with their places", () => {
       "listeners:\n  w:\n    address: ':80'\n    timeouts: { connect: 1s }",
       "x.yaml:4:17: listeners.w.timeouts.connect: unknown key, " +
         "it is a setting of pools and of the top level",
+    ],
+    [
+      "listeners: { w: { address: 'unix:/x', socket_mode: 0660 } }",
+      "x.yaml:1:39: listeners.w.socket_mode: " +
+        'expected permissions in octal and in quotes, such as "0660", got 660',
     ],
     [
       "pools: { a: b:80 }",

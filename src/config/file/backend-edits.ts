@@ -50,16 +50,24 @@ function isSame(some: BackendSettings, other: BackendSettings): boolean {
   return rest(some) === rest(other)
 }
 
-/** The text with one change; null when it is written in a way that cannot be changed here. `raw`: as parsed. */
+/** A list of backends as a file has it. */
+export interface ListInFile {
+  /** `backends`, `pools.api.backends`, or `pools.api` where that is the list itself. */
+  readonly path: string
+  /** Its entries as parsed. */
+  readonly raw: readonly unknown[]
+}
+
+/** The text with one change; null when it is written in a way that cannot be changed here. */
 export function edited(
   text: string,
   format: FileFormat,
-  raw: readonly unknown[],
+  { path, raw }: ListInFile,
   edit: BackendEdit,
 ): string | null {
-  const list = backendSpans(text, format)
+  const list = backendSpans(text, format, path)
   if (list === null || list.entries.length !== raw.length) return null
-  const page = new Page(text, format, list)
+  const page = new Page(text, format, path, list)
   if (edit.kind === "add") return page.add(edit.backend)
   const entry = list.entries[edit.at]
   if (entry === undefined) return null
@@ -69,12 +77,14 @@ export function edited(
 class Page {
   readonly #text: string
   readonly #format: FileFormat
+  readonly #path: string
   readonly #list: ListSpan
   readonly #eol: string
 
-  constructor(text: string, format: FileFormat, list: ListSpan) {
+  constructor(text: string, format: FileFormat, path: string, list: ListSpan) {
     this.#text = text
     this.#format = format
+    this.#path = path
     this.#list = list
     this.#eol = text.includes("\r\n") ? "\r\n" : "\n"
   }
@@ -133,7 +143,7 @@ class Page {
     if (!this.#ownsLines(last)) return this.#insert(last.end, `, ${word}`)
     const line = this.#indent(last.start) + word
     if (comma >= 0) return this.#insertLine(last.end, `${line},`)
-    const page = new Page(this.#insert(last.end, ","), this.#format, this.#list)
+    const page = new Page(this.#insert(last.end, ","), this.#format, this.#path, this.#list)
     return page.#insertLine(last.end + 1, line)
   }
 
@@ -149,7 +159,7 @@ class Page {
       ...(ca === null ? [] : [this.#pair("ca", ca)]),
       ...(duty === undefined ? [] : [this.#pair(duty === "off" ? "disabled" : "drain", true)]),
     ]
-    return this.#insertLine(last.end, ["", "[[backends]]", ...pairs].join(this.#eol))
+    return this.#insertLine(last.end, ["", `[[${this.#path}]]`, ...pairs].join(this.#eol))
   }
 
   #pair(key: string, value: string | number | boolean): string {

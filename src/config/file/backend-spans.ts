@@ -1,7 +1,7 @@
 /**
- * Where the backends of a configuration file stand in its text, from their first character to their last, in every
- * style that people write them. For whoever changes one of them and nothing else; what is found here may be wrong for
- * text that nobody foresaw, so what comes of a change is read again before it is believed.
+ * Where a list of backends stands in the text of a configuration file: each entry from its first character to its last,
+ * in every style that people write. For whoever changes one entry and nothing else. What is found here may be wrong for
+ * text that nobody foresaw, so the result of a change is read again before it is believed.
  */
 import { endOfKey, nextLine } from "./block-locator.ts"
 import { locate, type FileFormat } from "./config-tree.ts"
@@ -18,7 +18,7 @@ interface KeySpan extends Span {
 
 /**
  * `word`: `10.0.0.1:80,weight=2`. `flow`: `{ host: a, port: 80 }`. `block`: keys on lines of their own, in TOML under
- * a `[[backends]]`.
+ * a `[[backends]]` or `[[pools.api.backends]]`.
  */
 export type EntryStyle = "word" | "flow" | "block"
 
@@ -34,37 +34,47 @@ export interface ListSpan {
   readonly entries: readonly EntrySpan[]
 }
 
-/** Null when the text has no list of backends that can be found. */
-export function backendSpans(text: string, format: FileFormat): ListSpan | null {
+/** `path`: that of the list. Null when the text has no such list that can be found. */
+export function backendSpans(text: string, format: FileFormat, path: string): ListSpan | null {
   const offsets = locate(text, format)
-  const key = offsets.get("backends")
-  const isHeader = format === "toml" && offsets.has("backends[0]") && text[headOf(offsets)] === "["
-  if (isHeader) return { style: "block", entries: entriesOf(text, format, offsets, false) }
+  const key = offsets.get(path)
+  const first = offsets.get(`${path}[0]`)
+  const isHeader = format === "toml" && first !== undefined && text[first] === "["
+  if (isHeader) return { style: "block", entries: entriesOf(text, format, offsets, path, false) }
   if (key === undefined) return null
-  const flow = text[valueStart(text, key, format, isInFlow(text, format))] === "["
-  return { style: flow ? "flow" : "block", entries: entriesOf(text, format, offsets, flow) }
+  const flow = text[valueStart(text, key, format, isInFlow(text, format, path, offsets))] === "["
+  return { style: flow ? "flow" : "block", entries: entriesOf(text, format, offsets, path, flow) }
 }
 
-function headOf(offsets: ReadonlyMap<string, number>): number {
-  return offsets.get("backends[0]") ?? -1
-}
-
-/** The whole file is one flow value: JSON, which YAML takes too. */
-function isInFlow(text: string, format: FileFormat): boolean {
-  return format === "json" || (format === "yaml" && text.startsWith("{"))
+/** The key at `path` stands between braces: in JSON, which YAML takes too, or in a mapping that is written so. */
+function isInFlow(
+  text: string,
+  format: FileFormat,
+  path: string,
+  offsets: ReadonlyMap<string, number>,
+): boolean {
+  if (format === "json" || (format === "yaml" && text.startsWith("{"))) return true
+  const words = path.split(".").slice(0, -1)
+  return words.some((_, at) => {
+    const offset = offsets.get(words.slice(0, at + 1).join("."))
+    // A header of TOML has no value behind it.
+    if (offset === undefined || text[offset] === "[") return false
+    return text[valueStart(text, offset, format, false)] === "{"
+  })
 }
 
 function entriesOf(
   text: string,
   format: FileFormat,
   offsets: ReadonlyMap<string, number>,
+  path: string,
   flow: boolean,
 ): readonly EntrySpan[] {
   const entries: EntrySpan[] = []
   for (let i = 0; ; i++) {
-    const start = offsets.get(`backends[${i}]`)
+    const start = offsets.get(`${path}[${i}]`)
     if (start === undefined) return entries
-    entries.push(entryAt(text, format, offsets, { path: `backends[${i}].`, start, flow }))
+    entries.push(entryAt(text, format, offsets, { path: `${path}[${i}].`, start, flow }))
   }
 }
 

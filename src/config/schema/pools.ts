@@ -25,7 +25,7 @@ export function withDefaults(flat: FlatSettings): Settings {
   const { host, port } = flat
   return {
     ...flat,
-    listeners: [listenerOf(DEFAULT_NAME, { host, port }, DEFAULT_NAME, flat)],
+    listeners: [listenerOf(DEFAULT_NAME, ownOfListener({ host, port }), flat)],
     pools: [poolOf(DEFAULT_NAME, flat)],
   }
 }
@@ -59,11 +59,25 @@ export function withStickyKey(settings: Settings, random: string): Settings {
   return { ...mapped, sticky: keyed(settings.sticky) }
 }
 
+/** What is said of a listener and has no default at the top level. */
+interface OwnOfListener {
+  readonly address: ListenAddress
+  readonly pool: string
+  readonly socketMode: number | null
+}
+
+export function ownOfListener(
+  address: ListenAddress,
+  pool = DEFAULT_NAME,
+  socketMode: number | null = null,
+): OwnOfListener {
+  return { address, pool, socketMode }
+}
+
 /** `flat`: with the words of the listener over them. */
 export function listenerOf(
   name: string,
-  address: ListenAddress,
-  pool: string,
+  { address, pool, socketMode }: OwnOfListener,
   flat: FlatSettings,
 ): ListenerSettings {
   const { halfClose, trustedProxies, forwarded, forwardedKeep, requestId, via } = flat
@@ -72,8 +86,7 @@ export function listenerOf(
   const settings = { halfClose, trustedProxies, forwarded, forwardedKeep, requestId, via }
   return {
     ...address,
-    name,
-    pool,
+    ...{ name, pool, socketMode },
     ...settings,
     timeouts: { clientHead, clientIdle, clientBody, clientRead },
     limits,

@@ -8,7 +8,7 @@ import { DEFAULT_NAME } from "./pools.ts"
 import type { Refuse, Setting, ValueType } from "./setting.ts"
 import type { BackendSettings, ListenAddress } from "./settings.ts"
 import { didYouMean } from "./spelling.ts"
-import { shown } from "./value-types.ts"
+import { shown, stringLike } from "./value-types.ts"
 
 /** Rows of the whole file, by key. */
 type Rows = Readonly<Record<string, Setting<unknown>>>
@@ -45,10 +45,30 @@ const poolName: ValueType<string> = {
   json: { type: "string" },
 }
 
+const UMASK = "what the umask leaves"
+
+/** A number would be ambiguous: languages read 0660 in three ways. */
+const socketMode: ValueType<number | null> = {
+  kind: "scalar",
+  placeholder: "MODE",
+  expects: 'permissions in octal and in quotes, such as "0660"',
+  read(input, refuse) {
+    if (input === null) return null
+    const fits = typeof input === "string" && /^0?[0-7]{3}$/.test(input)
+    return fits
+      ? Number.parseInt(input, 8)
+      : refuse(`expected ${socketMode.expects}, got ${shown(input)}`)
+  },
+  format: (mode) => (mode === null ? UMASK : mode.toString(8).padStart(4, "0")),
+  json: { anyOf: [{ type: "null" }, stringLike("^0?[0-7]{3}$")] },
+  typescript: "string | null",
+}
+
 export function listenerKind(rows: Rows): RecordKind {
   const own: readonly RecordRow[] = [
     row("address", listenAddress, "Address to listen on", "none"),
     row("pool", poolName, "The pool that serves its requests", DEFAULT_NAME),
+    row("socket_mode", socketMode, "Permissions of a unix socket, such as 0660", UMASK),
   ]
   return {
     ...{ noun: "listener", plural: "listeners", main: "address", most: MOST_LISTENERS },

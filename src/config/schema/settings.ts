@@ -233,6 +233,8 @@ export type ListenAddress =
 /** One address on which clients come, and how they are treated. Every value is the one in force. */
 export type ListenerSettings = ListenAddress & {
   readonly name: string
+  /** Permissions of a unix socket, or null: what the umask leaves. */
+  readonly socketMode: number | null
   /** The name of the pool that serves its requests. */
   readonly pool: string
   readonly halfClose: boolean

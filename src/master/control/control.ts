@@ -5,6 +5,7 @@
  */
 import { MAX_BACKENDS } from "../../config/schema/backend.ts"
 import { differenceOf, withoutRestart } from "../../config/difference.ts"
+import { DEFAULT_NAME, withBackends } from "../../config/schema/pools.ts"
 import type { BackendSettings, Milliseconds, Settings } from "../../config/schema/settings.ts"
 import { isHeld } from "../../net/linux/activation.ts"
 import {
@@ -307,11 +308,12 @@ export class Control {
       change.judge()
       const before = this.#configured.backends
       const after = save ? change.rewrite(before) : before
-      const saved = save ? await this.#keep(this.#configured, after) : null
+      const wanted = new Map([[DEFAULT_NAME, after]])
+      const saved = save ? await this.#keep(this.#configured, wanted) : null
       if (saved === null) change.say()
       else {
         this.#control.settle(before, after, this.#members)
-        this.#configured = { ...this.#configured, backends: after }
+        this.#configured = withBackends(this.#configured, DEFAULT_NAME, after)
         change.kept()
       }
       if (saved === null) this.#log.info(`${line}, by hand`)

@@ -6,12 +6,13 @@ import type { BackendSettings, Settings } from "../../config/schema/settings.ts"
 import { Refused } from "./refused.ts"
 
 /**
- * Writes `wanted` into the file from which `configured` was read; resolves with its name. Throws `Refused` or
- * `BunlbError` with nothing written: where there is no file, or it says something else by now, or cannot be written.
+ * Writes the lists of `wanted`, by the names of their pools, into the file from which `configured` was read; resolves
+ * with its name. Throws `Refused` or `BunlbError` with nothing written: where there is no file, or it says something
+ * else by now, or cannot be written.
  */
 export type SaveBackends = (
   configured: Settings,
-  wanted: readonly BackendSettings[],
+  wanted: ReadonlyMap<string, readonly BackendSettings[]>,
 ) => Promise<string>
 
 /** One change of the list. */

@@ -7,23 +7,64 @@ import type { BackendSettings } from "../../../src/config/schema/settings.ts"
 import { rng } from "../../support/until.ts"
 import { reading } from "../reading.ts"
 
-const read = (text: string, format: FileFormat): readonly BackendSettings[] => {
-  const { root } = parseConfig("f", text, format)
-  const list = reading(backendList, (root as { backends: unknown }).backends)
+/** The list at `path`, as parsed. */
+function rawAt(text: string, format: FileFormat, path: string): readonly unknown[] {
+  let value = parseConfig("f", text, format).root
+  for (const word of path.split(".")) value = (value as Record<string, unknown>)[word]
+  return value as readonly unknown[]
+}
+
+const read = (
+  text: string,
+  format: FileFormat,
+  path: string = "backends",
+): readonly BackendSettings[] => {
+  const list = reading(backendList, rawAt(text, format, path))
   if (typeof list === "string") throw new Error(`${list} in:\n${text}`)
   return list
 }
 
 /** The text whose backends are `wanted`. */
-function rewritten(text: string, format: FileFormat, wanted: readonly BackendSettings[]): string {
+function rewritten(
+  text: string,
+  format: FileFormat,
+  wanted: readonly BackendSettings[],
+  path: string = "backends",
+): string {
   let page = text
-  for (const edit of editsBetween(read(text, format), wanted)) {
-    const { root } = parseConfig("f", page, format)
-    const next = edited(page, format, (root as { backends: unknown[] }).backends, edit)
+  for (const edit of editsBetween(read(text, format, path), wanted)) {
+    const next = edited(page, format, { path, raw: rawAt(page, format, path) }, edit)
     if (next === null) throw new Error(`cannot ${JSON.stringify(edit)} in:\n${page}`)
     page = next
   }
   return page
+}
+
+/** The same list in a pool, and in the short form of a pool, where the text can be written so. */
+function inPool(text: string, format: FileFormat): readonly (readonly [string, string])[] {
+  const LONG = "pools.api.backends"
+  if (format === "json") return [[`{"pools": {"api": ${text}}}`, LONG]]
+  if (format === "toml") {
+    const table = text.replaceAll("[[backends]]", "[[pools.api.backends]]")
+    if (table !== text) return [[table, LONG]]
+    return [
+      [text.replace("backends = [", "[pools.api]\nbackends = ["), LONG],
+      [text.replace("backends = [", "[pools]\napi.backends = ["), LONG],
+      [text.replace("backends = [", "[pools]\napi = ["), "pools.api"],
+    ]
+  }
+  const indented = (by: string, page: string) => page.replaceAll(/^(?=.)/gm, by)
+  if (text.startsWith("backends: [")) {
+    return [
+      [text.replace(/^backends: (\[.*\])/, "pools: { api: { backends: $1 } }"), LONG],
+      [text.replace(/^backends: (\[.*\])/, "pools: { x: [z:1], api: $1 }"), "pools.api"],
+      [text.replace(/^backends: (\[.*\])/, "pools:\n  api: $1"), "pools.api"],
+    ]
+  }
+  return [
+    [`pools:\n  api:\n${indented("    ", text)}  web: [z:1]\n`, LONG],
+    [`pools:\n${indented("  ", text.replace("backends:", "api:"))}`, "pools.api"],
+  ]
 }
 
 const added = (line: string): BackendSettings => {
@@ -197,6 +238,11 @@ describe("changes what was asked for, and nothing else", () => {
     const wanted = change(read(text, format))
     expect(rewritten(text, format, wanted)).toBe(expected)
     expect(read(expected, format)).toEqual(wanted as BackendSettings[])
+    // The edit is the same wherever the list stands.
+    for (const [at, [page, path]] of inPool(text, format).entries()) {
+      const [there] = inPool(expected, format)[at] ?? []
+      expect(rewritten(page, format, wanted, path)).toBe(there ?? "")
+    }
   })
 })
 
@@ -210,9 +256,9 @@ test("line ends and a missing last one stay as they are", () => {
 test("what cannot be found is not changed", () => {
   const change = { kind: "set", at: 0, option: "weight", value: 2 } as const
   const anchored = "x: &a a:80\nbackends:\n  - *a\n"
-  expect(edited(anchored, "yaml", ["a:80", "b:80"], change)).toBeNull()
-  expect(edited("port: 80\n", "yaml", [], change)).toBeNull()
-  expect(edited("backends: [a]\n", "yaml", [7], change)).toBeNull()
+  expect(edited(anchored, "yaml", { path: "backends", raw: ["a:80", "b:80"] }, change)).toBeNull()
+  expect(edited("port: 80\n", "yaml", { path: "backends", raw: [] }, change)).toBeNull()
+  expect(edited("backends: [a]\n", "yaml", { path: "backends", raw: [7] }, change)).toBeNull()
 })
 
 /** Any list of changes, in any style, one after the other. */

@@ -53,7 +53,7 @@ export function applyChange(before: Settings, change: SettingsChange): Settings 
 /** Backends are all that differs, and no rule for them. Compares objects by identity. */
 export function onlyBackendsChanged(before: Settings, after: Settings): boolean {
   if (!haveSameRules(before, after) || before.pools.length !== after.pools.length) return false
-  return after.pools.every((pool, at) => haveSameRules(before.pools[at], pool))
+  return after.pools.every((pool, at) => haveSameRules(before.pools[at] ?? {}, pool))
 }
 
 function haveSameRules(before: object, after: object): boolean {

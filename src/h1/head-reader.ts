@@ -35,7 +35,7 @@ function withCrlf(bytes: Buffer, from: number, to: number): Buffer | null {
   let end = from
   for (let i = from; i < at; i++) {
     if (bytes[i] === LF) copy[end++] = CR
-    copy[end++] = bytes[i]
+    copy[end++] = bytes[i] ?? 0
   }
   bytes.copy(copy, end, at, to)
   return copy

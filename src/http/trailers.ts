@@ -34,8 +34,8 @@ export function passingTrailers(
 ): Buffer {
   const lines: Buffer[] = []
   for (let i = 0; i < section.count; i++) {
-    const start = section.starts[i]
-    if (!mayPass(bytes, start, section.nameEnds[i], nominated)) continue
+    const start = section.starts[i] ?? 0
+    if (!mayPass(bytes, start, section.nameEnds[i] ?? start, nominated)) continue
     lines.push(bytes.subarray(start, section.starts[i + 1]))
   }
   lines.push(Buffer.from("\r\n"))

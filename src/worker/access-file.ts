@@ -92,7 +92,7 @@ export class AccessFile implements LineSink {
     let size = 0
     const from = this.#next
     while (this.#next < this.#lines.length) {
-      const { length } = this.#lines[this.#next]
+      const length = this.#lines[this.#next]?.length ?? 0
       if (size > 0 && size + length > batch) break
       size += length
       this.#next++

@@ -32,7 +32,8 @@ export class VanishedBackends {
   /** A probe of the backend has ended: it reached the backend's machine, or it did not. */
   note(index: number, reached: boolean): void {
     const upstream = this.#upstreams[index]
-    const before = this.#counted[index] === upstream ? this.#counts[index] : 0
+    if (upstream === undefined) return
+    const before = this.#counted[index] === upstream ? (this.#counts[index] ?? 0) : 0
     const count = reached ? 0 : before + 1
     this.#counts[index] = count
     this.#counted[index] = upstream

@@ -89,7 +89,7 @@ class World {
       avoidance: () => {},
       suspected: () => {},
     })
-    this.pool = new Pool(settings.pools[0], this.roster, this.board)
+    this.pool = new Pool(present(settings.pools[0]), this.roster, this.board)
     this.gateway = new Gateway({
       settings,
       clock: new EventClock(),

@@ -88,14 +88,14 @@ export const backendFamilies: ReadonlyMap<string, Write> = new Map<string, Write
     (backend, put) => {
       if (!isThere(backend)) return
       const { label: own, numbers } = backend.totals
-      put("bunlb_backend_connections", `${own},state="active"`, numbers[ACTIVE])
-      put("bunlb_backend_connections", `${own},state="dialing"`, numbers[DIALING])
-      put("bunlb_backend_connections", `${own},state="idle"`, numbers[IDLE])
+      put("bunlb_backend_connections", `${own},state="active"`, numbers[ACTIVE] ?? 0)
+      put("bunlb_backend_connections", `${own},state="dialing"`, numbers[DIALING] ?? 0)
+      put("bunlb_backend_connections", `${own},state="idle"`, numbers[IDLE] ?? 0)
     },
   ],
   [
     "bunlb_pool_reuses_total",
-    ({ totals }, put) => put("bunlb_pool_reuses_total", totals.label, totals.numbers[REUSES]),
+    ({ totals }, put) => put("bunlb_pool_reuses_total", totals.label, totals.numbers[REUSES] ?? 0),
   ],
   [
     "bunlb_dials_total",
@@ -130,8 +130,9 @@ type Side = readonly [value: string, column: number]
 
 function pair(sample: string, name: string, first: Side, second: Side): Write {
   return ({ totals }, put) => {
-    put(sample, `${totals.label},${label(name, first[0])}`, totals.numbers[first[1]])
-    put(sample, `${totals.label},${label(name, second[0])}`, totals.numbers[second[1]])
+    for (const [value, column] of [first, second]) {
+      put(sample, `${totals.label},${label(name, value)}`, totals.numbers[column] ?? 0)
+    }
   }
 }
 
@@ -146,12 +147,12 @@ function writeDurations({ totals }: BackendMoment, put: Put): void {
   const { label: own, numbers } = totals
   if (numbers[REQUESTS] === 0) return
   let total = 0
-  for (let i = 0; i < bounds.length; i++) {
-    total += numbers[BUCKETS + i]
-    put("bunlb_request_duration_seconds_bucket", `${own},${bounds[i]}`, total)
+  for (const [i, bound] of bounds.entries()) {
+    total += numbers[BUCKETS + i] ?? 0
+    put("bunlb_request_duration_seconds_bucket", `${own},${bound}`, total)
   }
-  total += numbers[BUCKETS + BUCKET_COUNT - 1]
+  total += numbers[BUCKETS + BUCKET_COUNT - 1] ?? 0
   put("bunlb_request_duration_seconds_bucket", `${own},le="+Inf"`, total)
-  put("bunlb_request_duration_seconds_sum", own, numbers[DURATION_SUM] / 1000)
+  put("bunlb_request_duration_seconds_sum", own, (numbers[DURATION_SUM] ?? 0) / 1000)
   put("bunlb_request_duration_seconds_count", own, total)
 }

@@ -67,9 +67,11 @@ export class Pool {
     if (this.#sticky === null) return NO_TOKEN
     const { known, knownCount, kinds, valueStarts, valueEnds } = fields
     for (let i = 0; i < knownCount; i++) {
-      const at = known[i]
+      const at = known[i] ?? 0
       if (kinds[at] !== COOKIE) continue
-      if (!findCookie(bytes, valueStarts[at], valueEnds[at], this.#cookieName, found)) continue
+      const start = valueStarts[at] ?? 0
+      const end = valueEnds[at] ?? start
+      if (!findCookie(bytes, start, end, this.#cookieName, found)) continue
       return parseToken(bytes, found.start, found.end)
     }
     return NO_TOKEN

@@ -130,7 +130,7 @@ export class ClientConnection implements Deadlined, SocketOwner {
     const { headBytes } = this.listener.settings.limits
     this.#intake.holdHead(bytes, from, to, headBytes)
     // Empty lines begin nothing (RFC 9112 section 2.2), and nothing else so short ends like this.
-    const empty = to - from <= 4 && bytes[to - 1] <= CR
+    const empty = to - from <= 4 && (bytes[to - 1] ?? 0) <= CR
     if (this.#phase === HEAD || empty) return
     this.#phase = HEAD
     this.within(this.listener.timeouts.clientHead)

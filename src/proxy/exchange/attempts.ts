@@ -54,7 +54,7 @@ export class Attempts {
     this.#position = 0
     this.#tlsFault = null
     this.#most = upstream.pool.settings.retries.max
-    return this.#targets.length > 0 ? this.#targets[0] : null
+    return this.#targets[0] ?? null
   }
 
   /** The next address of the same backend to dial after `failure`, or null when none may be. */
@@ -87,7 +87,7 @@ export class Attempts {
     if (other === null) return null
     figures.failovers++
     figures.retries.dial++
-    return upstreams[other.index]
+    return upstreams[other.index] ?? null
   }
 
   /**
@@ -114,7 +114,7 @@ export class Attempts {
     if (other === null) return upstream
     if (upstream.candidate.token === request.token) this.#lostAt = upstream
     figures.failovers++
-    return upstreams[other.index]
+    return upstreams[other.index] ?? null
   }
 
   /**
@@ -165,11 +165,13 @@ class TriedBackends {
   }
 
   add(index: number): void {
-    if (!this.has(index)) this.#tried.push(this.#upstreams[index])
+    const upstream = this.#upstreams[index]
+    if (upstream !== undefined && !this.#tried.includes(upstream)) this.#tried.push(upstream)
   }
 
   has(index: number): boolean {
-    return this.#tried.includes(this.#upstreams[index])
+    const upstream = this.#upstreams[index]
+    return upstream !== undefined && this.#tried.includes(upstream)
   }
 
   count(): number {

@@ -28,7 +28,7 @@ export function chooseBackend(pool: Choosers, request: ChosenFor): Candidate | n
   if (picked.token === request.token && !board.avoidsClient(picked.index, request)) return picked
   let candidate: Candidate | null = picked
   for (let i = 0; i < CHOICES && candidate !== null; i++) {
-    if (!board.avoids(candidate.index, request)) return candidate
+    if (candidate !== undefined && !board.avoids(candidate.index, request)) return candidate
     candidate = roster.pick(NO_TOKEN)
   }
   return spared(pool, request) ?? picked
@@ -55,7 +55,7 @@ function spared({ board, roster }: Choosers, request: ChosenFor): Candidate | nu
   const first = roster.nextTurn()
   for (let i = 0; i < serving.length; i++) {
     const candidate = serving[(first + i) % serving.length]
-    if (!board.avoids(candidate.index, request)) return candidate
+    if (candidate !== undefined && !board.avoids(candidate.index, request)) return candidate
   }
   return null
 }

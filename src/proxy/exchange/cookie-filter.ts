@@ -17,8 +17,9 @@ export class StickyCookieFilter implements CookieFilter {
   put(from: Buffer, head: RequestHead, position: number, out: Buffer, at: number): number {
     const { valueStarts, valueEnds } = head.fields
     const value = putBytes(COOKIE_NAME, out, at)
-    const start = valueStarts[position]
-    const end = copyWithoutCookie(from, start, valueEnds[position], this.#name, out, value)
+    const start = valueStarts[position] ?? 0
+    const stop = valueEnds[position] ?? start
+    const end = copyWithoutCookie(from, start, stop, this.#name, out, value)
     return end === value ? at : putBytes(LINE_END, out, end)
   }
 }

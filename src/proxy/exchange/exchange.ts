@@ -94,10 +94,10 @@ export class Exchange implements relay.RelayTerms {
   #pick(): void {
     if (this.#client.pinned !== null) return this.#usePinned(this.#client.pinned)
     const { pool } = this.#request
-    const candidate = chooseBackend(pool, this.#request)
-    if (candidate === null) return this.#fail("N", 503, "no backend is available")
+    const upstream = pool.upstreams[chooseBackend(pool, this.#request)?.index ?? -1]
+    if (upstream === undefined) return this.#fail("N", 503, "no backend is available")
     if (pool.roster.panicking) this.#gateway.figures.panicPicks++
-    this.#attempt(pool.upstreams[candidate.index], false)
+    this.#attempt(upstream, false)
   }
 
   /** The connection that this client has authenticated, or is about to, carries all its further requests. */

@@ -194,9 +194,7 @@ export class RequestRelay implements SentRequest {
       if (body > 0) bytes.copy(scratch, length, this.#end, this.#bodyEnd)
       connection.send(scratch, 0, length + body)
     } else connection.sendBoth(scratch, length, bytes, this.#end, this.#bodyEnd)
-    for (let i = 0; i < this.#pieces.length; i++) {
-      connection.send(this.#pieces[i], 0, this.#pieces[i].length)
-    }
+    for (const piece of this.#pieces) connection.send(piece, 0, piece.length)
     if (!this.idempotent && !this.upgrades) this.#forgetAll()
     else if (body + this.#kept > 0) this.#limitReplay()
   }

@@ -165,7 +165,7 @@ export class ResponseRelay {
         return MORE
       }
       bytes = heads.rewritten ?? bytes
-      if (end < 0) return this.#bad(responseFaults[-end])
+      if (end < 0) return this.#bad(responseFaults[-end] ?? "malformed response")
       if (head.status >= 200) return this.#start(bytes, from, end, terms)
       if (head.status === 101) {
         this.switching = bytes

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { buildDashboard, dashboardFile } from "../../../scripts/dashboard.ts"
-import { errorsOf } from "../../../scripts/check-types.ts"
+import { errorsOf, needless } from "../../../scripts/check-types.ts"
 import { showDashboard } from "../../../src/admin/dashboard.ts"
 import { root } from "../../support/source.ts"
 
@@ -52,11 +52,13 @@ test("the sources of the dashboard use what a browser has", () => {
   }
 })
 
-test("the type check counts each error of the files that it is asked about", () => {
+test("the type check counts each error of the files that it is asked about, and no old list", () => {
   const output =
     "src/a.ts(1,2): error TS2532: x\n  more of it\nsrc/b/c.ts(3,4): error TS1: y\n2 errors"
   expect(errorsOf(output, () => true)).toHaveLength(2)
   expect(errorsOf(output, (file) => file === "src/b/c.ts")).toEqual([
     "src/b/c.ts(3,4): error TS1: y",
   ])
+  expect(needless(output, ["src/a.ts"])).toEqual([])
+  expect(needless(output, ["src/a.ts", "src/d.ts"])).toHaveLength(1)
 })

@@ -1,5 +1,5 @@
 /** What makes bunlb read its configuration again: SIGHUP, and files that have changed and come to rest. */
-import { afterEach, expect, test } from "bun:test"
+import { afterAll, afterEach, expect, test } from "bun:test"
 import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -13,6 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), "bunlb-triggers-"))
 const path = (name: string): string => join(folder, name)
 const cleanup: (() => void)[] = []
 
+afterAll(() => rmSync(folder, { recursive: true }))
 afterEach(() => {
   for (const clean of cleanup.splice(0)) clean()
 })
@@ -117,5 +118,3 @@ test("without `watch` nothing is looked at, and what changed meanwhile is no new
   writeFileSync(file, "a third, longer text")
   await reloads(state, 1)
 })
-
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }))

@@ -246,6 +246,39 @@ describe("the dashboard", () => {
     BROWSER_MS,
   )
 
+  browserTest(
+    "shows backends below their pool when there is more than one, and goes back to one list",
+    async () => {
+      const member = (pool: string, address: string, more: Partial<BackendStatus> = {}) => {
+        const name = pool === "default" ? address : `${pool}/${address}`
+        return [backend(name, { pool, ...more }), rates(10)] as const
+      }
+      const web = member("default", "web:80")
+      const picture: Picture = { backends: [web], journal: [] }
+      picture.backends = [web, member("api", "a:80"), member("api", "b:80", { state: "down" })]
+      await using page = await Page.open(picture)
+      await page.says("#backends", "api 1 of 2 up, 20/s")
+      const names = `[...document.querySelectorAll("#backends tbody th .name")]
+        .map((name) => name.textContent)`
+      expect(await page.ask<string[]>(names)).toEqual(["default", "web:80", "api", "a:80", "b:80"])
+      await page.says("#health", "1 of 3 backends down")
+      for (const width of [1440, 390] as const) {
+        await page.size(width, 900, "light")
+        const wanted = await page.ask<number>("document.documentElement.scrollWidth")
+        expect(wanted).toBeLessThanOrEqual(width)
+        await page.keep(`pools-${width}`)
+        await page.size(width, 900, "dark")
+        await page.keep(`pools-${width}-dark`)
+      }
+      picture.backends = [web, member("api", "a:80", { state: "down" })]
+      await page.says("#health", "pool api has no usable backend")
+      picture.backends = [member("api", "a:80")]
+      await page.says("#health", "backend up")
+      expect(await page.ask<string[]>(names)).toEqual(["api/a:80"])
+    },
+    BROWSER_MS,
+  )
+
   for (const [name, states, errorShare, tone, text, cutShare = 0] of headlines) {
     browserTest(
       `its headline is what clients feel: ${name}`,

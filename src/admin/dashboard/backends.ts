@@ -5,10 +5,14 @@ import type { BackendState, BackendStatus, FleetStatus } from "../../master/figu
 import { command } from "./command.ts"
 import { at, dress, make, makeWord, write } from "./dom.ts"
 import { Grid, numberColumn } from "./grid.ts"
+import type { Entry } from "./grid.ts"
 import type { Tone } from "./headline.ts"
 import { age, count, latency, percent, rate } from "./numbers.ts"
+import { byPool, nameInPool } from "./pools.ts"
 
 interface BackendRow {
+  /** Its name in the table. */
+  readonly label: string
   readonly status: BackendStatus
   readonly rates: Rates
   /** Its requests as a share of the busiest backend's. */
@@ -45,35 +49,50 @@ const grid = new Grid<BackendRow>("backends", [
 export function showBackends({ at: now, status, backends }: Live): void {
   const busiest = Math.max(1e-9, ...backends.map(({ requests }) => requests))
   const control = status.control === true
-  const rows = status.backends.flatMap((each, i): [string, BackendRow][] => {
+  const rows = status.backends.flatMap((each, i) => {
     const rates = backends[i]
     if (rates === undefined) return []
     const share = rates.requests / busiest
-    return [[each.name, { status: each, rates, share, now, control }]]
+    return [{ label: each.name, status: each, rates, share, now, control }]
   })
-  grid.show(rows)
+  grid.show(entriesOf(rows))
   write(at("backends-note"), noteOf(status))
+}
+
+/** The rows of several pools come under a heading for each. */
+function entriesOf(rows: readonly BackendRow[]): Entry<BackendRow>[] {
+  const entryOf = (data: BackendRow) => ({ key: `backend ${data.status.name}`, data })
+  const groups = byPool(rows, ({ status }) => status)
+  if (groups.length < 2) return rows.map(entryOf)
+  return groups.flatMap(({ pool, backends }) => {
+    const requests = backends.reduce((sum, { rates }) => sum + rates.requests, 0)
+    const note = `${upOf(backends.map(({ status }) => status))}, ${rate(requests)}/s`
+    const members = backends.map((row) => entryOf({ ...row, label: nameInPool(row.status) }))
+    return [{ key: `pool ${pool}`, heading: pool, note }, ...members]
+  })
+}
+
+function upOf(backends: readonly BackendStatus[]): string {
+  return `${backends.filter(({ state }) => state === "up").length} of ${backends.length} up`
 }
 
 /** How many are up, what was changed by hand, and which names do not resolve. */
 function noteOf({ backends, byHand = [], discovered = [] }: FleetStatus): string {
-  const up = backends.filter(({ state }) => state === "up").length
   const hand = byHand.length === 0 ? "" : `, by hand: ${byHand.join(", ")}`
   const lost = discovered.filter(({ stale }) => stale !== "")
   const dns = lost.map(({ name, stale }) => `, ${name} does not resolve: ${stale}`)
-  return `${up} of ${backends.length} up${hand}${dns.join("")}`
+  return `${upOf(backends)}${hand}${dns.join("")}`
 }
 
 function openName(cell: HTMLElement) {
   let shown = ""
-  return ({ status }: BackendRow): void => {
-    const { name, tls, backup, addresses } = status
+  return ({ label, status: { tls, backup, addresses } }: BackendRow): void => {
     const tags = [tls ? "TLS" : "", backup ? "backup" : ""].filter((tag) => tag !== "")
     const title = addresses.join(", ")
-    const key = [name, title, ...tags].join("\n")
+    const key = [label, title, ...tags].join("\n")
     if (shown === key) return
     shown = key
-    const text = make("span", { class: "name", title }, name)
+    const text = make("span", { class: "name", title }, label)
     cell.replaceChildren(text, ...tags.map((tag) => make("span", { class: "tag" }, tag)))
   }
 }

@@ -18,9 +18,14 @@ export interface Column<Data> {
   readonly open: (cell: HTMLElement) => (data: Data) => void
 }
 
+/** A row of the table: a heading over those that follow, or one with data. */
+export type Entry<Data> =
+  | { readonly key: string; readonly data: Data }
+  | { readonly key: string; readonly heading: string; readonly note: string }
+
 interface Row<Data> {
   readonly element: HTMLElement
-  readonly cells: readonly ((data: Data) => void)[]
+  readonly show: (entry: Entry<Data>) => void
 }
 
 export class Grid<Data> {
@@ -40,15 +45,15 @@ export class Grid<Data> {
   }
 
   /** Shows these rows in this order, and no other. */
-  show(entries: readonly (readonly [key: string, data: Data])[]): void {
+  show(entries: readonly Entry<Data>[]): void {
     const gone = new Set(this.#rows.keys())
     let next = this.#body.firstElementChild
-    for (const [key, data] of entries) {
-      gone.delete(key)
-      const { element, cells } = this.#rows.get(key) ?? this.#add(key)
+    for (const entry of entries) {
+      gone.delete(entry.key)
+      const { element, show } = this.#rows.get(entry.key) ?? this.#add(entry)
       if (element === next) next = next.nextElementSibling
       else this.#body.insertBefore(element, next)
-      for (const show of cells) show(data)
+      show(entry)
     }
     for (const key of gone) {
       this.#rows.get(key)?.element.remove()
@@ -56,17 +61,37 @@ export class Grid<Data> {
     }
   }
 
-  #add(key: string): Row<Data> {
-    const element = make("tr", { role: "row" })
-    const cells = this.columns.map((column) => {
-      const cell = makeCell(column)
-      element.append(cell)
-      return column.open(cell)
-    })
-    const row = { element, cells }
-    this.#rows.set(key, row)
+  #add(entry: Entry<Data>): Row<Data> {
+    const row = "data" in entry ? openRow(this.columns) : openHeading(this.columns.length)
+    this.#rows.set(entry.key, row)
     return row
   }
+}
+
+function openRow<Data>(columns: readonly Column<Data>[]): Row<Data> {
+  const element = make("tr", { role: "row" })
+  const cells = columns.map((column) => {
+    const cell = makeCell(column)
+    element.append(cell)
+    return column.open(cell)
+  })
+  const show = (entry: Entry<Data>): void => {
+    if ("data" in entry) for (const each of cells) each(entry.data)
+  }
+  return { element, show }
+}
+
+function openHeading<Data>(columns: number): Row<Data> {
+  const name = make("span", { class: "name" })
+  const note = make("span", { class: "note" })
+  const attributes = { scope: "rowgroup", role: "rowheader", colspan: columns }
+  const cell = make("th", attributes, name, " ", note)
+  const show = (entry: Entry<Data>): void => {
+    if ("data" in entry) return
+    write(name, entry.heading)
+    write(note, entry.note)
+  }
+  return { element: make("tr", { role: "row", class: "group" }, cell), show }
 }
 
 function makeCell<Data>({ name, style, isText, isHead, isSaid }: Column<Data>): HTMLElement {

@@ -3,8 +3,9 @@
  * Pure.
  */
 import type { Moment } from "../../master/figures/live.ts"
-import type { BackendState, FleetStatus } from "../../master/figures/status.ts"
+import type { BackendState, BackendStatus, FleetStatus } from "../../master/figures/status.ts"
 import { finePercent } from "./numbers.ts"
+import { byPool } from "./pools.ts"
 
 /** Errors are counted over this time. */
 const WINDOW_MS = 10_000
@@ -21,7 +22,7 @@ export interface Headline {
 }
 
 type Facts = Pick<FleetStatus, "draining"> & {
-  readonly backends: readonly { readonly state: BackendState }[]
+  readonly backends: readonly Pick<BackendStatus, "name" | "pool" | "state">[]
   readonly workers: readonly { readonly state: string }[]
 }
 
@@ -30,6 +31,7 @@ export function headline(status: Facts, moments: readonly Moment[], now: number)
   const errors = `${finePercent(share)} of answers ${kind}`
   return (
     outage(status) ??
+    poolOutage(status) ??
     (share >= MANY_ERRORS ? { tone: "bad", text: errors } : null) ??
     shortage(status) ??
     (share >= FEW_ERRORS ? { tone: "warn", text: errors } : null) ??
@@ -47,6 +49,20 @@ function outage({ draining, backends, workers }: Facts): Headline | null {
   if (usable > 0) return null
   if (down === 0) return bad("no usable backend: all are out by hand")
   return bad(`no usable backend: ${held === 0 ? "all are down" : "some are out by hand"}`)
+}
+
+/** The clients of one pool have no backend, while others have. */
+function poolOutage({ backends }: Facts): Headline | null {
+  const out = byPool(backends, (each) => each).filter(
+    (group) => countStates(group.backends).usable === 0,
+  )
+  const [first] = out
+  if (first === undefined) return null
+  const text =
+    out.length === 1
+      ? `pool ${first.pool} has no usable backend`
+      : `${out.length} pools have no usable backend`
+  return { tone: "bad", text }
 }
 
 /** Less than half of the backends are usable. */

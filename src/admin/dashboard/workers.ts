@@ -25,7 +25,7 @@ const grid = new Grid<WorkerStatus>("workers", [
 ])
 
 export function showWorkers({ workers }: FleetStatus): void {
-  grid.show(workers.map((each) => [String(each.index), each]))
+  grid.show(workers.map((each) => ({ key: String(each.index), data: each })))
   const serving = workers.filter(({ state }) => state === SERVING).length
   write(at("workers-note"), `${serving} of ${workers.length} serving`)
 }

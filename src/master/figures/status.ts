@@ -37,7 +37,10 @@ export interface WorkerStatus {
 }
 
 export interface BackendStatus {
+  /** As people know it: `HOST:PORT` in the pool `default`, `POOL/HOST:PORT` in any other. */
   readonly name: string
+  /** Older versions have one pool and do not say it. */
+  readonly pool?: string
   readonly tls: boolean
   readonly weight: number
   readonly backup: boolean

@@ -14,7 +14,7 @@ function moment(secondsAgo: number, success: number, failed: number, cut?: numbe
 }
 
 function say(states: readonly BackendState[], moments: readonly Moment[] = [], more = {}): string {
-  const backends = states.map((state) => ({ state }))
+  const backends = states.map((state, i) => ({ name: `b${i}:80`, state }))
   const status = { draining: false, backends, workers: [{ state: "serving" }], ...more }
   const { tone, text } = headline(status, moments, NOW)
   return `${tone}: ${text}`
@@ -37,6 +37,21 @@ describe("the headline", () => {
   test("is about the workers and the drain before anything else", () => {
     expect(say(["down"], [], { draining: true })).toBe("warn: draining")
     expect(say(["up"], [], { workers: [{ state: "resting" }] })).toBe("bad: no worker serves")
+  })
+
+  test("tells of a pool whose clients have no backend", () => {
+    const backend = (pool: string, name: string, state: BackendState) => {
+      return { pool, name: `${pool}/${name}`, state }
+    }
+    const web = [backend("web", "a:80", "up"), backend("web", "b:80", "up")]
+    const api = [backend("api", "c:80", "down"), backend("api", "d:80", "disabled")]
+    const say2 = (...backends: typeof web) => say([], [moment(3, 60, 40)], { backends })
+    expect(say2(...web, ...api)).toBe("bad: pool api has no usable backend")
+    expect(say2(...web, ...api, backend("x", "e:80", "down"))).toBe(
+      "bad: 2 pools have no usable backend",
+    )
+    expect(say2(...api)).toBe("bad: no usable backend: some are out by hand")
+    expect(say2(...web)).toBe("bad: 40% of answers are 5xx")
   })
 
   test("counts errors of the last ten seconds", () => {

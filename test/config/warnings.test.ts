@@ -5,6 +5,7 @@ import { withDefaults } from "../../src/config/schema/pools.ts"
 import type { SettingKey } from "../../src/config/schema/setting.ts"
 import type { StrategyName } from "../../src/config/schema/settings.ts"
 import { warningsAbout } from "../../src/config/warnings.ts"
+import { settings } from "./said.ts"
 
 const KEY = "correct-horse-battery"
 const machine = { cpus: 2, platform: "linux", privileged: false }
@@ -185,4 +186,51 @@ test("cookies without a key are told of, and only with strategy sticky", () => {
   ])
   expect(about("sticky", KEY)).toEqual([])
   expect(about("round_robin", null)).toEqual([])
+})
+
+test.each<[string, string[]]>([
+  ["backends: [a:80, b:80]\nlisteners: { web: ':8080' }\npools: {}", []],
+  [
+    "backends: [a:80, b:80]\npools: { api: [c:80, d:80] }",
+    ["pools.api: no listener names it, so it gets no requests"],
+  ],
+  [
+    "listeners: { web: { address: ':80', pool: api } }\npools: { api: [c:80] }",
+    [
+      "pools.api.backends: only one, nothing can take over when it fails",
+      "listeners.web: 80 is privileged, bunlb needs root or CAP_NET_BIND_SERVICE",
+    ],
+  ],
+  [
+    "listeners: { web: { address: ':8080', pool: api } }\n" +
+      "pools: { api: { backends: [127.0.0.1:8080, 'd:80,weight=2'], insecure: true } }",
+    [
+      "LOUD pools.api.insecure: the certificates of TLS backends are NOT verified",
+      "LOUD pools.api.backends: 127.0.0.1:8080 is bunlb's own port, " +
+        "its requests would go round in a circle",
+      "pools.api.backends: weights count only with strategy weighted or sticky, not round_robin",
+    ],
+  ],
+  [
+    "listeners: { web: { address: ':8080', pool: a, trusted_proxies: '::/0' }, " +
+      "two: { address: ':81', pool: b } }\n" +
+      "pools: { a: { backends: [x:8081, y:80], strategy: sticky }, b: [127.0.0.1:8080, y:80] }\n" +
+      "health: { timeout: 9s }\ntrusted_proxies: 0.0.0.0/0",
+    [
+      "LOUD trusted_proxies: with 0.0.0.0/0 any client can forge its address",
+      "LOUD listeners.web.trusted_proxies: with ::/0 any client can forge its address",
+      "pools.a.sticky.key: not set, so a restart forgets all cookies, " +
+        "and other instances do not know them",
+      "health.timeout: longer than health.interval, a slow backend is probed less often",
+      "listeners.two: 81 is privileged, bunlb needs root or CAP_NET_BIND_SERVICE",
+    ],
+  ],
+  [
+    "listeners: { web: { address: ':8080', pool: a } }\n" +
+      "pools: { a: { backends: [x:80, y:80], health: { timeout: 9s } } }",
+    ["pools.a.health.timeout: longer than health.interval, a slow backend is probed less often"],
+  ],
+])("records: %s", (text, expected) => {
+  const found = warningsAbout(settings({ text }), machine)
+  expect(found.map(({ loud, line }) => (loud ? "LOUD " : "") + line)).toEqual(expected)
 })

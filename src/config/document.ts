@@ -1,5 +1,6 @@
 /** docs/configuration.md, written from the schema so that it cannot fall behind it. */
 import { MAX_BACKENDS } from "./schema/backend.ts"
+import { recordsSection } from "./document-records.ts"
 import { table } from "./markdown.ts"
 import { settingRows, type SettingRow } from "./schema/schema.ts"
 
@@ -116,7 +117,7 @@ ${table([
 /** The whole page. */
 export function configurationPage(): string {
   const groups = [...new Set(settingRows.map((row) => row.setting.group))]
-  return [introduction, ...groups.map(groupTable)].join("\n")
+  return [introduction, recordsSection(), ...groups.map(groupTable)].join("\n")
 }
 
 function groupTable(group: string): string {

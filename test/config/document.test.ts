@@ -22,14 +22,14 @@ test("it has a row for every setting and every flag", () => {
   }
 })
 
-test("its three examples are right, and the same", () => {
+test("its examples are right, and the same in each language", () => {
   const blocks = [...configurationPage().matchAll(/```(yaml|toml|json)\n(.*?)```/gs)]
   const settings = blocks.map(([, format, text = ""]) => {
     const file = parseConfig("example", text, format as FileFormat)
     const machine = { cpus: 1, platform: "linux" }
     return resolveSettings({ file, flags: new Map(), environment: {}, machine })
   })
-  expect(settings).toBeArrayOfSize(3)
+  expect(settings).toBeArrayOfSize(5)
   expect(settings[0]?.backends.map(({ name }) => name)).toEqual([
     "10.0.0.1:8080",
     "10.0.0.2:8080",
@@ -37,4 +37,7 @@ test("its three examples are right, and the same", () => {
   ])
   expect(settings[1]).toEqual(settings[0])
   expect(settings[2]).toEqual(settings[0])
+  // Those with listeners and pools.
+  expect(settings[3]?.pools.map(({ name }) => name)).toEqual(["default", "api"])
+  expect(settings[4]).toEqual(settings[3])
 })

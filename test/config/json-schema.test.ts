@@ -20,7 +20,7 @@ test("it has every setting under its group, with its words", () => {
 
 test("the examples of the documentation are right by it", () => {
   const blocks = [...configurationPage().matchAll(/```(yaml|toml|json)\n(.*?)```/gs)]
-  expect(blocks).toBeArrayOfSize(3)
+  expect(blocks).toBeArrayOfSize(5)
   for (const [, format, text = ""] of blocks) {
     const parse = { yaml: Bun.YAML.parse, toml: Bun.TOML.parse, json: JSON.parse }[format ?? ""]
     expect(faultsOf(schema, parse?.(text))).toEqual([])
@@ -53,6 +53,14 @@ describe("what the reader takes", () => {
     "health: { expect: 2xx }",
     "health.interval: 500ms",
     "timeouts: { drain: 0, connect: 1.5s }",
+    "listeners:",
+    "pools: {}",
+    "listeners: { web: ':80', a-1: '10.0.0.1:80', b: '[::1]:80', c: 'unix:/run/x.sock' }",
+    "listeners: { web: { address: ':80', pool: api, timeouts: { client_idle: 5s } } }",
+    "listeners: { web: { address: '${ADDRESS}', half_close: on, timeouts.client_idle: 5s } }",
+    "listeners: { web: { address: 'unix:/x', socket_mode: '0660' } }",
+    "pools: { api: [a:80, { host: b, port: 80 }], big: { backends: [c:80], strategy: random } }",
+    "pools: { api: { backends: [c:80], health: { path: /x }, pool: { idle: 7 } } }",
     "limits: { head_bytes: 16384, request_line_bytes: 8KiB, response_head_bytes: 64k }",
   ])("%s", (text) => {
     expect(faultsOf(schema, Bun.YAML.parse(text))).toEqual([])
@@ -69,6 +77,14 @@ describe("what people get wrong", () => {
     ["health: { interval: 5 }", "$.health.interval: is above 0"],
     ["health.interval: 5", "$.health.interval: is above 0"],
     ["limits: { head_bytes: 16KB }", "$.limits.head_bytes: is not "],
+    ["listeners: { Web: ':80' }", "$.listeners: has the unknown key Web"],
+    ["listeners: { web: 80 }", "$.listeners.web: fits no choice"],
+    ["listeners: { web: 'a.com:80' }", "$.listeners.web: fits no choice"],
+    ["listeners: { web: { pool: api } }", "$.listeners.web: fits no choice"],
+    ["listeners: { web: { address: ':80', strategy: random } }", "$.listeners.web: fits no choice"],
+    ["pools: { api: a:80 }", "$.pools.api: fits no choice"],
+    ["pools: { api: { strategy: random } }", "$.pools.api: fits no choice"],
+    ["pools: { api: { backends: [a:80], health: { pth: / } } }", "$.pools.api: fits no choice"],
     ["backends: [a/b]", "$.backends[0]: fits no choice"],
     ["backends: [{ host: a }]", "$.backends[0]: fits no choice"],
     ["backends: [{ host: a, port: 80, wieght: 2 }]", "$.backends[0]: fits no choice"],

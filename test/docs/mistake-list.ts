@@ -43,7 +43,9 @@ export const still: readonly MistakeGroup[] = [
       typed("IPv6 without brackets", "-b ::1:8080"),
       typed("A flag misspelt", `--prot 80 ${two.join(" ")}`),
       typed("A long flag with one dash", "-port 80 -b 10.0.0.1:8080"),
-      typed("A flag of another balancer", `--listen 80 ${two.join(" ")}`),
+      typed("A flag of another balancer", `--bind 80 ${two.join(" ")}`),
+      typed("A listener without its colon", `--listen 80 ${two.join(" ")}`),
+      typed("A pool without a name", "--pool 10.0.0.1:8080"),
       typed("A certificate for clients", `--tls-cert site.pem ${two.join(" ")}`),
       typed("A duration without its unit", `--health-interval 5 ${two.join(" ")}`),
       typed("A word that is none of the choices", `-s roundrobin ${two.join(" ")}`),
@@ -112,6 +114,22 @@ export const still: readonly MistakeGroup[] = [
       written("A key twice", "port: 80\nbackends: [10.0.0.1:8080]\nport: 81\n"),
       written("A variable that is not set", "port: ${PORT}\nbackends: [10.0.0.1:8080]\n"),
       written("A comma too many", '{ "backends": ["10.0.0.1:8080",] }\n', "bunlb.json"),
+      written(
+        "A port beside listeners",
+        'port: 8080\nlisteners: { web: ":80" }\nbackends: [10.0.0.1:8080]\n',
+      ),
+      written(
+        "A listener whose pool is not there",
+        'listeners: { web: { address: ":80", pool: apj } }\npools: { api: [10.0.0.1:8080] }\n',
+      ),
+      written(
+        "A setting of listeners in a pool",
+        "pools:\n  default:\n    backends: [10.0.0.1:8080]\n    trusted_proxies: [10.0.0.0/8]\n",
+      ),
+      written(
+        "Two listeners with one address",
+        'listeners: { web: ":80", more: "0.0.0.0:80" }\nbackends: [10.0.0.1:8080]\n',
+      ),
       written("A file without backends", "port: 8080\n"),
     ],
   },
@@ -120,6 +138,10 @@ export const still: readonly MistakeGroup[] = [
     mistakes: [
       typed("bunlb as its own backend", "check -p 8000 -b 127.0.0.1:8000 -b 10.0.0.2:8000"),
       typed("Weights that nothing looks at", "check -b 10.0.0.1:8080,weight=3 -b 10.0.0.2:8080"),
+      typed(
+        "A pool that no listener names",
+        `check ${two.join(" ")} --pool 'api=10.0.0.3:80;10.0.0.4:80'`.replaceAll("'", ""),
+      ),
       typed("Everybody's word believed", `check --trusted-proxies 0.0.0.0/0 ${two.join(" ")}`),
       typed("Figures for everybody", `check --admin 0.0.0.0:9900 ${two.join(" ")}`),
     ],

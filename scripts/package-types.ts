@@ -37,6 +37,11 @@ export interface BackendEntry {
 const optionsComment =
   "/** What a configuration file may say, under the same names. `admin`, `mode` and `workers` mean nothing here. */"
 
+const either = `/** Backends of the default pool, or pools. */
+export type BalancerOptions = BalancerSettings &
+  (Pick<Required<BalancerSettings>, "backends"> | Pick<Required<BalancerSettings>, "pools">)
+`
+
 const header = (from: string): string =>
   `/**\n * ${from}. Generated:\n * \`BUNLB_UPDATE_DOCS=1 bun test document\` writes it anew.\n */`
 
@@ -82,7 +87,8 @@ function optionTypes(): string {
     "/** A pool with its settings. As a list: its backends. */",
     recordType("PoolEntry", pools),
     optionsComment,
-    interfaceOf("BalancerOptions", all),
+    interfaceOf("BalancerSettings", all),
+    either,
   ].join("\n")
 }
 
@@ -110,7 +116,7 @@ function recordType(called: string, { rows, main }: RecordKind): string {
   const names = [...top, ...whole].map((key) => JSON.stringify(key))
   return [
     `export interface ${called} extends Pick<`,
-    "  BalancerOptions,",
+    "  BalancerSettings,",
     ...choice(names, "  "),
     "> {",
     ...own,
@@ -120,7 +126,7 @@ function recordType(called: string, { rows, main }: RecordKind): string {
 }
 
 function partOf(group: string, inner: readonly string[]): readonly string[] {
-  const whole = `NonNullable<BalancerOptions["${group}"]>`
+  const whole = `NonNullable<BalancerSettings["${group}"]>`
   const line = `  readonly ${group}?: Pick<${whole}, ${inner.join(" | ")}> | null`
   if (line.length <= WIDTH) return [line]
   return [`  readonly ${group}?: Pick<`, `    ${whole},`, ...choice(inner, "    "), "  > | null"]

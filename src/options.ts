@@ -30,7 +30,7 @@ export interface BackendEntry {
 
 /** A listener with its settings. As a line: `:80`, `10.0.0.1:80`, `unix:/PATH`. */
 export interface ListenerEntry extends Pick<
-  BalancerOptions,
+  BalancerSettings,
   "half_close" | "trusted_proxies" | "forwarded" | "forwarded_keep" | "request_id" | "via"
 > {
   /** Address to listen on. Default: none. */
@@ -40,19 +40,19 @@ export interface ListenerEntry extends Pick<
   /** Permissions of a unix socket, such as 0660. Default: what the umask leaves. */
   readonly socket_mode?: string | null
   readonly timeouts?: Pick<
-    NonNullable<BalancerOptions["timeouts"]>,
+    NonNullable<BalancerSettings["timeouts"]>,
     "client_head" | "client_idle" | "client_body" | "client_read"
   > | null
-  readonly keepalive?: Pick<NonNullable<BalancerOptions["keepalive"]>, "client"> | null
+  readonly keepalive?: Pick<NonNullable<BalancerSettings["keepalive"]>, "client"> | null
   readonly limits?: Pick<
-    NonNullable<BalancerOptions["limits"]>,
+    NonNullable<BalancerSettings["limits"]>,
     "head_bytes" | "fields" | "request_line_bytes" | "connections" | "connections_per_client"
   > | null
 }
 
 /** A pool with its settings. As a list: its backends. */
 export interface PoolEntry extends Pick<
-  BalancerOptions,
+  BalancerSettings,
   | "strategy"
   | "when_all_unhealthy"
   | "host_header"
@@ -66,15 +66,15 @@ export interface PoolEntry extends Pick<
   /** Its backends. Default: none. */
   readonly backends: readonly (string | BackendEntry)[]
   readonly timeouts?: Pick<
-    NonNullable<BalancerOptions["timeouts"]>,
+    NonNullable<BalancerSettings["timeouts"]>,
     "connect" | "tls_handshake" | "response_head" | "backend_body" | "pool_idle" | "tunnel_idle"
   > | null
-  readonly keepalive?: Pick<NonNullable<BalancerOptions["keepalive"]>, "backend"> | null
-  readonly limits?: Pick<NonNullable<BalancerOptions["limits"]>, "response_head_bytes"> | null
+  readonly keepalive?: Pick<NonNullable<BalancerSettings["keepalive"]>, "backend"> | null
+  readonly limits?: Pick<NonNullable<BalancerSettings["limits"]>, "response_head_bytes"> | null
 }
 
 /** What a configuration file may say, under the same names. `admin`, `mode` and `workers` mean nothing here. */
-export interface BalancerOptions {
+export interface BalancerSettings {
   /** A server to send requests to; repeat for more. Default: none. */
   readonly backends?: readonly (string | BackendEntry)[]
   /** Port to listen on; 0 takes a free one. Default: 8080. */
@@ -299,3 +299,7 @@ export interface BalancerOptions {
     readonly family?: "any" | "ipv4" | "ipv6"
   } | null
 }
+
+/** Backends of the default pool, or pools. */
+export type BalancerOptions = BalancerSettings &
+  (Pick<Required<BalancerSettings>, "backends"> | Pick<Required<BalancerSettings>, "pools">)

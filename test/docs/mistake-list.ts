@@ -138,10 +138,14 @@ export const still: readonly MistakeGroup[] = [
     mistakes: [
       typed("bunlb as its own backend", "check -p 8000 -b 127.0.0.1:8000 -b 10.0.0.2:8000"),
       typed("Weights that nothing looks at", "check -b 10.0.0.1:8080,weight=3 -b 10.0.0.2:8080"),
-      typed(
-        "A pool that no listener names",
-        `check ${two.join(" ")} --pool 'api=10.0.0.3:80;10.0.0.4:80'`.replaceAll("'", ""),
-      ),
+      {
+        title: "A pool that no listener names",
+        words: ["check", "-c", "bunlb.yaml"],
+        file: [
+          "bunlb.yaml",
+          "backends: [10.0.0.1:80, 10.0.0.2:80]\npools: { api: [10.0.0.3:80, 10.0.0.4:80] }\n",
+        ],
+      },
       typed("Everybody's word believed", `check --trusted-proxies 0.0.0.0/0 ${two.join(" ")}`),
       typed("Figures for everybody", `check --admin 0.0.0.0:9900 ${two.join(" ")}`),
     ],

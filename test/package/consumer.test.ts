@@ -24,6 +24,10 @@ function valueOf(type: string): string {
   if (type.startsWith("boolean")) return "true"
   if (type.startsWith("number")) return "200"
   if (type.startsWith("Duration")) return '"5s"'
+  if (type.startsWith("Readonly<Record<string, string | Listener"))
+    return '{ web: ":80", x: listener }'
+  if (type.startsWith("Readonly<Record<string, readonly"))
+    return '{ api: ["127.0.0.1:1"], x: pool }'
   return type.startsWith("Size") ? '"16KiB"' : '"a"'
 }
 
@@ -43,9 +47,12 @@ function program(): string {
   )
   return `
 import { startBackend, startBalancer } from "bunlb"
-import type { BackendEntry, BalancerOptions, TestBalancer } from "bunlb"
+import type { BackendEntry, BalancerOptions, ListenerEntry, PoolEntry, TestBalancer } from "bunlb"
 
 const entry: BackendEntry = { host: "127.0.0.1", port: 9001, weight: 2, backup: true }
+const listener: ListenerEntry = { address: ":81", pool: "x", timeouts: { client_idle: "5s" } }
+const pool: PoolEntry = { backends: [entry], strategy: "random", pool: { idle: 7 } }
+export const pools: BalancerOptions = { pools: { default: pool } }
 export const all: BalancerOptions = {
 ${body.join("\n")}
 }
@@ -73,10 +80,14 @@ export const faults: BalancerOptions[] = [
   { backends: [], health: { interval: "5" } },
   { backends: [], limits: { head_bytes: "16KB" } },
   { backends: [{ host: "a", port: 80, wieght: 2 }] },
+  { listeners: { web: ":80" } },
+  { pools: { api: { strategy: "random" } } },
+  { pools: { api: { backends: [], timeouts: { client_idle: "5s" } } } },
+  { backends: [], listeners: { web: { pool: "api" } } },
 ]
 export const text: string = startBalancer({ backends: [] })
 `
-const FAULTS = 10
+const FAULTS = 14
 
 function options(module: string, resolution: string): string {
   const strict = {

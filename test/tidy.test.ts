@@ -89,6 +89,14 @@ describe("every file", () => {
   )
 })
 
+test(`style sheets have at most ${FILE_LINES} lines, and begin with what they are for`, () => {
+  for (const path of new Bun.Glob("src/**/*.css").scanSync({ cwd: root })) {
+    const text = readFileSync(join(root, path), "utf8")
+    expect(linesOf(text), path).toBeLessThanOrEqual(FILE_LINES)
+    expect(text, path).toMatch(/^\/\* [A-Z].*\. \*\/\n/)
+  }
+})
+
 describe("src", () => {
   test(sourceRule.name, () => check(sourceRule, src))
 

@@ -120,7 +120,7 @@ export class ChunkedBody {
         if (this.#left === 0) this.#state = DATA_CR
         continue
       }
-      const keeps = this.#step(bytes[at])
+      const keeps = this.#step(bytes[at] ?? 0)
       if (this.#zeroDue) run = this.#putZero(bytes, from, at, run)
       if (!keeps || !this.#passes || this.#endInTail) {
         kept = keep(bytes, run, at, kept)
@@ -228,7 +228,7 @@ export class ChunkedBody {
   }
 
   #stepSize(octet: number): boolean {
-    const digit = HEX[octet]
+    const digit = HEX[octet] ?? 16
     if (digit < 16) {
       if (this.#state === SIZE_START) {
         this.#state = SIZE

@@ -12,9 +12,10 @@ const LONGEST = 86_400
 
 /** The seconds that the field at `position` announces; -1 when it is another field, or does not say. */
 export function readIdleSeconds(bytes: Uint8Array, fields: FieldSection, position: number): number {
-  if (!equalsToken(bytes, fields.starts[position], fields.nameEnds[position], name)) return -1
-  const end = fields.valueEnds[position]
-  for (let at = fields.valueStarts[position]; at + parameter.length < end; at++) {
+  const start = fields.starts[position] ?? 0
+  if (!equalsToken(bytes, start, fields.nameEnds[position] ?? start, name)) return -1
+  const end = fields.valueEnds[position] ?? 0
+  for (let at = fields.valueStarts[position] ?? 0; at + parameter.length < end; at++) {
     if (!equalsToken(bytes, at, at + parameter.length, parameter)) continue
     return readNumber(bytes, at + parameter.length, end)
   }
@@ -24,7 +25,7 @@ export function readIdleSeconds(bytes: Uint8Array, fields: FieldSection, positio
 function readNumber(bytes: Uint8Array, from: number, end: number): number {
   let number = -1
   for (let at = from; at < end; at++) {
-    const digit = bytes[at] - 48
+    const digit = (bytes[at] ?? 0) - 48
     if (digit < 0 || digit > 9) break
     number = Math.min(LONGEST, Math.max(0, number) * 10 + digit)
   }

@@ -70,7 +70,7 @@ export function ascii(text: string): Uint8Array {
 /** True when `bytes[from..]` folds to `lowered`, which is as long as the name it is compared with. */
 export function foldsTo(bytes: Uint8Array, from: number, lowered: Uint8Array): boolean {
   for (let i = 0; i < lowered.length; i++) {
-    if (FOLDED[bytes[from + i]] !== lowered[i]) return false
+    if (FOLDED[bytes[from + i] ?? 0] !== lowered[i]) return false
   }
   return true
 }
@@ -84,7 +84,7 @@ export function equalsToken(
 ): boolean {
   if (to - from !== lowered.length) return false
   for (let i = 0; i < lowered.length; i++) {
-    const octet = bytes[from + i]
+    const octet = bytes[from + i] ?? 0
     const folded = octet >= 65 && octet <= 90 ? octet | 32 : octet
     if (folded !== lowered[i]) return false
   }
@@ -105,13 +105,13 @@ export function copyRange(
   if (end - start > COPY_BY_LOOP) {
     from.copy(to, at, start, end)
   } else {
-    for (let i = start, j = at; i < end; i++, j++) to[j] = from[i]
+    for (let i = start, j = at; i < end; i++, j++) to[j] = from[i] ?? 0
   }
   return at + end - start
 }
 
 /** Copies a short constant and returns the offset after it. */
 export function putBytes(bytes: Uint8Array, to: Buffer, at: number): number {
-  for (let i = 0; i < bytes.length; i++) to[at + i] = bytes[i]
+  for (let i = 0; i < bytes.length; i++) to[at + i] = bytes[i] ?? 0
   return at + bytes.length
 }

@@ -55,9 +55,10 @@ export function putClient(
 ): number {
   client.from = -1
   for (let i = fields.knownCount - 1; i >= 0; i--) {
-    const position = fields.known[i]
+    const position = fields.known[i] ?? 0
     if (fields.kinds[position] !== FORWARDED_FOR) continue
-    if (!walk(bytes, fields.valueStarts[position], fields.valueEnds[position], chain)) break
+    const from = fields.valueStarts[position] ?? 0
+    if (!walk(bytes, from, fields.valueEnds[position] ?? from, chain)) break
   }
   if (client.from < 0) return at
   chain.judge(bytes, client.from, client.to)
@@ -84,10 +85,10 @@ export function putMembers(
 ): number {
   let at = start
   for (let i = 0; i < fields.knownCount; i++) {
-    const position = fields.known[i]
+    const position = fields.known[i] ?? 0
     if (fields.kinds[position] !== FORWARDED_FOR) continue
-    const end = fields.valueEnds[position]
-    let from = fields.valueStarts[position]
+    let from = fields.valueStarts[position] ?? 0
+    const end = fields.valueEnds[position] ?? from
     for (let stop = from; stop <= end; stop++) {
       if (stop < end && bytes[stop] !== COMMA) continue
       const first = pastBlanks(bytes, from, stop)

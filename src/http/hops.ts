@@ -19,9 +19,9 @@ export function countHops(bytes: Uint8Array, fields: FieldSection): number {
   let counted = 0
   let named = 0
   for (let i = 0; i < fields.knownCount; i++) {
-    const position = fields.known[i]
-    const from = fields.valueStarts[position]
-    const to = fields.valueEnds[position]
+    const position = fields.known[i] ?? 0
+    const from = fields.valueStarts[position] ?? 0
+    const to = fields.valueEnds[position] ?? from
     if (fields.kinds[position] === VIA) named += hopsIn(bytes, from, to)
     else if (fields.kinds[position] === HOPS) counted = Math.max(counted, numberIn(bytes, from, to))
   }
@@ -32,7 +32,7 @@ export function countHops(bytes: Uint8Array, fields: FieldSection): number {
 function numberIn(bytes: Uint8Array, from: number, to: number): number {
   let value = 0
   for (let i = from; i < to; i++) {
-    const digit = bytes[i] - 48
+    const digit = (bytes[i] ?? 0) - 48
     if (digit < 0 || digit > 9) return 0
     value = Math.min(value * 10 + digit, HOP_LIMIT + 1)
   }

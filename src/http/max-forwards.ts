@@ -17,10 +17,10 @@ const MOST = 999_999_999
 export function readMaxForwards(bytes: Uint8Array, fields: FieldSection): number {
   let value = -1
   for (let i = 0; i < fields.knownCount; i++) {
-    const position = fields.known[i]
+    const position = fields.known[i] ?? 0
     if (fields.kinds[position] !== MAX_FORWARDS) continue
     if (value !== -1) return -2
-    value = numberAt(bytes, fields.valueStarts[position], fields.valueEnds[position])
+    value = numberAt(bytes, fields.valueStarts[position] ?? 0, fields.valueEnds[position] ?? 0)
     if (value < 0) return -2
   }
   return value
@@ -30,7 +30,7 @@ function numberAt(bytes: Uint8Array, from: number, to: number): number {
   if (from === to) return -2
   let value = 0
   for (let i = from; i < to; i++) {
-    const digit = bytes[i] - 48
+    const digit = (bytes[i] ?? 0) - 48
     if (digit < 0 || digit > 9) return -2
     // One more than what is sent on, which then is one less.
     value = Math.min(value * 10 + digit, MOST + 1)

@@ -34,7 +34,7 @@ export function hashPath(bytes: Uint8Array, head: RequestHead): number {
   const end = Math.min(head.targetEnd, head.pathStart + PATH_BYTES)
   let hash = BASIS
   for (let i = head.pathStart; i < end && bytes[i] !== QUESTION_MARK; i++) {
-    hash = Math.imul(hash ^ bytes[i], PRIME)
+    hash = Math.imul(hash ^ (bytes[i] ?? 0), PRIME)
   }
   return hash | 0
 }
@@ -46,15 +46,16 @@ export function hashPath(bytes: Uint8Array, head: RequestHead): number {
 export function hashForwarded(bytes: Uint8Array, head: RequestHead, peer: number): number {
   const { known, knownCount, kinds, valueStarts, valueEnds } = head.fields
   for (let i = knownCount - 1; i >= 0; i--) {
-    const at = known[i]
+    const at = known[i] ?? 0
     if (kinds[at] !== FORWARDED_FOR) continue
     let hash = BASIS
     let seen = false
-    for (let j = valueEnds[at] - 1; j >= valueStarts[at]; j--) {
+    const start = valueStarts[at] ?? 0
+    for (let j = (valueEnds[at] ?? start) - 1; j >= start; j--) {
       // Empty members of the list are skipped.
       if (bytes[j] === COMMA && seen) break
       if (bytes[j] === SPACE || bytes[j] === COMMA) continue
-      hash = Math.imul(hash ^ bytes[j], PRIME)
+      hash = Math.imul(hash ^ (bytes[j] ?? 0), PRIME)
       seen = true
     }
     if (seen) return hash | 0

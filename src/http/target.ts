@@ -54,11 +54,11 @@ export function authorityEnd(bytes: Uint8Array, from: number, to: number): numbe
   let at = from
   if (bytes[from] === OPEN) {
     at++
-    while (at < to && IPV6[bytes[at]] === 1) at++
+    while (at < to && IPV6[bytes[at] ?? 0] === 1) at++
     if (at >= to || bytes[at] !== CLOSE || at === from + 1) return -1
     at++
   } else {
-    while (at < to && HOST_NAME[bytes[at]] === 1) at++
+    while (at < to && HOST_NAME[bytes[at] ?? 0] === 1) at++
     if (at === from) return -1
   }
   if (at === to) return at
@@ -71,7 +71,7 @@ function isPort(bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from > 5) return false
   let port = 0
   for (let i = from; i < to; i++) {
-    const digit = bytes[i] - 48
+    const digit = (bytes[i] ?? 0) - 48
     if (digit < 0 || digit > 9) return false
     port = port * 10 + digit
   }

@@ -76,8 +76,7 @@ export class TrustedProxies implements TrustedChain {
     this.#family = family
     this.#start = start
     this.#end = end
-    const { length } = this.#cidrs
-    for (let i = 0; i < length; i++) if (contains(this.#cidrs[i], family)) return PROXY
+    for (const cidr of this.#cidrs) if (contains(cidr, family)) return PROXY
     return CLIENT
   }
 
@@ -85,7 +84,7 @@ export class TrustedProxies implements TrustedChain {
   put(bytes: Uint8Array, out: Uint8Array, at: number): number {
     if (this.#family === 4) return putV4(groups, out, at)
     const end = zoneStart(bytes, this.#start, this.#end)
-    for (let i = this.#start; i < end; i++) out[at + i - this.#start] = bytes[i]
+    for (let i = this.#start; i < end; i++) out[at + i - this.#start] = bytes[i] ?? 0
     return at + end - this.#start
   }
 }
@@ -98,7 +97,7 @@ function contains({ ip, bits }: Cidr, family: number): boolean {
   let left = bits
   for (let at = 0; left > 0; at++, left -= 16) {
     const ignored = left >= 16 ? 0 : 16 - left
-    if (ip.groups[at] >>> ignored !== groups[at] >>> ignored) return false
+    if ((ip.groups[at] ?? 0) >>> ignored !== (groups[at] ?? 0) >>> ignored) return false
   }
   return true
 }
@@ -112,11 +111,15 @@ const CLOSE = 93
  */
 function withoutPort(bytes: Uint8Array, from: number, to: number): number {
   let at = to
-  while (at > from && bytes[at - 1] >= 48 && bytes[at - 1] <= 57) at--
+  while (at > from && isDigit(bytes[at - 1] ?? 0)) at--
   const digits = to - at
   if (digits === 0 || digits > 5 || at - 1 <= from || bytes[at - 1] !== COLON) return to
   const colon = at - 1
   if (bytes[from] === OPEN) return bytes[colon - 1] === CLOSE ? colon - 1 : to
   for (let i = from; i < colon; i++) if (bytes[i] === COLON) return to
   return colon
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 48 && byte <= 57
 }

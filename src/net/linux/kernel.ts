@@ -143,11 +143,11 @@ export class Kernel {
   }
 
   eventAt(index: number): number {
-    return events[index * STRIDE]
+    return events[index * STRIDE] ?? 0
   }
 
   fdAt(index: number): number {
-    return events[index * STRIDE + DATA]
+    return events[index * STRIDE + DATA] ?? -1
   }
 
   receive(fd: number, address: number, length: number): number {
@@ -182,7 +182,7 @@ export class Kernel {
   peerAddress(): string {
     if (peer[0] === 1) return UNIX_CLIENT
     if (peer[0] !== 2) return textOfV6(peer.subarray(8, 24))
-    const [, address] = peerWords
+    const address = peerWords[1] ?? 0
     if (address !== this.#lastAddress) {
       this.#lastAddress = address
       this.#lastText = `${peer[4]}.${peer[5]}.${peer[6]}.${peer[7]}`
@@ -213,7 +213,7 @@ export class Kernel {
   /** A pipe for `splice`, of `size` bytes where the system allows. Null when there are no descriptors. */
   pipe(size: number): Pipe | null {
     if (this.#calls.pipe2(this.#option, NONBLOCK | CLOEXEC) < 0) return null
-    const [out, into] = option
+    const [out = -1, into = -1] = option
     this.#calls.fcntl(into, F_SETPIPE_SZ, size)
     return { into, out }
   }

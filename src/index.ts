@@ -82,7 +82,7 @@ export async function startBalancer(options: BalancerOptions): Promise<TestBalan
         .reduce((sum, [, value]) => sum + value, 0),
     apply: async (changed) => {
       const next = settingsOf(changed, stickyKey)
-      putAuthoritiesInEffect(readAllAuthorities(next.backends, next.insecure))
+      putAuthoritiesInEffect(readAllAuthorities(next.pools))
       await worker.apply(next)
       // What was counted for those that have left is kept by who reads it.
       figures.backends()

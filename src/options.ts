@@ -150,8 +150,8 @@ export interface BalancerSettings {
    */
   readonly via?: "off" | "request" | "response" | "both"
   /**
-   * A further address to listen on, and the pool that serves it; repeat for more. Default: one, of
-   * host and port.
+   * An address to listen on instead of host and port, and its pool; repeat for more. Default: one,
+   * of host and port.
    */
   readonly listeners?: Readonly<Record<string, string | ListenerEntry>> | null
   /** A named set of backends; repeat for more. Default: one, of backends. */

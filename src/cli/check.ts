@@ -84,7 +84,7 @@ async function tellJson(typed: Typed, terminal: Terminal): Promise<number> {
 function caFault(pool: PoolSettings, { name, ca }: BackendSettings): string | null {
   if (ca === null) return null
   try {
-    readAllAuthorities([{ tls: true, ca }], false)
+    readAllAuthorities([{ backends: [{ tls: true, ca }], insecure: false }])
     return null
   } catch (error) {
     return `backend ${backendLabel(pool.name, name)}: ${error instanceof Error ? error.message : String(error)}`

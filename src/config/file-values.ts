@@ -77,8 +77,9 @@ const written = (key: string): string | null => {
 function adviceFor(format: FileFormat): Advice {
   return {
     foreign: (word, parent) => foreignAdvice(word, written, parent),
-    misplaced(path, parent) {
+    misplaced(path, parent, input) {
       const word = path.slice(parent.length + 1)
+      if (parent === "pool" && typeof input === "object") return ', did you mean "pools"?'
       if (parent === "" || !set.top.includes(word)) return null
       return format === "toml"
         ? `, it is no part of [${parent}]: move it above the first [table]`

@@ -317,6 +317,8 @@ describe("faults of one record, with their places", () => {
       "x.yaml:1:14: pools.a[0]: the environment has no A, set it or write ${A:-default}",
     ],
     ["listener: { w: ':80' }", 'x.yaml:1:1: listener: unknown key, did you mean "listeners"?'],
+    ["pool: { api: [a:80] }", 'x.yaml:1:9: pool.api: unknown key, did you mean "pools"?'],
+    ["pool: { idel: 7 }", 'x.yaml:1:9: pool.idel: unknown key, did you mean "idle"?'],
     ["frontend: { w: ':80' }", 'x.yaml:1:1: frontend: unknown key, here it is "listeners"'],
     ["clusters: { w: [a:80] }", 'x.yaml:1:1: clusters: unknown key, here it is "pools"'],
   ])("%s", (text, fault) => {

@@ -18,8 +18,8 @@ export interface KeySet {
 export interface Advice {
   /** For the word of another balancer; null when it is none. `parent`: the group in which it stands, or nothing. */
   foreign(word: string, parent: string): string | null
-  /** For a key that has its place somewhere else; null when it has none. `path`: with its group. */
-  misplaced(path: string, parent: string): string | null
+  /** For a key that has its place somewhere else; null when it has none. `path`: with its group. `input`: its value. */
+  misplaced(path: string, parent: string, input: unknown): string | null
 }
 
 export type Mapping = Readonly<Record<string, unknown>>
@@ -45,7 +45,7 @@ export function flatten(
   const take = (path: string, parent: string, input: unknown): void => {
     if (set.keys.includes(path)) flat.set(path, input)
     else if (parent === "" && set.groups.includes(path)) takeGroup(path, input)
-    else refuse(`unknown key${adviceOn(path, set, advice)}`, path)
+    else refuse(`unknown key${adviceOn(path, input, set, advice)}`, path)
   }
   const takeGroup = (name: string, input: unknown): void => {
     // `health:` with nothing under it is a group of which nothing was said.
@@ -69,18 +69,18 @@ function namesIn(set: KeySet, group: string): readonly string[] {
 const meant = (key: string | null): string => (key === null ? "" : `, did you mean "${key}"?`)
 
 /** What to do about an unknown key: the nearest one, the word that bunlb has for it, or where it belongs. */
-function adviceOn(path: string, set: KeySet, advice: Advice): string {
+function adviceOn(path: string, input: unknown, set: KeySet, advice: Advice): string {
   const parent = path.split(".").slice(0, -1).join(".")
   const word = path.slice(parent === "" ? 0 : parent.length + 1)
   const elsewhere = set.keys.find((key) => key.endsWith(`.${word}`)) ?? null
   if (parent === "") {
-    const misplaced = advice.misplaced(path, parent)
+    const misplaced = advice.misplaced(path, parent, input)
     if (misplaced !== null) return misplaced
     const near = didYouMean(word, set.top) || advice.foreign(word, "")
     return near || meant(elsewhere ?? nearestByWords(word, set.keys))
   }
   const names = namesIn(set, parent)
-  const known = advice.foreign(word, parent) ?? advice.misplaced(path, parent)
+  const known = advice.foreign(word, parent) ?? advice.misplaced(path, parent, input)
   if (known !== null) return known
   const near = didYouMean(word, names)
   return near || meant(elsewhere ?? nearestByWords(word, names) ?? nearestByWords(word, set.keys))

@@ -92,7 +92,7 @@ export function poolKind(rows: Rows): RecordKind {
     ...{ noun: "pool", plural: "pools", main: "backends", most: MOST_POOLS },
     rows: [...own, ...shared(rows, isPoolKey)],
     example: 'api: ["10.0.0.1:80", "10.0.0.2:80"]',
-    placeholder: "'NAME=HOST:PORT[,weight=N]... HOST:PORT...'",
+    placeholder: "'NAME=HOST:PORT[,weight=N] ...'",
     readWord: readPool,
     formatWord: ({ name, values }) => {
       const backends = values["backends"] as readonly BackendSettings[]

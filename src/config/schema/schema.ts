@@ -158,7 +158,7 @@ export const schema: SchemaRows = {
   listeners: serving(
     namedRecords(listeners),
     [],
-    "A further address to listen on, and the pool that serves it; repeat for more",
+    "An address to listen on instead of host and port, and its pool; repeat for more",
     { flag: "listen", defaultText: "one, of host and port" },
   ),
   pools: serving(namedRecords(pools), [], "A named set of backends; repeat for more", {

@@ -1,4 +1,5 @@
 /** What only the machine can tell of a configuration that is well written, found out before a worker finds out. */
+import { hasBackend } from "../../config/no-backend.ts"
 import { backend as backendType } from "../../config/schema/backend.ts"
 import type { BackendSettings, Settings } from "../../config/schema/settings.ts"
 import { absolutePath } from "../../config/start-folder.ts"
@@ -17,16 +18,16 @@ export function readBackend(line: string): BackendSettings {
 
 /** The CAs that `asked` needs, `effective` once laid over it. Throws `BunlbError` when nobody could serve by them. */
 export function checkBackends(asked: Settings, effective: Settings): Authorities {
-  if (asked.backends.length === 0) {
+  if (!hasBackend(asked)) {
     throw new BunlbError("BUNLB_E_CONFIG", "config: no backend is left, name at least one")
   }
-  return readAllAuthorities([...asked.backends, ...effective.backends], asked.insecure)
+  return readAllAuthorities([...asked.pools, ...effective.pools])
 }
 
 /** The CAs of a backend that is added while it runs. Throws `BunlbError`, and the log says why, when there are none. */
 export function checkCa(backend: BackendSettings, insecure: boolean, log: Log): Authorities {
   try {
-    return readAllAuthorities([backend], insecure)
+    return readAllAuthorities([{ backends: [backend], insecure }])
   } catch (error) {
     log.warn(`backend ${backend.name}: ${error instanceof Error ? error.message : String(error)}`)
     throw error

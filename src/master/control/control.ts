@@ -92,8 +92,8 @@ export class Control {
 
   /** Finds the backends that DNS knows, as far as it answers in time. Before any worker starts. */
   async begin(): Promise<void> {
-    const backends = [...this.#configured.backends, ...this.effective.backends]
-    putAuthoritiesInEffect(readAllAuthorities(backends, this.#configured.insecure))
+    const pools = [...this.#configured.pools, ...this.effective.pools]
+    putAuthoritiesInEffect(readAllAuthorities(pools))
     await this.#turns.take(() => this.#apply())
   }
 

@@ -47,9 +47,15 @@ export function authoritiesOf(caFile: string | null): string | undefined {
   return read.pem
 }
 
-/** What the files of these backends hold now. Throws `BunlbError` for one that cannot be used. */
-export function readAllAuthorities(backends: readonly Tls[], insecure: boolean): Authorities {
-  const paths = insecure ? [] : pathsOf(backends)
+/** Backends whose certificates are verified, or are not. */
+interface Verified {
+  readonly backends: readonly Tls[]
+  readonly insecure: boolean
+}
+
+/** What the files of the backends of these pools hold now. Throws `BunlbError` for one that cannot be used. */
+export function readAllAuthorities(pools: readonly Verified[]): Authorities {
+  const paths = pathsOf(pools.flatMap(({ backends, insecure }) => (insecure ? [] : backends)))
   return new Map(paths.map((path) => [path, readAuthorities(path)]))
 }
 

@@ -1,6 +1,6 @@
 /** Listeners and pools made of flat settings: what each takes over, and that a change of one is seen in both places. */
 import { expect, test } from "bun:test"
-import { defaultSettings } from "../../../src/config/resolve.ts"
+import { camelCase, defaultSettings } from "../../../src/config/resolve.ts"
 import { backend as backendType } from "../../../src/config/schema/backend.ts"
 import {
   backendLabel,
@@ -8,6 +8,12 @@ import {
   withDefaults,
   withStickyKey,
 } from "../../../src/config/schema/pools.ts"
+import type { RecordKind } from "../../../src/config/schema/named-records.ts"
+import {
+  listeners as listenerKind,
+  pools as poolKind,
+  settingRows,
+} from "../../../src/config/schema/schema.ts"
 import type { BackendSettings, Settings } from "../../../src/config/schema/settings.ts"
 
 const defaults = defaultSettings({ cpus: 2, platform: "linux" })
@@ -67,4 +73,18 @@ test("a pool without a key for its cookies gets the one that is given", () => {
 test("a backend is shown with its pool, unless that is the default one", () => {
   expect(backendLabel("default", "a:80")).toBe("a:80")
   expect(backendLabel("api", "[::1]:80")).toBe("api/[::1]:80")
+})
+
+test.each(settingRows.map(({ key }) => key))("%s is a value of those that say it has", (key) => {
+  if (key === "listeners" || key === "pools") return
+  const flat = structuredClone(defaults) as unknown as Record<string, Record<string, unknown>>
+  const [first = "", second] = key.split(".").map(camelCase)
+  const marked = { toJSON: () => "marked" }
+  if (second === undefined) Object.assign(flat, { [first]: marked })
+  else Object.assign(flat[first] ?? {}, { [second]: marked })
+  const { listeners, pools } = withDefaults(flat as unknown as Settings)
+  const has = (part: unknown): boolean => JSON.stringify(part).includes('"marked"')
+  const rows = (kind: RecordKind): boolean => kind.rows.some((row) => row.key === key)
+  expect(has(listeners)).toBe(rows(listenerKind) || key === "host" || key === "port")
+  expect(has(pools)).toBe(rows(poolKind))
 })

@@ -11,10 +11,8 @@ import { SILENT_MS, askOften, isSilent, keepAlive } from "../../net/linux/keepal
 import { LOOKS, Outbox } from "../../net/outbox.ts"
 import { isQuiet } from "../../net/linux/peek.ts"
 import { RECEIVE_SIZE } from "../../net/linux/receive-memory.ts"
-import type { ClientConnection } from "../client/client-connection.ts"
-import type { Exchange } from "../exchange/exchange.ts"
+import type { BackendUser, PinnedClient, TunnelUser } from "./backend-user.ts"
 import type { Gateway } from "../gateway.ts"
-import type { Tunnel } from "../exchange/tunnel.ts"
 import type { Upstream } from "./upstream.ts"
 
 /** Enough for a head and a small body; the rest of a large one is moved, or received in larger pieces. */
@@ -25,8 +23,8 @@ export class BackendConnection extends Outbound implements Mover {
   /** The address dialled. */
   readonly target: DialTarget
   readonly born: number
-  exchange: Exchange | null
-  tunnel: Tunnel | null = null
+  exchange: BackendUser | null
+  tunnel: TunnelUser | null = null
   readonly outbox = new Outbox()
   paused = false
   /** Neighbours among the idle connections. */
@@ -41,7 +39,7 @@ export class BackendConnection extends Outbound implements Mover {
   /** No byte has come since the request under way was sent. */
   #unheard = true
   /** The one client that it serves, because it is authenticated for that client (NTLM, Negotiate). */
-  #pinnedTo: ClientConnection | null = null
+  #pinnedTo: PinnedClient | null = null
   /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
   #broken = false
   #dialing = true
@@ -51,7 +49,7 @@ export class BackendConnection extends Outbound implements Mover {
   #finishing = false
   readonly #gateway: Gateway
 
-  constructor(gateway: Gateway, upstream: Upstream, exchange: Exchange, target: DialTarget) {
+  constructor(gateway: Gateway, upstream: Upstream, exchange: BackendUser, target: DialTarget) {
     const { timeouts, keepalive } = upstream.pool.settings
     super(upstream.tls, timeouts, gateway.direct, keepalive.backend)
     this.#gateway = gateway
@@ -160,7 +158,7 @@ export class BackendConnection extends Outbound implements Mover {
   }
 
   /** Keeps it for the further requests of one client. The end of either connection is the end of the other. */
-  pinTo(client: ClientConnection): void {
+  pinTo(client: PinnedClient): void {
     this.resume()
     this.#awaitHead()
     this.exchange = null

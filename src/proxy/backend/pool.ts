@@ -16,7 +16,7 @@ import type { CookieFilter } from "../../h1/request-writer.ts"
 import { ascii } from "../../http/bytes.ts"
 import type { FieldSection } from "../../http/field-section.ts"
 import { COOKIE } from "../../http/fields.ts"
-import { StickyCookieFilter } from "../exchange/cookie-filter.ts"
+import { StickyCookieFilter } from "./cookie-filter.ts"
 import type { Upstream } from "./upstream.ts"
 
 const found = new FoundCookie()

@@ -11,7 +11,7 @@ import type { Resolver } from "../../net/names/resolver.ts"
 import type { TlsClient } from "../../net/tls/tls-client.ts"
 import { BackendFigures } from "../../observe/figures.ts"
 import { BackendConnection } from "./backend-connection.ts"
-import type { Exchange } from "../exchange/exchange.ts"
+import type { BackendUser } from "./backend-user.ts"
 import { IdleLimit } from "./idle-limit.ts"
 import type { Gateway } from "../gateway.ts"
 import { IdleConnections } from "./idle-connections.ts"
@@ -175,7 +175,7 @@ export class Upstream {
   }
 
   /** Opens a connection for an exchange, which hears of the outcome; at once, when there is no address. */
-  dial(exchange: Exchange, target: DialTarget | null): void {
+  dial(exchange: BackendUser, target: DialTarget | null): void {
     if (target === null) {
       exchange.dialFailed({ ...plainFailure, reason: "name not resolved" })
       return

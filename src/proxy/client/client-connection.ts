@@ -17,6 +17,7 @@ import { HIGH_WATER, Outbox } from "../../net/outbox.ts"
 import type { SocketOwner, TcpSocket } from "../../net/transport/socket.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
 import { BRIEFLY, BY_RESET, Departure, IN_ORDER, READING_ON } from "./departure.ts"
+import type { ClientStream } from "../exchange/client-stream.ts"
 import { Exchange } from "../exchange/exchange.ts"
 import type { ExchangeRecord, Who } from "../exchange/exchange-record.ts"
 import type { Gateway } from "../gateway.ts"
@@ -32,7 +33,7 @@ const TUNNEL = 3
 const LEAVING = 4
 const CLOSED = 5
 
-export class ClientConnection implements Deadlined, SocketOwner {
+export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
   deadlineAt: number
   deadlineSlot = -1
   /** Counts connections of this process; names this one in traces. */
@@ -254,20 +255,14 @@ export class ClientConnection implements Deadlined, SocketOwner {
     if (this.hasEnded) tunnel.clientEnded()
   }
 
-  /** Sends FIN and goes on reading. */
   shutdown(): void {
     this.#socket?.shutdown()
   }
 
-  /** Closes once everything has been sent. */
   finish(): void {
     this.#depart(IN_ORDER)
   }
 
-  /**
-   * Ends after an incomplete response: by FIN where the client `sees` that it is incomplete, else by a reset.
-   * `left`: because the client has left, which is counted.
-   */
   truncate(sees: boolean, left: boolean): void {
     this.#depart(sees ? READING_ON : BY_RESET, left)
   }

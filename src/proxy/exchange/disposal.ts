@@ -3,14 +3,14 @@
  * that has authenticated it, or ends.
  */
 import type { BackendConnection } from "../backend/backend-connection.ts"
-import type { ClientConnection } from "../client/client-connection.ts"
+import type { ClientStream } from "./client-stream.ts"
 import type { RequestRelay } from "./request-relay.ts"
 import type { ResponseRelay } from "./response-relay.ts"
 
 /** Returns whether the client's connection may go on: not without the connection that was pinned to it. */
 export function disposeOf(
   backend: BackendConnection,
-  client: ClientConnection,
+  client: ClientStream,
   request: RequestRelay,
   response: ResponseRelay,
   now: number,

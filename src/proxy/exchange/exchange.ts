@@ -12,8 +12,9 @@ import type { DialFailure } from "../../net/dial-failure.ts"
 import { HIGH_WATER } from "../../net/outbox.ts"
 import { Attempts, dialAnswer } from "./attempts.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
+import type { BackendUser } from "../backend/backend-user.ts"
 import { chooseBackend, keepsSession } from "./choice.ts"
-import type { ClientConnection } from "../client/client-connection.ts"
+import type { ClientStream } from "./client-stream.ts"
 import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "../gateway.ts"
 import { disposeOf } from "./disposal.ts"
@@ -23,13 +24,12 @@ import * as relay from "./response-relay.ts"
 import { openTunnel } from "./tunnel.ts"
 import type { Upstream } from "../backend/upstream.ts"
 
-export class Exchange implements relay.RelayTerms {
-  readonly #client: ClientConnection
+export class Exchange implements relay.RelayTerms, BackendUser {
+  readonly #client: ClientStream
   readonly #gateway: Gateway
   readonly #request: RequestRelay
   readonly response: relay.ResponseRelay
   active = false
-  /** The connection being opened for this exchange. */
   dialing: BackendConnection | null = null
   #backend: BackendConnection | null = null
   #upstream: Upstream | null = null
@@ -39,7 +39,7 @@ export class Exchange implements relay.RelayTerms {
   #reused = false
   #began = 0
 
-  constructor(client: ClientConnection, gateway: Gateway) {
+  constructor(client: ClientStream, gateway: Gateway) {
     this.#client = client
     this.#gateway = gateway
     this.#request = new RequestRelay(client, gateway)
@@ -51,7 +51,7 @@ export class Exchange implements relay.RelayTerms {
     return this.#request.done
   }
 
-  /** The request offers to switch protocols, and the backend has not answered that yet. */
+  /** It offers to switch protocols, and the backend has not answered yet. */
   get upgrades(): boolean {
     return this.active && this.#request.upgrades && !this.response.started
   }
@@ -175,14 +175,12 @@ export class Exchange implements relay.RelayTerms {
     this.#client.truncate(this.response.delimited, false)
   }
 
-  /** The backend's socket has taken something: whom do we wait for now? */
   backendDrained(connection: BackendConnection): void {
     const waiting = connection.outbox.size > 0
     connection.awaitBackend(this.#request.done, this.response.started)
     if (!waiting && !this.#request.done) this.#client.backendReady()
   }
 
-  /** Has the kernel move body bytes from the backend's socket, as `Mover` says. */
   moveResponse(from: number): number | null {
     const moved = this.response.move(from)
     if (moved !== null && moved > 0)
@@ -223,8 +221,9 @@ export class Exchange implements relay.RelayTerms {
   cookieLine(): Uint8Array | null {
     const upstream = this.#upstream
     if (upstream === null || upstream.candidate.token === this.#request.token) return null
-    if (this.#attempts?.keepsSession || keepsSession(this.#request.pool, this.#request)) return null
-    return this.#request.pool.cookieLine(upstream.candidate.token, this.#request.secure)
+    const { pool, secure } = this.#request
+    if (this.#attempts?.keepsSession || keepsSession(pool, this.#request)) return null
+    return pool.cookieLine(upstream.candidate.token, secure)
   }
 
   #complete(): void {
@@ -288,7 +287,6 @@ export class Exchange implements relay.RelayTerms {
     this.#client.truncate(this.response.delimited, false)
   }
 
-  /** The backend's side has ended, with a reset or in good order. */
   backendEnded(reset: boolean): void {
     if (!reset && this.response.end() === relay.COMPLETE) this.#complete()
     else if (this.response.started) {
@@ -301,7 +299,6 @@ export class Exchange implements relay.RelayTerms {
     }
   }
 
-  /** Probes have found that the backend of `connection` has vanished. */
   backendVanished(connection: BackendConnection): void {
     if (this.#backend !== connection || this.response.started) return
     this.#dropBackend()
@@ -360,7 +357,7 @@ export class Exchange implements relay.RelayTerms {
     else this.#client.finish()
   }
 
-  /** The client has left: nothing more is owed to anyone. */
+  /** The client has left. */
   clientGone(): void {
     if (!this.active) return
     this.#gateway.figures.aborts++

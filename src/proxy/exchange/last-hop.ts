@@ -3,13 +3,13 @@
  * hot path: only TRACE and OPTIONS with `Max-Forwards: 0` come here.
  */
 import { lastHopAnswer } from "../../http/max-forwards.ts"
-import type { ClientConnection } from "../client/client-connection.ts"
+import type { ClientStream } from "./client-stream.ts"
 import type { Gateway } from "../gateway.ts"
 
 /** `bytes` hold the head whose facts are in the gateway; its exchange has ended. */
 export function answerAsLastHop(
   gateway: Gateway,
-  client: ClientConnection,
+  client: ClientStream,
   bytes: Buffer,
   keepAlive: boolean,
 ): void {

@@ -19,7 +19,7 @@ import { scanRequest } from "../../h1/request.ts"
 import type { Span } from "../../http/trace-context.ts"
 import { protocolsOf } from "../../h1/upgrade.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
-import type { ClientConnection } from "../client/client-connection.ts"
+import type { ClientStream } from "./client-stream.ts"
 import type { Gateway } from "../gateway.ts"
 import type { Pool } from "../backend/pool.ts"
 import { keepBytes, letGo } from "./kept-bytes.ts"
@@ -31,7 +31,7 @@ const nothing = Buffer.alloc(0)
 const noPieces: Buffer[] = []
 
 export class RequestRelay implements SentRequest {
-  readonly #client: ClientConnection
+  readonly #client: ClientStream
   readonly #gateway: Gateway
   /** The head as received, and after it what of the body came with it. */
   #bytes: Buffer = nothing
@@ -74,7 +74,7 @@ export class RequestRelay implements SentRequest {
   /** The kernel was still handing the request to the backend when the time for the answer was over. */
   #taking = false
 
-  constructor(client: ClientConnection, gateway: Gateway) {
+  constructor(client: ClientStream, gateway: Gateway) {
     this.#client = client
     this.#gateway = gateway
     this.pool = gateway.pool

@@ -22,7 +22,7 @@ import { responseFaults } from "../../h1/response.ts"
 import { noNames } from "../../http/trailers.ts"
 import { HIGH_WATER } from "../../net/outbox.ts"
 import { WORTH_MOVING } from "../../net/linux/splicer.ts"
-import type { ClientConnection } from "../client/client-connection.ts"
+import type { ClientStream } from "./client-stream.ts"
 import type { Gateway } from "../gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
 
@@ -53,7 +53,7 @@ const BRIEF = 10 * 1024
 
 export class ResponseRelay {
   readonly #request: RequestRelay
-  readonly #client: ClientConnection
+  readonly #client: ClientStream
   readonly #gateway: Gateway
   readonly #body = new Body()
   #partial: PartialHead | null = null
@@ -82,7 +82,7 @@ export class ResponseRelay {
   switchStart = 0
   switchEnd = 0
 
-  constructor(client: ClientConnection, gateway: Gateway, request: RequestRelay) {
+  constructor(client: ClientStream, gateway: Gateway, request: RequestRelay) {
     this.#request = request
     this.#client = client
     this.#gateway = gateway

@@ -8,14 +8,15 @@ import { isAmongOffered } from "../../h1/upgrade.ts"
 import { hasVanished } from "../../net/linux/keepalive.ts"
 import { HIGH_WATER } from "../../net/outbox.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
-import type { ClientConnection } from "../client/client-connection.ts"
+import type { TunnelUser } from "../backend/backend-user.ts"
+import type { ClientStream } from "./client-stream.ts"
 import type { Gateway } from "../gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
 
 /** The tunnel, when `head` (the facts are in the gateway) accepts what the request offered; else null. */
 export function openTunnel(
   gateway: Gateway,
-  client: ClientConnection,
+  client: ClientStream,
   backend: BackendConnection,
   request: RequestRelay,
   head: Buffer,
@@ -29,9 +30,9 @@ export function openTunnel(
 /** How often it is asked whether the peers acknowledge what is sent to them. */
 const LOOK_MS = 5000
 
-export class Tunnel {
+export class Tunnel implements TunnelUser {
   readonly #gateway: Gateway
-  readonly #client: ClientConnection
+  readonly #client: ClientStream
   readonly #backend: BackendConnection
   #clientEnded = false
   #backendEnded = false
@@ -39,7 +40,7 @@ export class Tunnel {
   /** Nothing has passed for the idle limit at this time. */
   #idleAt = 0
 
-  constructor(gateway: Gateway, client: ClientConnection, backend: BackendConnection) {
+  constructor(gateway: Gateway, client: ClientStream, backend: BackendConnection) {
     this.#gateway = gateway
     this.#client = client
     this.#backend = backend

@@ -36,7 +36,7 @@ export const run = command({
       file !== null || settings.pools.some((pool) => pool.backends.some(({ tls }) => tls))
     if (settings.watch && !hasFiles) log.warn("watch: no configuration file was named")
     const load = async (): Promise<Settings> => (await askedSettings(typed, terminal)).settings
-    const predecessor = await Predecessor.find()
+    const predecessor = await Predecessor.find(settings.listeners)
     const keep = keeper(typed, terminal)
     const adopt = ({ logLevel, logFormat }: Settings): void => log.configure(logLevel, logFormat)
     return await runFleet(settings, log, { load, keep, file: path, predecessor, adopt })

@@ -6,7 +6,9 @@ import type { Settings } from "../config/schema/settings.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
 import { processClock } from "../core/clock.ts"
 import type { HealthChange } from "../observe/snapshot.ts"
-import { WorkerSet, listenFor } from "./supervise/worker-set.ts"
+import { listenFor } from "./supervise/listener-plan.ts"
+import { placeOf, portOf, type Listening } from "./supervise/listening.ts"
+import { WorkerSet } from "./supervise/worker-set.ts"
 import { logDrain, plural } from "./supervise/drain-report.ts"
 import type { FleetHealthChange } from "./figures/health-view.ts"
 import { HealthView, NO_BACKEND, healthLine } from "./figures/health-view.ts"
@@ -26,7 +28,8 @@ import { Overview, type Shown } from "./figures/overview.ts"
 import type { FleetStatus } from "./figures/status.ts"
 import type { HostServices } from "./control/host-services.ts"
 import { version } from "../core/version.ts"
-import type { Handover } from "./upgrade/handover.ts"
+import { handedOf } from "./upgrade/handover.ts"
+import type { HandedListener, Handover, Taken } from "./upgrade/handover.ts"
 import { WrongPageWatch, wrongPageHint } from "./figures/wrong-page.ts"
 
 export interface FleetOptions extends ControlParts {
@@ -59,7 +62,7 @@ export class Fleet implements ControlledFleet {
   /** Binds the port. Throws `BunlbError` when that fails. */
   constructor(options: FleetOptions) {
     const { limits, openLink, predecessor } = options
-    const listeners = listenFor(options.settings, predecessor)
+    const opened = listenFor(options.settings, predecessor)
     this.control = new Control(this, options.settings, options)
     if (predecessor !== null) this.control.inherit(predecessor.handover.byHand)
     const settings = this.control.effective
@@ -76,11 +79,21 @@ export class Fleet implements ControlledFleet {
     }
     const parts = { limits, clock: this.#clock, openLink, events }
     const ailing = predecessor?.handover.ailing ?? []
-    this.#workers = new WorkerSet(parts, listeners, settings, predecessor !== null, ailing)
+    this.#workers = new WorkerSet(parts, opened, settings, predecessor !== null, ailing)
   }
 
+  /** The port of the first listener that has one; 0 when all are unix sockets. */
   get port(): number {
-    return this.#workers.port
+    return portOf(this.#workers.listeners)
+  }
+
+  get listeners(): readonly Listening[] {
+    return this.#workers.listeners
+  }
+
+  /** Where it listens, in a few words. */
+  get place(): string {
+    return placeOf(this.#workers.listeners)
   }
 
   /**
@@ -106,14 +119,11 @@ export class Fleet implements ControlledFleet {
     for (const slot of this.#workers.slots) slot.accept()
   }
 
-  /** The listening descriptors, for one that follows; stay the fleet's. */
-  get listenFds(): number[] {
-    return this.#workers.slots.map((slot) => slot.listenFd)
-  }
-
-  /** Their places in the group that the kernel picks from, or null. */
-  get listenPlaces(): readonly number[] | null {
-    return this.#workers.places
+  /** The listeners and their descriptors, for one that follows; stay the fleet's. */
+  handListeners(): { listeners: HandedListener[]; fds: number[] } {
+    const workers = this.#workers
+    const listeners = workers.listeners.map((each) => handedOf(each, workers.fdsOf(each)))
+    return { listeners, fds: workers.listeners.flatMap((each) => workers.fdsOf(each)) }
   }
 
   /** While another process may accept at the same descriptors. */
@@ -196,9 +206,9 @@ export class Fleet implements ControlledFleet {
 
   /**
    * Lets what is in flight end within the drain limit; resolves when every worker is gone. `taken`: so many listening
-   * sockets, the first ones, another process goes on with.
+   * sockets of each listener, the first ones, another process goes on with.
    */
-  async drain(taken = 0): Promise<void> {
+  async drain(taken: Taken = []): Promise<void> {
     const { settings, limits, log } = this.#options
     const limitMs = settings.timeouts.drain
     const endsAt = this.#clock.now() + limitMs
@@ -214,8 +224,9 @@ export class Fleet implements ControlledFleet {
     }, limitMs + limits.lastWordsMs)
     const { slots } = this.#workers
     const leaving = [...this.#workers.leaving]
-    if (taken > 0) this.#workers.leaveTo(taken)
-    const ends = slots.map((slot) => slot.drain(limitMs, slot.index < taken))
+    this.#workers.leaveTo(taken)
+    this.#workers.leave(taken)
+    const ends = slots.map((slot) => slot.drain(limitMs, this.#workers.succeeded(slot, taken)))
     await Promise.all([...ends, ...leaving.map((slot) => slot.drain(limitMs))])
     clearInterval(progress)
     clearTimeout(limit)
@@ -233,6 +244,7 @@ export class Fleet implements ControlledFleet {
   async stop(): Promise<void> {
     this.#draining = true
     await Promise.all(this.#workers.all.map((slot) => slot.stop()))
+    this.#workers.leave([])
     this.#close()
   }
 

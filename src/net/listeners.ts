@@ -42,6 +42,8 @@ export interface ListeningSocket {
   readonly settings: ListenerSettings
   readonly fd: number
   readonly queue: Queue
+  /** Nobody is accepted before the worker is told to. */
+  readonly waits: boolean
 }
 
 export interface Listeners {

@@ -2,7 +2,7 @@
 import type { ListenAddress } from "../config/schema/settings.ts"
 import { libc } from "./linux/libc.ts"
 import { openListeners, openMore, SHARES_ONE, type Queue } from "./listeners.ts"
-import { listenAtPath } from "./unix-listeners.ts"
+import { listenAtPath, type SocketFile } from "./unix-listeners.ts"
 
 export interface OpenListener {
   /** The port that is really bound; null for a unix socket. */
@@ -12,6 +12,10 @@ export interface OpenListener {
   /** Those that listen, in the order in which they began to; null when that is not known. */
   readonly listening: readonly number[] | null
   readonly queue: Queue
+  /** So many different sockets there are, the first ones. */
+  readonly sockets: number
+  /** Of a unix socket. Until it is published nobody finds the socket. */
+  readonly file: SocketFile | null
 }
 
 /**
@@ -24,12 +28,14 @@ export function openListener(
   isOurs: boolean = false,
 ): OpenListener {
   if ("path" in address) {
-    const fd = listenAtPath(address.path, isOurs)
-    return { port: null, fds: copies(fd, count), listening: null, queue: "shared" }
+    const { fd, file } = listenAtPath(address.path, isOurs)
+    const fds = copies(fd, count)
+    return { port: null, fds, listening: null, queue: "shared", sockets: 1, file }
   }
   const { host, port } = address
   const opened = isOurs ? openMore(host, port, count) : openListeners(host, port, count)
-  return { ...opened, queue: SHARES_ONE ? "shared" : "own" }
+  const sockets = SHARES_ONE ? 1 : count
+  return { ...opened, queue: SHARES_ONE ? "shared" : "own", sockets, file: null }
 }
 
 /** `fd` and as many descriptors of the same socket as are missing. */

@@ -7,7 +7,6 @@
  */
 import { formatAdmin } from "../config/schema/admin-address.ts"
 import type { Settings } from "../config/schema/settings.ts"
-import { isHeld } from "../net/linux/activation.ts"
 import { authorityStates } from "../net/tls/authorities.ts"
 import { reapOrphans } from "../net/linux/orphans.ts"
 import { takeTime } from "../net/linux/poller.ts"
@@ -23,6 +22,8 @@ import type { FleetLimits } from "../master/supervise/watch-limits.ts"
 import { fleetLimits } from "../master/supervise/watch-limits.ts"
 import { localLinks } from "../master/supervise/local-link.ts"
 import { openProcessLink } from "../master/supervise/process-link.ts"
+import type { Listening } from "../master/supervise/listening.ts"
+import type { Taken } from "../master/upgrade/handover.ts"
 import type { Predecessor } from "../master/upgrade/predecessor.ts"
 import type { Reloads } from "../master/control/outcome.ts"
 import { Refused } from "../master/control/refused.ts"
@@ -57,8 +58,10 @@ export interface FleetHooks {
 }
 
 export interface RunningFleet {
-  /** The ports that are really bound, for settings with port 0. */
+  /** The port that is really bound, of the first listener that has one. */
   readonly port: number
+  /** Where it listens, in a few words. */
+  readonly place: string
   /** Null as well when the admin listener is on a unix socket, or off. */
   readonly adminPort: number | null
   /** Reads the configuration again; what is wrong with it is logged and changes nothing. */
@@ -67,7 +70,7 @@ export interface RunningFleet {
   /** Has the program now on disk take over; what goes wrong is logged and changes nothing. */
   upgrade(): Promise<void>
   /** Lets what is in flight end within the drain limit; `taken` as in the fleet. */
-  drain(taken?: number): Promise<void>
+  drain(taken?: Taken): Promise<void>
   /** Ends everything now. */
   stop(): Promise<void>
 }
@@ -105,7 +108,7 @@ export async function startFleet(
     onHealthChange: hooks.onHealthChange ?? (() => {}),
   })
   await startAll(fleet, hostServices, settings, predecessor)
-  log.info(startLine(settings, fleet.port, hostServices.adminPort))
+  log.info(startLine(settings, fleet.listeners, hostServices.adminPort))
   hooks.upgrader?.begin({ fleet, hostServices })
   const close = async (end: Promise<void>): Promise<void> => {
     await end
@@ -114,6 +117,9 @@ export async function startFleet(
   return {
     get port() {
       return fleet.port
+    },
+    get place() {
+      return fleet.place
     },
     adminPort: hostServices.adminPort,
     reload: () =>
@@ -143,7 +149,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
   // Before it serves and when it ends the manager is told other things than reloads.
   let serving: RunningFleet | null = null
   const ready = (): void => {
-    if (serving !== null) manager?.ready(`serves on port ${serving.port}`)
+    if (serving !== null) manager?.ready(`serves on ${serving.place}`)
   }
   const begin = (): void => {
     if (serving !== null) manager?.reloading("reads its configuration again")
@@ -173,7 +179,7 @@ export async function runFleet(settings: Settings, log: Log, hooks?: FleetHooks)
     if (early.has("SIGUSR2")) void fleet.upgrade()
     const wish = await Promise.race([wishes.first, upgrader.done])
     serving = null
-    if (typeof wish === "number") {
+    if (typeof wish !== "string") {
       triggers.begin(() => {})
       const cut = await Promise.race([fleet.drain(wish), wishes.second])
       if (cut !== undefined) await fleet.stop()
@@ -249,10 +255,14 @@ async function startAll(
   }
 }
 
-function startLine(settings: Settings, port: number, adminPort: number | null): string {
+function startLine(
+  settings: Settings,
+  listeners: readonly Listening[],
+  adminPort: number | null,
+): string {
   const { backends, strategy, mode, workers, admin } = settings
   const parts = [
-    `bunlb ${version}: ${placeOf(settings, port)} -> ${count(backends.length, "backend")} (${strategy})`,
+    `bunlb ${version}: ${placeOf(listeners)} -> ${count(backends.length, "backend")} (${strategy})`,
     mode === "sp" ? "single process" : count(workers, "worker"),
   ]
   if (socketsInUse(settings) === "bun") parts.push("sockets of Bun")
@@ -261,9 +271,17 @@ function startLine(settings: Settings, port: number, adminPort: number | null): 
   return parts.join(", ")
 }
 
+function placeOf(listeners: readonly Listening[]): string {
+  if (listeners.length === 1) return listeners.map(addressOf).join("")
+  return listeners.map((each) => `${each.settings.name} ${addressOf(each)}`).join(", ")
+}
+
 /** The address of a socket that was handed over is not that of the settings. */
-function placeOf({ host }: Settings, port: number): string {
-  return isHeld() ? `the service manager's port ${port}` : url(host, port)
+function addressOf({ settings, port, queue }: Listening): string {
+  const held = queue === "held" ? "the service manager's " : ""
+  if (port === null) return `${held}${"path" in settings ? `unix:${settings.path}` : "unix socket"}`
+  if (held !== "") return `${held}port ${port}`
+  return url("path" in settings || settings.host === "" ? "*" : settings.host, port)
 }
 
 function url(host: string, port: number): string {

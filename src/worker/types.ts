@@ -17,8 +17,6 @@ export interface WorkerOptions {
   readonly onHealthChange: (change: HealthChange) => void
   /** Backends that begin as unhealthy; it tells of them as of any other change. */
   readonly ailing?: readonly KnownUnhealthy[]
-  /** Accepts nobody before `accept`, though everything is ready. */
-  readonly hold?: boolean
   /** A number from 0 up to, not including, 1, that decides where rotations begin; Math.random when it is left out. */
   readonly random?: () => number
   /** Answers for names in the place of DNS. */
@@ -47,11 +45,11 @@ export interface Worker {
     /** What has changed, as far as `budgetMs` suffices; null when the pass is over. */
     next(budgetMs?: number): SeriesChunk | null
   }
-  /** One more listener, from which nothing is accepted before `accept`. */
+  /** One more listener. */
   listen(socket: ListeningSocket): void
   /** As `drain`, for one listener and its clients. */
   leave(id: number, limitMs: number, closed: () => void): Promise<DrainOutcome>
-  /** Accepts from all listeners. Ends the `hold`; does nothing when there is none. */
+  /** Accepts from all listeners, also from those that were to wait. */
   accept(): void
   /**
    * Serves by other settings from now on; connections and tunnels stay. Resolves when new requests obey them. Rejects

@@ -26,6 +26,8 @@ export interface WorkerListener {
   readonly facts: ClientListener
   readonly acceptor: Acceptor<ClientConnection>
   readonly perClient: ConnectionsPerClient
+  /** Nobody is accepted before `accept`. */
+  waits: boolean
   /** The log has been told that its limit is reached. */
   toldFull: boolean
 }
@@ -52,15 +54,15 @@ export class WorkerListeners {
     return this.all.find(({ facts }) => facts.port > 0)?.facts.port ?? 0
   }
 
-  /** Owns the descriptor from now on, and accepts nobody before `resume`. */
-  add({ id, settings, fd, queue }: ListeningSocket): void {
+  /** Owns the descriptor from now on; nobody is accepted before `resume`. */
+  add({ id, settings, fd, queue, waits }: ListeningSocket): void {
     const facts = new ClientListener(settings, portOf(fd) ?? 0, this.#gateway.planTerms)
     const accept = (socket: TcpSocket, address: string): ClientConnection =>
       this.#accept(listener, socket, address)
     const acceptor = new Acceptor(fd, this.#direct, accept, queue)
     acceptor.keepAlive(settings.keepalive.client)
     const perClient = new ConnectionsPerClient()
-    const listener = { id, facts, acceptor, perClient, toldFull: false }
+    const listener = { id, facts, acceptor, perClient, waits, toldFull: false }
     this.#byId.set(id, listener)
   }
 
@@ -79,10 +81,16 @@ export class WorkerListeners {
   /** Those with room accept from now on. */
   resume(): void {
     for (const listener of this.#byId.values()) {
-      const { facts, acceptor } = listener
+      const { facts, acceptor, waits } = listener
+      if (waits) continue
       if (facts.clients < limitOf(facts.settings) * ROOMY) listener.toldFull = false
       if (!acceptor.accepting && facts.clients < limitOf(facts.settings)) acceptor.resume()
     }
+  }
+
+  /** The waiting is over. */
+  accept(): void {
+    for (const listener of this.#byId.values()) listener.waits = false
   }
 
   pause(): void {

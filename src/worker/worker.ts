@@ -66,14 +66,12 @@ class Balancer implements Worker {
   /** Who becomes idle is closed. */
   #leaving = false
   #toldFull = false
-  #holding: boolean
 
   constructor(options: WorkerOptions) {
     const { settings, random = Math.random } = options
     this.#random = random
     const strategy = createStrategy(settings.strategy, random)
     this.#options = options
-    this.#holding = options.hold === true
     this.#pool = this.#createPool(strategy)
     this.#gateway = new Gateway({
       settings,
@@ -204,11 +202,11 @@ class Balancer implements Worker {
     this.#recall()
     this.#sweeper = setInterval(() => this.#tick(), SWEEP_MS)
     this.#prober.start(processClock.now())
-    if (!this.#holding) this.#listeners.resume()
+    this.#listeners.resume()
   }
 
   accept(): void {
-    this.#holding = false
+    this.#listeners.accept()
     this.#clientGone()
   }
 
@@ -256,7 +254,7 @@ class Balancer implements Worker {
   }
 
   #clientGone(): void {
-    if (this.#sweeper === null || this.#holding) return
+    if (this.#sweeper === null) return
     if (this.#gateway.clients.size < this.#clientLimit) this.#listeners.resume()
   }
 
@@ -319,6 +317,12 @@ class Balancer implements Worker {
   async leave(id: number, limitMs: number, closed: () => void): Promise<DrainOutcome> {
     const listener = this.#listeners.get(id)
     if (listener === null) return { cut: 0, sending: 0 }
+    if (listener.waits) {
+      this.#listeners.close([id])
+      this.#listeners.remove(id)
+      closed()
+      return { cut: 0, sending: 0 }
+    }
     const { facts } = listener
     facts.leaving = true
     const gateway = this.#gateway
@@ -380,8 +384,9 @@ class Balancer implements Worker {
 /** For a worker that nobody has given any: those of its settings. */
 function ownListeners({ listeners }: Settings): ListeningSocket[] {
   return listeners.map((settings, id) => {
-    const { fds, queue } = openListener(settings, 1)
-    return { id, settings, fd: fds[0], queue }
+    const { fds, queue, file } = openListener(settings, 1)
+    file?.publish()
+    return { id, settings, fd: fds[0], queue, waits: false }
   })
 }
 

@@ -149,7 +149,7 @@ describe("what programs read", () => {
     }
     const states = [
       ...union("BackendState", sourceOf("src/master/figures/status.ts")),
-      ...union("SlotState", sourceOf("src/master/supervise/slot.ts")),
+      ...union("SlotState", sourceOf("src/master/supervise/slot-options.ts")),
     ]
     expect(states.length).toBeGreaterThan(8)
     expect(listed("States").toSorted()).toEqual(states.toSorted())

@@ -82,7 +82,7 @@ export class TestBalancer {
     const lines: string[] = []
     const changes: HealthChange[] = []
     const deadlines = new Deadlines()
-    const own = { id: 0, queue: "own" } as const
+    const own = { id: 0, queue: "own", waits: false } as const
     const [listener] = settings.listeners
     if (listener === undefined) throw new Error("no listener")
     const worker = await startWorker({

@@ -109,6 +109,8 @@ test("hundreds that leave at once are told in small pieces too, and their rows a
   )
 })
 
+const given = { id: 0, queue: "own", waits: false } as const
+
 /** A worker behind its protocol, with so many backends. */
 async function service(count: number) {
   const messages: FromWorker[] = []
@@ -116,7 +118,8 @@ async function service(count: number) {
   const { fds } = openListeners("127.0.0.1", 0, 1)
   const ended = Promise.withResolvers<void>()
   const worker = new WorkerService({
-    ...{ index: 0, listenFd: fds[0] ?? -1, start: startWorker },
+    ...{ index: 0, start: startWorker },
+    descriptors: { first: () => fds[0] ?? -1, next: () => -1 },
     send: (message) => void messages.push(message),
     end: ended.resolve,
   })
@@ -124,7 +127,7 @@ async function service(count: number) {
     type: "init",
     settings,
     heartbeatMs: 5,
-    hold: false,
+    listeners: settings.listeners.map((own) => ({ ...given, settings: own })),
     ailing: [],
     authorities: [],
   })
@@ -166,7 +169,7 @@ test("who asks while the backends are being told gets figures of its own time", 
 test("the last word of a worker that drains is complete", async () => {
   const { worker, messages, of } = await service(100)
   await until(() => of("ready").length > 0, PATIENCE_MS, "the worker")
-  worker.receive({ type: "drain", limitMs: 10, succeeded: false })
+  worker.receive({ type: "drain", limitMs: 10, succeeded: [] })
   await until(() => of("drained").length > 0, PATIENCE_MS, "the end")
   const types = messages.map(({ type }) => type)
   // A heartbeat may still follow.

@@ -15,6 +15,7 @@ import { RetiredCounters } from "./retired-counters.ts"
 import { Recorder, type Live, type Past } from "./live.ts"
 import { Slices } from "../../core/slices.ts"
 import type { Death } from "../supervise/death.ts"
+import { portOf } from "../supervise/listening.ts"
 import type { Slot } from "../supervise/slot.ts"
 import { backendRows, planOf, socketsInUse, takesOrders, workerRow } from "./status.ts"
 import type { FleetStatus } from "./status.ts"
@@ -119,7 +120,7 @@ export class Overview {
       pid: process.pid,
       mode: settings.mode,
       sockets: socketsInUse(settings),
-      port: workers.port,
+      port: portOf(workers.listeners),
       uptime: Math.round(processClock.now() - this.#startedAt),
       draining,
       workers: [...slots, ...leaving].map(workerRow),

@@ -20,9 +20,14 @@ export interface Link {
   readonly pid: number
   /** Does nothing when the worker has ended. */
   send(message: ToWorker): void
+  /**
+   * Gives the worker one more descriptor, which stays the caller's; the message that says what it is for follows. False
+   * when it cannot be given.
+   */
+  give(fd: number): boolean
   /** Ends the worker now, whatever it does. */
   kill(): void
 }
 
-/** `listenFd` stays the caller's. Throws when no process can be started. */
-export type OpenLink = (index: number, listenFd: number, events: LinkEvents) => Link
+/** `fds`: what it accepts from; they stay the caller's. Throws when no process can be started. */
+export type OpenLink = (index: number, fds: readonly number[], events: LinkEvents) => Link

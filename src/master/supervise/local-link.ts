@@ -8,18 +8,19 @@ import type { OpenLink } from "./link.ts"
 import { WorkerService } from "./worker-service.ts"
 
 export function localLinks(start: StartWorker): OpenLink {
-  return (index, listenFd, events) => {
+  return (index, fds, events) => {
     let over = false
     const end = (): void => {
       if (over) return
       over = true
       setImmediate(() => events.ended({ code: 0, signal: null, cpuSeconds: 0 }))
     }
-    // The worker closes its descriptor, the caller keeps his: two owners, two descriptors.
-    const own = libc().dup(listenFd)
+    // The worker closes its descriptors, the caller keeps his: two owners, two descriptors.
+    const own = fds.map((fd) => libc().dup(fd))
+    const given: number[] = []
     const service = new WorkerService({
       index,
-      listenFd: own,
+      descriptors: { first: (place) => own[place] ?? -1, next: () => given.shift() ?? -1 },
       start,
       send: (message) => void setImmediate(() => over || events.message(message)),
       end,
@@ -27,6 +28,7 @@ export function localLinks(start: StartWorker): OpenLink {
     return {
       pid: process.pid,
       send: (message) => void setImmediate(() => over || service.receive(message)),
+      give: (fd) => given.push(libc().dup(fd)) > 0,
       kill: () => service.receive({ type: "stop" }),
     }
   }

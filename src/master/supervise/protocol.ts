@@ -6,7 +6,9 @@
  *     heartbeat (by itself each second) · ping -> pong · health · log
  *     report? -> series ... -> report          all figures; see observe/backend-series.ts
  *     apply -> applied                         other settings
- *     accept                                   ends the `hold` of `init`
+ *     accept                                   from listeners that were to wait
+ *     listen -> applied                        one more listener
+ *     leave -> closed -> left                  one listener less
  *     reopen                                   the access log was moved away
  *     drain -> closed -> drained -> stop       end
  *
@@ -17,7 +19,11 @@ import type { Settings } from "../../config/schema/settings.ts"
 import type { SettingsChange } from "../../config/settings-change.ts"
 import type { SeriesChunk } from "../../observe/backend-series.ts"
 import type { ErrorCode } from "../../core/errors.ts"
+import type { ListeningSocket } from "../../net/listeners.ts"
 import type { KnownUnhealthy, HealthChange, WorkerReport } from "../../observe/snapshot.ts"
+
+/** A listener as a worker is told of it. */
+export type GivenListener = Omit<ListeningSocket, "fd">
 
 /** CA certificates that the worker has not been told of: the name of a file, and what it held. */
 export type NewAuthorities = readonly (readonly [string, string])[]
@@ -27,16 +33,25 @@ export interface Init {
   readonly settings: Settings
   readonly authorities: NewAuthorities
   readonly heartbeatMs: number
-  /** Get ready, and accept nobody yet. */
-  readonly hold: boolean
+  /** In the order of its descriptors; null: one that is not needed any more. */
+  readonly listeners: readonly (GivenListener | null)[]
   /** Backends that begin as unhealthy. */
   readonly ailing: readonly KnownUnhealthy[]
 }
 
 export type ToWorker =
   | Init
-  /** Ends the hold. */
+  /** Accept from all listeners, also from those that were to wait. */
   | { readonly type: "accept" }
+  /** One more listener, whose descriptor has been given; answered by `applied` with the same number. */
+  | { readonly type: "listen"; readonly listener: GivenListener; readonly question: number }
+  /** Drain this listener; answered by `closed` and then by `left` with the same number. */
+  | {
+      readonly type: "leave"
+      readonly id: number
+      readonly limitMs: number
+      readonly question: number
+    }
   /** Answered by the backends' series, in pieces, and then by a report with the same number among its `answers`. */
   | { readonly type: "report"; readonly question: number }
   /** Do you live? Answered by `pong` with the same number. */
@@ -49,8 +64,8 @@ export type ToWorker =
       readonly authorities: NewAuthorities
       readonly question: number
     }
-  /** `succeeded`: another process accepts at the same descriptor. */
-  | { readonly type: "drain"; readonly limitMs: number; readonly succeeded: boolean }
+  /** `succeeded`: listeners at whose sockets another process accepts. */
+  | { readonly type: "drain"; readonly limitMs: number; readonly succeeded: readonly number[] }
   /** Open the access log again. */
   | { readonly type: "reopen" }
   /** Close everything and end. */
@@ -73,8 +88,15 @@ export type FromWorker =
   | { readonly type: "applied"; readonly answers: number; readonly fault: string | null }
   | { readonly type: "health"; readonly changes: readonly HealthChange[] }
   | { readonly type: "log"; readonly level: LogMethod; readonly line: string }
-  /** The worker accepts no more, and its descriptor is closed. */
-  | { readonly type: "closed" }
+  /** The worker accepts no more from this listener, or from any, and has closed its descriptor. */
+  | { readonly type: "closed"; readonly id: number | null }
+  /** The clients of a listener have gone. The numbers as in `drained`. */
+  | {
+      readonly type: "left"
+      readonly answers: number
+      readonly cut: number
+      readonly sending: number
+    }
   /** What the limit of the drain came too early for, as `DrainOutcome` says. */
   | {
       readonly type: "drained"

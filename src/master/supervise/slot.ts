@@ -7,47 +7,17 @@
  *         +- resting <-   (died: back at once, or after the pause of the restart policy)
  */
 import type { Settings } from "../../config/schema/settings.ts"
-import type { ReuseportGroup } from "../../net/reuseport-group.ts"
-import type { Clock } from "../../core/clock.ts"
-import type { SeriesChunk } from "../../observe/backend-series.ts"
 import { BunlbError } from "../../core/errors.ts"
-import type { KnownUnhealthy, HealthChange, WorkerReport } from "../../observe/snapshot.ts"
-import { explainDeath, type Death } from "./death.ts"
-import type { FleetLimits } from "./watch-limits.ts"
-import type { Ending, Link, OpenLink } from "./link.ts"
-import type { FromWorker, LogMethod, ToWorker } from "./protocol.ts"
+import type { WorkerReport } from "../../observe/snapshot.ts"
+import { explainDeath } from "./death.ts"
+import type { Ending, Link } from "./link.ts"
+import type { Listening } from "./listening.ts"
+import type { FromWorker, ToWorker } from "./protocol.ts"
 import { Questions } from "./questions.ts"
 import { RestartPolicy } from "./restart-policy.ts"
+import { SlotListeners, givenOf, type SlotListener } from "./slot-listeners.ts"
+import type { SlotOptions, SlotState } from "./slot-options.ts"
 import { Told } from "./told.ts"
-
-export type SlotState = "starting" | "serving" | "resting" | "draining" | "gone"
-
-export interface SlotEvents {
-  died(slot: Slot, death: Death): void
-  health(slot: Slot, change: HealthChange): void
-  /** A piece of what the worker tells of its backends; `reported` follows when it has told all. */
-  series(slot: Slot, chunk: SeriesChunk): void
-  reported(slot: Slot): void
-  log(slot: Slot, level: LogMethod, line: string): void
-}
-
-export interface SlotOptions {
-  readonly index: number
-  /** Its own among all slots of this process, also of those that had its index before. */
-  readonly id: number
-  readonly listenFd: number
-  /** Owns the descriptor. */
-  readonly group: ReuseportGroup
-  readonly settings: Settings
-  readonly limits: FleetLimits
-  readonly clock: Clock
-  readonly openLink: OpenLink
-  readonly events: SlotEvents
-  /** The worker accepts nobody before `accept`. */
-  readonly hold: boolean
-  /** What the first worker knows to be unhealthy. */
-  readonly ailing: readonly KnownUnhealthy[]
-}
 
 /** For a worker that was told to end; after that it is killed. */
 const STOP_MS = 250
@@ -62,7 +32,7 @@ export class Slot {
   readonly #gone = Promise.withResolvers<void>()
   #state: SlotState = "resting"
   #link: Link | null = null
-  #listenFd: number
+  readonly #listeners = new SlotListeners()
   #startedAt = 0
   #heardAt = 0
   #restarts = 0
@@ -83,16 +53,14 @@ export class Slot {
   #cut = 0
   #drain: "none" | "asked" | "done" = "none"
   #sending = 0
-  #hold: boolean
-  #shared = false
 
   constructor(options: SlotOptions) {
     this.#options = options
     this.index = options.index
     this.id = options.id
-    this.#listenFd = options.listenFd
     this.#settings = options.settings
-    this.#hold = options.hold
+    for (const [listening, fd] of options.listeners)
+      this.#listeners.add(listening, fd, options.waits)
   }
 
   get state(): SlotState {
@@ -122,15 +90,47 @@ export class Slot {
     return this.#report
   }
 
-  /** The descriptor on which this slot's workers accept, for one that takes it over. */
-  get listenFd(): number {
-    return this.#listenFd
+  /** The descriptor on which this slot's workers accept clients of a listener; -1 when there is none. */
+  fdOf(listening: Listening): number {
+    return this.#listeners.fdOf(listening)
   }
 
-  /** While another process may accept at the same descriptor, its queue is not touched. */
+  /** While another process may accept at the same descriptors, their queues are not touched. */
   share(shared: boolean): void {
-    this.#shared = shared
-    if (!shared && this.live) this.#options.group.open(this.#listenFd)
+    this.#listeners.shared = shared
+    if (!shared && this.live) this.#listeners.open()
+  }
+
+  /**
+   * One more listener, which waits for `accept`; its descriptor is the slot's from now on. Resolves when the worker has
+   * it, with null or with the reason why it does not.
+   */
+  async listen(listening: Listening, fd: number): Promise<string | null> {
+    const listener = this.#listeners.add(listening, fd, true)
+    return this.#told ? await this.#give(listener) : null
+  }
+
+  async #give(listener: SlotListener): Promise<string | null> {
+    const given = givenOf(listener)
+    if (this.#link?.give(listener.fd) === false) return "no descriptor can be given to it"
+    const { applyMs } = this.#options.limits
+    return await this.#ask((question) => ({ type: "listen", listener: given, question }), applyMs)
+  }
+
+  /** Lets the clients of one listener go; resolves with how many were cut when it is over. */
+  async leave(listening: Listening, limitMs: number): Promise<number> {
+    const listener = this.#listeners.get(listening)
+    if (listener === null) return 0
+    listener.leaves = true
+    const { id } = listening
+    const before = this.#cut
+    const { lastWordsMs } = this.#options.limits
+    if (this.#told) {
+      const leave = (question: number) => ({ type: "leave", id, limitMs, question }) as const
+      await this.#ask(leave, limitMs + lastWordsMs)
+    }
+    this.#listeners.release(id)
+    return this.#cut - before
   }
 
   /** Connections whose last bytes the drain left to the kernel. */
@@ -210,10 +210,9 @@ export class Slot {
     this.#heardAt = this.#options.clock.now()
   }
 
-  /** Ends the hold. */
+  /** The waiting is over. */
   accept(): void {
-    this.#hold = false
-    this.#options.group.open(this.#listenFd)
+    this.#listeners.accept()
     this.#link?.send({ type: "accept" })
   }
 
@@ -222,11 +221,11 @@ export class Slot {
   }
 
   /**
-   * No more connections, no more restarts; resolves when the worker is gone. `succeeded`: another process accepts at
-   * its descriptor.
+   * No more connections, no more restarts; resolves when the worker is gone. `succeeded`: listeners at whose
+   * descriptors of this slot another process accepts.
    */
-  drain(limitMs: number, succeeded = false): Promise<void> {
-    if (succeeded) this.#release(true)
+  drain(limitMs: number, succeeded: readonly number[] = []): Promise<void> {
+    this.#listeners.releaseSucceeded(succeeded)
     if (this.#state === "gone" || this.#state === "draining") return this.#gone.promise
     if (this.#state !== "serving") return this.stop()
     this.#state = "draining"
@@ -237,7 +236,7 @@ export class Slot {
 
   /** Ends the worker now; resolves when it is gone. */
   stop(): Promise<void> {
-    this.#release()
+    this.#listeners.release()
     if (this.#restart !== null) clearTimeout(this.#restart)
     if (this.#link === null) this.#leave()
     else if (this.#state !== "gone") {
@@ -258,9 +257,9 @@ export class Slot {
     this.#told = false
     this.#silentMs = null
     const generation = ++this.#generation
-    if (!this.#hold) this.#options.group.open(this.#listenFd)
+    const fds = this.#listeners.start()
     try {
-      this.#link = openLink(index, this.#listenFd, {
+      this.#link = openLink(index, fds, {
         message: (message) => generation === this.#generation && this.#receive(message),
         ended: (ending) => generation === this.#generation && this.#ended(ending),
       })
@@ -279,10 +278,12 @@ export class Slot {
       case "hello":
         this.#told = true
         this.#link?.send({
-          ...{ type: "init", heartbeatMs: limits.heartbeatMs, hold: this.#hold },
+          ...{ type: "init", heartbeatMs: limits.heartbeatMs },
+          listeners: this.#listeners.toldAtStart,
           ...this.#knows.everything(settings),
           ailing: this.#restarts === 0 ? this.#options.ailing : [],
         })
+        for (const listener of this.#listeners.sinceStart) void this.#give(listener)
         break
       case "ready":
         if (this.#state === "starting") this.#serve()
@@ -317,7 +318,11 @@ export class Slot {
         events.log(this, message.level, message.line)
         break
       case "closed":
-        this.#release()
+        this.#listeners.release(message.id)
+        break
+      case "left":
+        this.#cut += message.cut
+        this.#questions.answer(message.answers, null)
         break
       case "drained":
         this.#take(message.report)
@@ -339,7 +344,7 @@ export class Slot {
     this.#state = "serving"
     this.keepFresh()
     // Bun has just set the backlog of the descriptor back to its own.
-    if (!this.#hold) this.#options.group.open(this.#listenFd)
+    this.#listeners.open()
     this.#firstReady.resolve()
   }
 
@@ -358,8 +363,7 @@ export class Slot {
     this.#told = false
     this.#questions.end()
     // For a pause that clients would feel, the others take over this one's share of the connections.
-    if (restartInMs !== null && restartInMs > 0 && !this.#shared)
-      this.#options.group.close(this.#listenFd)
+    if (restartInMs !== null && restartInMs > 0) this.#listeners.close()
     events.died(this, {
       reason,
       story,
@@ -383,15 +387,9 @@ export class Slot {
     this.#restart = setTimeout(() => this.#spawn(), delayMs)
   }
 
-  #release(isShared = false): void {
-    if (this.#listenFd < 0) return
-    this.#options.group.release(this.#listenFd, isShared)
-    this.#listenFd = -1
-  }
-
   #leave(): void {
     if (this.#deadline !== null) clearTimeout(this.#deadline)
-    this.#release()
+    this.#listeners.release()
     this.#state = "gone"
     this.#gone.resolve()
   }

@@ -5,10 +5,11 @@
  * and by the end of the channel.
  */
 import { allowedCpus, pinToCpu } from "../../net/linux/affinity.ts"
+import { takeDescriptor } from "../../net/linux/descriptor-channel.ts"
 import { takeTime } from "../../net/linux/poller.ts"
 import { releaseStartPages } from "../../net/linux/start-pages.ts"
 import type { StartWorker } from "../../worker/types.ts"
-import { WORKER_ENV, WORKER_LISTEN_FD } from "./process-link.ts"
+import { WORKER_CHANNEL, WORKER_ENV, WORKER_FIRST_FD } from "./process-link.ts"
 import type { FromWorker, ToWorker } from "./protocol.ts"
 import { WorkerService } from "./worker-service.ts"
 
@@ -27,7 +28,10 @@ export function runWorkerProcess(start: StartWorker = startRealWorker): void {
   releaseStartPages()
   const service = new WorkerService({
     index,
-    listenFd: WORKER_LISTEN_FD,
+    descriptors: {
+      first: (place) => WORKER_FIRST_FD + place,
+      next: () => takeDescriptor(WORKER_CHANNEL),
+    },
     start,
     send: sendToMaster,
     end: () => process.exit(0),

@@ -6,8 +6,7 @@
  */
 import type { Settings } from "../../config/schema/settings.ts"
 import { applyChange, type SettingsChange } from "../../config/settings-change.ts"
-import { isHeld } from "../../net/linux/activation.ts"
-import { SHARES_ONE, type Queue } from "../../net/listeners.ts"
+import { closeListeners } from "../../net/listeners.ts"
 import { takeAuthorities } from "../../net/tls/authorities.ts"
 import type { SeriesChunk } from "../../observe/backend-series.ts"
 import { BunlbError } from "../../core/errors.ts"
@@ -15,12 +14,19 @@ import type { Log } from "../../core/log.ts"
 import type { HealthChange } from "../../observe/snapshot.ts"
 import type { StartWorker, Worker } from "../../worker/types.ts"
 import { HealthNews } from "./health-news.ts"
-import type { FromWorker, Init, LogMethod, ToWorker } from "./protocol.ts"
+import type { FromWorker, GivenListener, Init, LogMethod, ToWorker } from "./protocol.ts"
+
+/** Where the worker's listening descriptors come from, which are its own from now on. */
+export interface Descriptors {
+  /** The one at this place among those that it was started with. */
+  first(place: number): number
+  /** The next one that it was given later; -1 when there is none. */
+  next(): number
+}
 
 export interface ServiceOptions {
   readonly index: number
-  /** The listening descriptor, from now on the worker's own. */
-  readonly listenFd: number
+  readonly descriptors: Descriptors
   readonly start: StartWorker
   readonly send: (message: FromWorker) => void
   /** Called once, when the master has said `stop`. */
@@ -60,6 +66,12 @@ export class WorkerService {
       case "accept":
         void this.#done.then(() => this.#worker?.accept())
         break
+      case "listen":
+        this.#done = this.#done.then(() => this.#listen(message.listener, message.question))
+        break
+      case "leave":
+        void this.#done.then(() => this.#leave(message.id, message.limitMs, message.question))
+        break
       case "report":
         this.#asked.push(message.question)
         if (!this.#telling) void this.#answer()
@@ -79,19 +91,20 @@ export class WorkerService {
     }
   }
 
-  async #start({ settings, heartbeatMs, hold, ailing }: Init): Promise<void> {
-    const { index, listenFd, start, send } = this.#options
+  async #start({ settings, heartbeatMs, listeners: given, ailing }: Init): Promise<void> {
+    const { index, descriptors, start, send } = this.#options
     this.#told = settings
-    const queue = queueOf()
-    const listeners = settings.listeners.map((each, id) => ({
-      ...{ id, settings: each, fd: listenFd, queue },
-    }))
+    const listeners = given.flatMap((listener, place) => {
+      const fd = descriptors.first(place)
+      if (listener === null) closeListeners([fd])
+      return listener === null ? [] : [{ ...listener, fd }]
+    })
     const log = (this.#log = forwardingLog(settings, send))
     const news = new HealthNews((changes) => send({ type: "health", changes }))
     const onHealthChange = (change: HealthChange): void => news.add(change)
     try {
       this.#worker = await start({
-        ...{ settings, index, listeners, log, onHealthChange, hold, ailing },
+        ...{ settings, index, listeners, log, onHealthChange, ailing },
       })
     } catch (error) {
       if (error instanceof BunlbError) {
@@ -122,6 +135,19 @@ export class WorkerService {
     this.#options.send({ type: "applied", answers, fault })
   }
 
+  #listen(listener: GivenListener, answers: number): void {
+    const fd = this.#options.descriptors.next()
+    if (fd >= 0) this.#worker?.listen({ ...listener, fd })
+    const fault = fd < 0 ? "it has no descriptor to spare" : null
+    this.#options.send({ type: "applied", answers, fault })
+  }
+
+  async #leave(id: number, limitMs: number, answers: number): Promise<void> {
+    const closed = (): void => this.#options.send({ type: "closed", id })
+    const left = (await this.#worker?.leave(id, limitMs, closed)) ?? { cut: 0, sending: 0 }
+    this.#options.send({ type: "left", answers, ...left })
+  }
+
   #beat(): void {
     if (this.#worker === null) return
     const { clients, inFlight } = this.#worker.report()
@@ -150,11 +176,11 @@ export class WorkerService {
     }
   }
 
-  async #drain(limitMs: number, succeeded: boolean): Promise<void> {
+  async #drain(limitMs: number, succeeded: readonly number[]): Promise<void> {
     const worker = this.#worker
     if (worker === null) return
-    const closed = (): void => this.#options.send({ type: "closed" })
-    const { cut, sending } = await worker.drain(limitMs, succeeded ? [0] : [], closed)
+    const closed = (): void => this.#options.send({ type: "closed", id: null })
+    const { cut, sending } = await worker.drain(limitMs, succeeded, closed)
     await this.#tellBackends(worker)
     this.#options.send({ type: "drained", cut, sending, report: worker.report() })
   }
@@ -185,11 +211,6 @@ interface ForwardingLog extends Log {
 
 function isDebugging({ logLevel }: Settings): boolean {
   return logLevel === "debug"
-}
-
-function queueOf(): Queue {
-  if (isHeld()) return "held"
-  return SHARES_ONE ? "shared" : "own"
 }
 
 function isEmpty({ cells, facts, gone }: SeriesChunk): boolean {

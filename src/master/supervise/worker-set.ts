@@ -4,31 +4,39 @@
  * needed drains like a bunlb that ends, in its own time.
  */
 import type { Settings } from "../../config/schema/settings.ts"
-import { heldCount, takeHanded } from "../../net/linux/activation.ts"
 import { libc } from "../../net/linux/libc.ts"
-import { openListeners, openMore, SHARES_ONE, type Listeners } from "../../net/listeners.ts"
-import { ReuseportGroup } from "../../net/reuseport-group.ts"
+import { closeListeners } from "../../net/listeners.ts"
 import { BunlbError } from "../../core/errors.ts"
 import type { KnownUnhealthy, WorkerReport } from "../../observe/snapshot.ts"
-import { Slot, type SlotOptions } from "./slot.ts"
+import { closeAll, planListeners, workersOf } from "./listener-plan.ts"
+import type { ListenerPlan, Opened } from "./listener-plan.ts"
+import type { Listening } from "./listening.ts"
+import type { SlotOptions } from "./slot-options.ts"
+import { Slot } from "./slot.ts"
 
 type Parts = Pick<SlotOptions, "limits" | "clock" | "openLink" | "events">
 
-/** What slots that are made together have in common; `from`: the index of the first. */
-type Common = Pick<SlotOptions, "settings" | "hold" | "ailing" | "group"> & {
-  readonly from: number
-}
-
-interface ListeningPlace {
-  readonly port: number
-  readonly group: ReuseportGroup
-}
+/** What slots that are made together have in common. */
+type Common = Pick<SlotOptions, "settings" | "waits" | "ailing">
 
 interface Leaver {
   readonly slot: Slot
-  /** Others accept at its descriptor. */
-  readonly succeeded: boolean
+  /** Listeners at whose descriptors of this slot others accept. */
+  readonly succeeded: readonly number[]
 }
+
+/** Who does what when other settings are in force. */
+interface Cast {
+  readonly settings: Settings
+  readonly plan: ListenerPlan
+  /** They go on, with other listeners if that is asked for. */
+  readonly staying: readonly Slot[]
+  readonly fresh: readonly Slot[]
+  readonly leavers: readonly Leaver[]
+}
+
+/** Elsewhere a running worker cannot be given one more descriptor. */
+const CAN_GIVE = process.platform === "linux"
 
 /** What is got ready, and not yet in force. */
 export interface Move {
@@ -43,10 +51,9 @@ export interface Move {
 }
 
 export class WorkerSet {
-  port: number
   readonly #parts: Parts
-  /** The sockets of all slots at the present port. */
-  #group: ReuseportGroup
+  /** Those that count, in the order of the settings. */
+  #listeners: readonly Listening[]
   /** By index. */
   #slots: readonly Slot[]
   /** Getting ready, or draining. */
@@ -55,19 +62,24 @@ export class WorkerSet {
   #settings: Settings
   #made = 0
 
-  /** `hold`: they accept nobody before `accept`. */
+  /** `waits`: they accept nobody before `accept`. */
   constructor(
     parts: Parts,
-    { port, fds, listening }: Listeners,
+    opened: readonly Opened[],
     settings: Settings,
-    hold: boolean,
+    waits: boolean,
     ailing: readonly KnownUnhealthy[],
   ) {
-    this.#group = new ReuseportGroup(listening, heldCount() > 0 ? "held" : undefined)
     this.#parts = parts
     this.#settings = settings
-    this.port = port
-    this.#slots = this.#make(fds, { from: 0, settings, hold, ailing, group: this.#group })
+    this.#listeners = opened.map(({ listening }) => listening)
+    const count = workersOf(settings)
+    this.#slots = this.#make(0, count, opened, { settings, waits, ailing })
+  }
+
+  /** Those that count, in the order of the settings. */
+  get listeners(): readonly Listening[] {
+    return this.#listeners
   }
 
   /** Those that count, by index. */
@@ -112,48 +124,60 @@ export class WorkerSet {
   prepare(settings: Settings, ailing: readonly KnownUnhealthy[]): Move {
     const count = workersOf(settings)
     const [before, old] = [this.#settings, this.#slots]
-    if (count < heldCount()) throw tooFew(heldCount())
-    const moves = heldCount() === 0 && !this.#isHere(settings)
+    for (const { heldSockets } of this.#listeners)
+      if (count < heldSockets) throw tooFew(heldSockets)
+    const plan = planListeners(this.#listeners, settings.listeners, count)
     const differ = settings.pin !== before.pin || settings.sockets !== before.sockets
-    const renews = differ && settings.mode === "mp"
-    const make = (fds: number[], from: number, group = this.#group) =>
-      this.#make(fds, { from, settings, hold: true, ailing, group })
-    if (moves) {
-      const listeners = this.#listenAt(settings, count)
-      const group = new ReuseportGroup(listeners.listening)
-      const fresh = make(listeners.fds, 0, group)
-      const leavers = old.map((slot) => ({ slot, succeeded: false }))
-      return this.#move(settings, { port: listeners.port, group }, fresh, fresh, leavers)
+    const mustGive = plan.fresh.length > 0 && !CAN_GIVE && settings.mode === "mp"
+    const renews = (differ && settings.mode === "mp") || mustGive
+    const staying = renews ? [] : old.slice(0, count)
+    const goesOn = plan.kept.map(({ id }) => id)
+    try {
+      const fresh = this.#make(staying.length, count, this.#openFor(plan, renews, count), {
+        ...{ settings, waits: true, ailing },
+      })
+      const leavers = old.slice(staying.length).map((slot) => ({
+        ...{ slot, succeeded: slot.index < count ? goesOn : [] },
+      }))
+      return this.#move({ settings, plan, staying, fresh, leavers })
+    } catch (error) {
+      closeAll(plan.fresh)
+      throw error
     }
-    if (renews) {
-      const shared = old.slice(0, count).map((slot) => libc().dup(slot.listenFd))
-      const fresh = make([...shared, ...this.#more(count - shared.length)], 0)
-      const leavers = old.map((slot) => ({ slot, succeeded: slot.index < count }))
-      return this.#move(settings, this.#place, fresh, fresh, leavers)
-    }
-    const fresh = make(this.#more(count - old.length), old.length)
-    const leavers = old.slice(count).map((slot) => ({ slot, succeeded: false }))
-    return this.#move(settings, this.#place, fresh, [...old.slice(0, count), ...fresh], leavers)
   }
 
-  #move(
-    settings: Settings,
-    { port, group }: ListeningPlace,
-    fresh: readonly Slot[],
-    next: readonly Slot[],
-    leavers: readonly Leaver[],
-  ): Move {
-    const before = this.#group
+  /** Descriptors of all listeners for the workers that are started, by index; of those that stay, nothing. */
+  #openFor({ kept, fresh }: ListenerPlan, renews: boolean, count: number): Opened[] {
+    const from = this.#slots.length
+    const shared = renews ? this.#slots.slice(0, count) : []
+    const more = Math.max(0, count - from)
+    const opened = kept.map((listening) => {
+      const old = renews
+        ? shared.map((slot) => libc().dup(slot.fdOf(listening)))
+        : this.#slots.slice(0, count).map(() => -1)
+      return { listening, fds: [...old, ...listening.more(more, from)] }
+    })
+    return [...opened, ...fresh]
+  }
+
+  #move({ settings, plan, staying, fresh, leavers }: Cast): Move {
+    let begun = false
     const cancel = async (): Promise<void> => {
-      await Promise.all(fresh.map((slot) => slot.stop()))
+      if (!begun) for (const { fds } of plan.fresh) closeListeners(fds.slice(0, staying.length))
+      const given = plan.fresh.flatMap(({ listening }) =>
+        staying.map((slot) => slot.leave(listening, 0)),
+      )
+      await Promise.all([...given, ...fresh.map((slot) => slot.stop())])
+      for (const { listening } of plan.fresh) listening.leave()
       for (const slot of fresh) this.#others.delete(slot)
     }
     return {
       cancel,
       start: async () => {
+        begun = true
         for (const slot of fresh) this.#others.add(slot)
         try {
-          await Promise.all(fresh.map((slot) => slot.start()))
+          await Promise.all([...fresh.map((slot) => slot.start()), this.#give(staying, plan)])
         } catch (error) {
           await cancel()
           throw error
@@ -162,19 +186,38 @@ export class WorkerSet {
       take: () => {
         for (const { slot } of leavers) this.#others.add(slot)
         this.#settings = settings
-        this.port = port
-        this.#group = group
-        this.#slots = next
+        plan.next.forEach((listening, i) => {
+          listening.settings = settings.listeners[i] ?? listening.settings
+        })
+        this.#listeners = plan.next
+        this.#slots = [...staying, ...fresh]
         for (const slot of fresh) this.#others.delete(slot)
       },
       finish: async () => {
-        for (const slot of fresh) slot.accept()
-        const closing = leavers.filter(({ succeeded }) => !succeeded)
-        before.leave(closing.map(({ slot }) => slot.listenFd))
-        const cuts = leavers.map((leaver) => this.#dismiss(leaver, settings.timeouts.drain))
-        return (await Promise.all(cuts)).reduce((sum, cut) => sum + cut, 0)
+        for (const { listening } of plan.fresh) listening.publish()
+        for (const slot of this.#slots) slot.accept()
+        const limitMs = settings.timeouts.drain
+        for (const listening of plan.gone) listening.leave()
+        for (const listening of plan.kept) leaveQueues(listening, leavers)
+        const cuts = leavers.map((leaver) => this.#dismiss(leaver, limitMs))
+        const left = plan.gone.flatMap((gone) => staying.map((slot) => slot.leave(gone, limitMs)))
+        return (await Promise.all([...cuts, ...left])).reduce((sum, cut) => sum + cut, 0)
       },
     }
+  }
+
+  /** Workers that go on get what they need for the listeners that come. */
+  async #give(staying: readonly Slot[], { fresh }: ListenerPlan): Promise<void> {
+    const answers = fresh.flatMap(({ listening, fds }) =>
+      staying.map(async (slot) => {
+        const fault = await slot.listen(listening, fds[slot.index] ?? -1)
+        if (fault === null) return
+        const { name } = listening.settings
+        const message = `worker ${slot.index} cannot take the listener ${name}: ${fault}`
+        throw new BunlbError("BUNLB_E_RUNTIME", message)
+      }),
+    )
+    await Promise.all(answers)
   }
 
   async #dismiss({ slot, succeeded }: Leaver, limitMs: number): Promise<number> {
@@ -186,62 +229,43 @@ export class WorkerSet {
     return slot.cut
   }
 
-  #make(fds: readonly number[], { from, ...common }: Common): Slot[] {
-    return fds.map((listenFd, i) => {
+  /** Slots of the indices `from` to `to`. */
+  #make(from: number, to: number, opened: readonly Opened[], common: Common): Slot[] {
+    return Array.from({ length: Math.max(0, to - from) }, (_, i) => {
       const [index, id] = [from + i, this.#made++]
-      common.group.hold(listenFd)
-      return new Slot({ index, id, listenFd, ...common, ...this.#parts })
+      const listeners = opened.map(({ listening, fds }) => [listening, fds[index] ?? -1] as const)
+      return new Slot({ index, id, listeners, ...common, ...this.#parts })
     })
   }
 
-  get #place(): ListeningPlace {
-    return { port: this.port, group: this.#group }
+  /** For one that follows: the listening descriptors of a listener, by worker. */
+  fdsOf(listening: Listening): number[] {
+    return this.#slots.map((slot) => slot.fdOf(listening))
   }
 
-  /** For one that follows: the places of the listening sockets in their group, or null. */
-  get places(): readonly number[] | null {
-    return this.#group.placesOf(this.#slots.map((slot) => slot.listenFd))
+  /** From now on new connections go to the sockets that another process has taken, so many of each listener. */
+  leaveTo(taken: readonly number[]): void {
+    this.#listeners.forEach((listening, i) => {
+      const fds = this.#slots.slice(taken[i] ?? 0).map((slot) => slot.fdOf(listening))
+      if ((taken[i] ?? 0) > 0) listening.group.leave(fds)
+    })
   }
 
-  /** New connections go to the first `count` alone, from now on those of another process. */
-  leaveTo(count: number): void {
-    this.#group.leave(this.#slots.slice(count).map((slot) => slot.listenFd))
+  /** The listeners at whose descriptors of a slot another process accepts, when it has taken so many of each. */
+  succeeded({ index }: Slot, taken: readonly number[]): number[] {
+    return this.#listeners.filter((_, i) => index < (taken[i] ?? 0)).map(({ id }) => id)
   }
 
-  #isHere({ host, port }: Settings): boolean {
-    return host === this.#settings.host && (port === this.#settings.port || port === this.port)
-  }
-
-  #listenAt({ host, port }: Settings, count: number): Listeners {
-    return port === this.port ? openMore(host, port, count) : openListeners(host, port, count)
-  }
-
-  /** Descriptors for `count` more workers, at the same port. */
-  #more(count: number): number[] {
-    if (count <= 0) return []
-    const from = this.#slots.length
-    const shared = SHARES_ONE ? from : heldCount()
-    if (shared === 0) return openMore(this.#settings.host, this.port, count).fds
-    return Array.from({ length: count }, (_, i) =>
-      libc().dup(this.#slots[(from + i) % shared]?.listenFd ?? -1),
-    )
+  /** Nobody comes any more by a path; `taken` as in `leaveTo`. */
+  leave(taken: readonly number[]): void {
+    this.#listeners.forEach((listening, i) => listening.leave((taken[i] ?? 0) > 0))
   }
 }
 
-/** Where listening sockets come from when another process has left some. */
-interface InheritedListeners {
-  listen(settings: Settings, count: number): Listeners
-}
-
-/** Sockets of the predecessor, of the service manager, or of our own. */
-export function listenFor(settings: Settings, predecessor: InheritedListeners | null): Listeners {
-  const count = workersOf(settings)
-  if (predecessor !== null) return predecessor.listen(settings, count)
-  return takeHanded(count) ?? openListeners(settings.host, settings.port, count)
-}
-
-function workersOf({ mode, workers }: Settings): number {
-  return mode === "sp" ? 1 : workers
+/** No new connection goes to those that leave without others at their descriptors. */
+function leaveQueues(listening: Listening, leavers: readonly Leaver[]): void {
+  const closing = leavers.filter(({ succeeded }) => !succeeded.includes(listening.id))
+  listening.group.leave(closing.map(({ slot }) => slot.fdOf(listening)))
 }
 
 /** What they last said of themselves. */

@@ -8,7 +8,8 @@ import { withReserve } from "../../net/descriptor-reserve.ts"
 import { BunlbError } from "../../core/errors.ts"
 import { SUCCESSOR_ENV } from "./predecessor.ts"
 import { Refused } from "../control/refused.ts"
-import type { FromSuccessor, ToSuccessor, Handover } from "./handover.ts"
+import { FIRST_FORMAT } from "./handover.ts"
+import type { AnyHandover, FromSuccessor, Taken, ToSuccessor } from "./handover.ts"
 
 export interface SuccessorOptions {
   readonly command: readonly string[]
@@ -16,15 +17,15 @@ export interface SuccessorOptions {
   readonly fds: readonly number[]
   /** Over that of this process. */
   readonly environment: Readonly<Record<string, string>>
-  readonly will: () => Handover
+  /** `format`: the newest that the other one reads. Throws `Refused` when it cannot be told in one that it reads. */
+  readonly will: (format: number) => AnyHandover
   /** From start to serving. */
   readonly limitMs: number
 }
 
 export interface Serving {
   readonly version: string
-  /** Of the descriptors, the first so many are in use. */
-  readonly taken: number
+  readonly taken: Taken
 }
 
 export class Successor {
@@ -93,13 +94,24 @@ export class Successor {
     }
   }
 
-  #heard(message: FromSuccessor, will: () => Handover): void {
-    if (message.type === "hello") this.#say({ type: "will", will: will() })
-    if (message.type === "serves") this.#served.resolve(message)
+  #heard(message: FromSuccessor, will: SuccessorOptions["will"]): void {
+    if (message.type === "hello") this.#tell(will, message.format ?? FIRST_FORMAT)
+    if (message.type === "serves") {
+      const { version, taken } = message
+      this.#served.resolve({ version, taken: typeof taken === "number" ? [taken] : taken })
+    }
     if (message.type === "failed") {
       const { code, message: reason } = message
       const isSettings = code === "BUNLB_E_CONFIG" || code === "BUNLB_E_USAGE"
       this.#fail(isSettings ? new BunlbError("BUNLB_E_CONFIG", reason) : refused(reason))
+    }
+  }
+
+  #tell(will: SuccessorOptions["will"], format: number): void {
+    try {
+      this.#say({ type: "will", will: will(format) })
+    } catch (error) {
+      this.#fail(error instanceof Refused ? error : refused(String(error)))
     }
   }
 

@@ -15,16 +15,21 @@ import { programOnDisk } from "../supervise/program.ts"
 import type { HostServices } from "../control/host-services.ts"
 import { Refused } from "../control/refused.ts"
 import type { Outcome } from "../control/outcome.ts"
-import { HANDOVER_FORMAT, type Place, type Handover } from "./handover.ts"
+import { HANDOVER_FORMAT, toFirstFormat } from "./handover.ts"
+import type { AnyHandover, HandedListener, Handover, Place, Taken } from "./handover.ts"
 
 /** Programs that run as PID 1 of a container and end when their child ends. */
 const inits = ["tini", "dumb-init", "docker-init", "catatonit", "podman-init"]
 
 /** The workers, as far as an upgrade hands them over. */
 interface HandedFleet {
-  readonly port: number
-  readonly listenFds: number[]
-  readonly listenPlaces: readonly number[] | null
+  /** Where it listens, in a few words. */
+  readonly place: string
+  /** What it listens with, and the descriptors of all in the same order. */
+  handListeners(): {
+    readonly listeners: readonly HandedListener[]
+    readonly fds: readonly number[]
+  }
   /** While another process may accept at the same descriptors. */
   share(shared: boolean): void
   note(kind: JournalKind, line: string): void
@@ -41,7 +46,7 @@ export class Upgrader {
   readonly #log: Log
   readonly #limits: FleetLimits
   readonly #manager: ServiceManager | null
-  readonly #done = Promise.withResolvers<number>()
+  readonly #done = Promise.withResolvers<Taken>()
   #estate: Estate | null = null
   #successor: Successor | null = null
   #over = false
@@ -57,8 +62,8 @@ export class Upgrader {
     this.#estate = estate
   }
 
-  /** Resolves when another serves, with the number of listening sockets that it has taken over. */
-  get done(): Promise<number> {
+  /** Resolves when another serves, with the numbers of listening sockets that it has taken over. */
+  get done(): Promise<Taken> {
     return this.#done.promise
   }
 
@@ -78,7 +83,7 @@ export class Upgrader {
     } catch (error) {
       estate.fleet.share(false)
       estate.hostServices.reclaim()
-      if (!this.#over) this.#manager?.ready(`serves on port ${estate.fleet.port}`)
+      if (!this.#over) this.#manager?.ready(`serves on ${estate.fleet.place}`)
       const message = error instanceof Error ? error.message : String(error)
       for (const line of message.split("\n")) this.#log.error(`upgrade: ${line}`)
       this.#log.error("not upgraded: this bunlb goes on")
@@ -100,16 +105,13 @@ export class Upgrader {
     settings: Settings,
     command: readonly string[],
   ): Promise<Outcome> {
-    const fds = fleet.listenFds
-    const will = () => ({
-      format: HANDOVER_FORMAT,
-      listener: {
-        ...placeOf(settings, fleet.port),
-        ...{ count: fds.length, places: fleet.listenPlaces },
-      },
-      admin: settings.admin && adminPlaceOf(settings.admin, hostServices.adminPort ?? 0),
-      ...fleet.handOver(),
-    })
+    const { listeners, fds } = fleet.handListeners()
+    const will = (format: number): AnyHandover =>
+      inFormat(format, {
+        ...{ format: HANDOVER_FORMAT, listeners },
+        admin: settings.admin && adminPlaceOf(settings.admin, hostServices.adminPort ?? 0),
+        ...fleet.handOver(),
+      })
     const environment = this.#manager?.environment ?? {}
     const limitMs = this.#limits.upgradeMs
     const successor = (this.#successor = new Successor({
@@ -121,7 +123,7 @@ export class Upgrader {
     }))
     const { version, taken } = await successor.served()
     this.#over = true
-    this.#manager?.handOver(successor.pid, `bunlb ${version} serves on port ${fleet.port}`)
+    this.#manager?.handOver(successor.pid, `bunlb ${version} serves on ${fleet.place}`)
     successor.release()
     hostServices.retire()
     this.#done.resolve(taken)
@@ -129,6 +131,14 @@ export class Upgrader {
     this.#log.info(`${line}; PID ${process.pid} drains`)
     return { changes: [line], restart: [], byHand: [] }
   }
+}
+
+function inFormat(format: number, handover: Handover): AnyHandover {
+  const written = format >= HANDOVER_FORMAT ? handover : toFirstFormat(handover)
+  if (written !== null) return written
+  const story =
+    "the bunlb on disk is of version 1, which knows one listener, with a port and a host"
+  throw new Refused("not_upgraded", `${story}: restart instead`)
 }
 
 function placeOf({ host, port }: { host: string; port: number }, bound: number): Place {

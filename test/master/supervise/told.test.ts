@@ -33,7 +33,7 @@ function slowWorker(fails: (settings: Settings) => boolean = () => false) {
   }
   const worker = { port: 1, apply, stop() {}, report: () => ({}) } as unknown as Worker
   const service = new WorkerService({
-    ...{ index: 0, listenFd: -1, end() {} },
+    ...{ index: 0, descriptors: { first: () => -1, next: () => -1 }, end() {} },
     start: async (options) => {
       applied.push(options.settings)
       return worker
@@ -53,7 +53,7 @@ function slowWorker(fails: (settings: Settings) => boolean = () => false) {
       send({
         type: "init",
         ...told.everything(first),
-        ...{ heartbeatMs: 1e6, hold: false, ailing: [] },
+        ...{ heartbeatMs: 1e6, listeners: [], ailing: [] },
       }),
     tell: (next: Settings) => send({ type: "apply", ...told.news(next), question: question++ }),
     faults: async (count: number) => {

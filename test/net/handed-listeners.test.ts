@@ -3,14 +3,17 @@ import { afterAll, expect, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { takeHanded } from "../../../src/net/linux/activation.ts"
-import { closeListeners, openListeners } from "../../../src/net/listeners.ts"
-import { forBunlb } from "../../support/processes.ts"
-import { root } from "../../support/source.ts"
-import { PATIENCE_MS, until } from "../../support/until.ts"
+import { takeHanded } from "../../src/net/handed-listeners.ts"
+import { closeListeners, openListeners } from "../../src/net/listeners.ts"
+import { forBunlb } from "../support/processes.ts"
+import { defaultSettings } from "../../src/config/resolve.ts"
+import { root } from "../support/source.ts"
+import { PATIENCE_MS, until } from "../support/until.ts"
 
 const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") })
 afterAll(() => backend.stop(true))
+
+const one = defaultSettings({ platform: "linux", cpus: 2 }).listeners
 
 /** What systemd does: the socket as descriptor 3, and the environment that tells of it to this process alone. */
 function activate(fd: number, flags: readonly string[], log: Bun.BunFile | null = null) {
@@ -119,13 +122,16 @@ test("more workers and fewer share the socket as well; its port is not bunlb's t
 
 test("what is meant for another process, or for nobody, is left alone", () => {
   const others = { LISTEN_PID: "1", LISTEN_FDS: "1", PATH: "/bin" }
-  expect(takeHanded(1, others)).toBeNull()
+  expect(takeHanded(one, 1, others)).toEqual([null])
   expect(others as object).toEqual({ PATH: "/bin" })
-  expect(takeHanded(1, {})).toBeNull()
-  expect(takeHanded(1, { LISTEN_PID: String(process.pid), LISTEN_FDS: "0" })).toBeNull()
+  expect(takeHanded(one, 1, {})).toEqual([null])
+  const none = { LISTEN_PID: String(process.pid), LISTEN_FDS: "0" }
+  expect(takeHanded(one, 1, none)).toEqual([null])
 })
 
 test("more sockets than workers would leave clients waiting for ever", () => {
   const environment = { LISTEN_PID: String(process.pid), LISTEN_FDS: "3" }
-  expect(() => takeHanded(2, environment)).toThrow("3 sockets were handed over for 2 of --workers")
+  expect(() => takeHanded(one, 2, environment)).toThrow(
+    "3 sockets were handed over for 2 of --workers",
+  )
 })

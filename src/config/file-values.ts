@@ -42,8 +42,9 @@ export function readTree(
     return []
   }
   const flat = flatten(root, set, adviceFor(file.format), refuse)
-  for (const path of file.duplicates) {
-    if (isWritten(root, path) && !isInside(path, file.duplicates)) refuse("is there twice", path)
+  const twice = new Set(file.duplicates)
+  for (const path of twice) {
+    if (isWritten(root, path) && !isInside(path, twice)) refuse("is there twice", path)
   }
   const said = [...flat.keys()].filter(isSettingKey)
   for (const key of said) {
@@ -93,8 +94,8 @@ function isSettingKey(path: string): path is SettingKey {
 }
 
 /** What is inside something that is there twice is so too. */
-function isInside(path: string, others: readonly string[]): boolean {
-  return others.some((each) => path.startsWith(each) && /[.[]/.test(path[each.length] ?? ""))
+function isInside(path: string, others: ReadonlySet<string>): boolean {
+  return [...path.matchAll(/[.[]/g)].some(({ index }) => others.has(path.slice(0, index)))
 }
 
 /**

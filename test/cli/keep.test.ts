@@ -128,3 +128,19 @@ test("what a flag says is not in the file", async () => {
       "not from FOLDER/x.yaml: it cannot be saved there",
   )
 })
+
+test("a list that two pools share through an anchor is not changed for one of them", async () => {
+  const text = `backends: [z:80]
+pools:
+  api: &api { backends: [10.0.0.1:80, 10.0.0.2:80] }
+  same: *api
+`
+  const why =
+    "not saved and not done: FOLDER/x.yaml is written in a way that cannot be changed here: " +
+    "do it by hand, reload"
+  expect(await kept("yaml", text, { api: heavier })).toBe(why)
+  expect(await kept("yaml", text, { same: heavier })).toBe(why)
+  expect(await kept("yaml", text, { default: heavier })).toBe(
+    text.replace("[z:80]", '["z:80,weight=4"]'),
+  )
+})

@@ -43,10 +43,24 @@ export function formatOf(name: string): FileFormat | null {
   return (["yaml", "toml", "json"] as const).find((format) => format === extension) ?? null
 }
 
-function placeOf(text: string, offset: number): Place {
-  const before = text.slice(0, offset)
-  const lineStart = before.lastIndexOf("\n") + 1
-  return { line: before.split("\n").length, column: offset - lineStart + 1 }
+/** Tells places in `text`. A file may have thousands of keys, so its lines are found once, at the first question. */
+function placesIn(text: string): (offset: number) => Place {
+  const starts: number[] = []
+  return (offset) => {
+    if (starts.length === 0) {
+      starts.push(0)
+      for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) {
+        starts.push(at + 1)
+      }
+    }
+    let [low, high] = [0, starts.length - 1]
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((starts[middle] ?? 0) <= offset) low = middle
+      else high = middle - 1
+    }
+    return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 }
+  }
 }
 
 /** JSON's parser names no place; these two mistakes are most of what people make in it. */
@@ -54,7 +68,7 @@ function jsonMistake(text: string): ConfigSyntaxError | null {
   const pattern = /"(?:[^"\\\n]|\\.)*"|,(?=\s*[}\]])|\/\/|\/\*|#/g
   for (const match of text.matchAll(pattern)) {
     if (match[0].startsWith('"')) continue
-    const place = placeOf(text, match.index)
+    const place = placesIn(text)(match.index)
     const comma = match[0] === ","
     const fault = comma ? "a comma before a closing bracket" : "a comment"
     return new ConfigSyntaxError(`${fault} is not JSON, remove it or write YAML`, place)
@@ -99,6 +113,7 @@ export function parseConfig(name: string, source: string, format: FileFormat): C
   const offsets = locate(text, format, (path) => {
     if (format !== "toml") duplicates.push(path)
   })
+  const placeAt = placesIn(text)
   return {
     name,
     format,
@@ -106,7 +121,7 @@ export function parseConfig(name: string, source: string, format: FileFormat): C
     duplicates,
     place(path) {
       const offset = offsets.get(path)
-      return offset === undefined ? null : placeOf(text, offset)
+      return offset === undefined ? null : placeAt(offset)
     },
   }
 }

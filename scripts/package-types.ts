@@ -3,7 +3,9 @@
  * bunlb as a package are told of its types. The declarations name nothing of Bun or Node.js, so that they compile under
  * any settings of the consumer; shipped sources would be compiled under the consumer's settings and not under ours.
  */
-import type { RecordKind, RecordRow } from "../src/config/schema/named-records.ts"
+import { backendRows } from "../src/config/schema/backend.ts"
+import type { RecordKind } from "../src/config/schema/named-records.ts"
+import type { RecordRow } from "../src/config/schema/record.ts"
 import { listeners, pools, settingRows } from "../src/config/schema/schema.ts"
 
 const WIDTH = 100
@@ -13,25 +15,6 @@ export type Duration = \`\${number}\${"ms" | "s" | "m" | "h"}\` | 0 | "0"
 
 /** Bytes: a number, \`16KiB\`, \`64k\`, \`1MiB\`. */
 export type Size = number | \`\${number}\${"" | "b" | "k" | "KiB" | "m" | "MiB" | "g" | "GiB"}\`
-
-/** A backend with its options as keys. As a line: \`10.0.0.1:8080,weight=2\`. */
-export interface BackendEntry {
-  /** A name or an address. */
-  readonly host: string
-  /** Needed, unless SRV records tell it. */
-  readonly port?: number
-  /** 1 to 1,000. */
-  readonly weight?: number
-  /** Serves only while no other backend can. */
-  readonly backup?: boolean
-  readonly tls?: boolean
-  /** A PEM file instead of the system's CAs. */
-  readonly ca?: string | null
-  /** Gets no new request, and is probed. */
-  readonly drain?: boolean
-  /** Gets no new request, and is not probed. */
-  readonly disabled?: boolean
-}
 `
 
 const optionsComment =
@@ -82,7 +65,14 @@ function optionTypes(): string {
     return { key, type, help, defaultText }
   })
   return [
-    `${fixed}\n/** A listener with its settings. As a line: \`:80\`, \`10.0.0.1:80\`, \`unix:/PATH\`. */`,
+    `${fixed}\n/** A backend with its options as keys. As a line: \`10.0.0.1:8080,weight=2\`. */`,
+    // A balancer inside another program asks no DNS.
+    interfaceOf(
+      "BackendEntry",
+      backendRows.filter(({ key }) => key !== "discover"),
+      "host",
+    ),
+    `/** A listener with its settings. As a line: \`:80\`, \`10.0.0.1:80\`, \`unix:/PATH\`. */`,
     recordType("ListenerEntry", listeners),
     "/** A pool with its settings. As a list: its backends. */",
     recordType("PoolEntry", pools),
@@ -138,13 +128,13 @@ function choice(words: readonly string[], indent: string): readonly string[] {
   return line.length <= WIDTH ? [line] : words.map((word) => `${indent}| ${word}`)
 }
 
-function interfaceOf(called: string, rows: readonly RecordRow[]): string {
+function interfaceOf(called: string, rows: readonly RecordRow[], needed = ""): string {
   const groups = new Map<string, string[]>()
   const top: string[] = []
   for (const row of rows) {
     const [name = "", inner] = row.key.split(".")
     if (inner === undefined) {
-      top.push(...field(row, name, "  ", "?"))
+      top.push(...field(row, name, "  ", name === needed ? "" : "?"))
       continue
     }
     const lines = groups.get(name) ?? []
@@ -161,7 +151,8 @@ function interfaceOf(called: string, rows: readonly RecordRow[]): string {
 }
 
 function field(row: RecordRow, name: string, indent: string, optional: string): string[] {
-  const text = `${row.help}. Default: ${row.defaultText}.`.replaceAll("*/", "* /")
+  const without = optional === "" ? "" : ` Default: ${row.defaultText}.`
+  const text = `${row.help}.${without}`.replaceAll("*/", "* /")
   const comment = `${indent}/** ${text} */`
   const lines = comment.length > WIDTH ? wrapped(text, indent) : [comment]
   return [...lines, `${indent}readonly ${name}${optional}: ${row.type.typescript ?? "string"}`]

@@ -14,18 +14,19 @@ export type Size = number | `${number}${"" | "b" | "k" | "KiB" | "m" | "MiB" | "
 export interface BackendEntry {
   /** A name or an address. */
   readonly host: string
-  /** Needed, unless SRV records tell it. */
+  /** Needed, unless SRV records tell it. Default: none. */
   readonly port?: number
-  /** 1 to 1,000. */
+  /** Its share of requests, 1 to 1,000. Default: 1. */
   readonly weight?: number
-  /** Serves only while no other backend can. */
+  /** Serves only while no other backend can. Default: false. */
   readonly backup?: boolean
+  /** Speak TLS. Default: true for port 443. */
   readonly tls?: boolean
-  /** A PEM file instead of the system's CAs. */
+  /** A PEM file instead of the system's CAs. Default: none. */
   readonly ca?: string | null
-  /** Gets no new request, and is probed. */
+  /** Gets no new request, and is probed. Default: false. */
   readonly drain?: boolean
-  /** Gets no new request, and is not probed. */
+  /** Gets no new request, and is not probed. Default: false. */
   readonly disabled?: boolean
 }
 
@@ -34,7 +35,7 @@ export interface ListenerEntry extends Pick<
   BalancerSettings,
   "half_close" | "trusted_proxies" | "forwarded" | "forwarded_keep" | "request_id" | "via"
 > {
-  /** Address to listen on. Default: none. */
+  /** Address to listen on. */
   readonly address: string
   /** The pool that serves its requests. Default: default. */
   readonly pool?: string
@@ -64,7 +65,7 @@ export interface PoolEntry extends Pick<
   | "pool"
   | "retries"
 > {
-  /** Its backends. Default: none. */
+  /** Its backends. */
   readonly backends: readonly (string | BackendEntry)[]
   readonly timeouts?: Pick<
     NonNullable<BalancerSettings["timeouts"]>,

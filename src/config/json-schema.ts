@@ -5,7 +5,7 @@
  * It is as strict as the reader about names and ranges, and leaves to the reader what a schema
  * cannot say: that a certificate is there, that two backends differ.
  */
-import { objectSchema } from "./schema/named-records.ts"
+import { objectSchema } from "./schema/record.ts"
 import { settingRows } from "./schema/schema.ts"
 import type { JsonSchema } from "./schema/setting.ts"
 

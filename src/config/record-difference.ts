@@ -1,7 +1,7 @@
 /** What another configuration would change of listeners and of pools, a line for each change. */
 import { camelCase } from "./resolve.ts"
 import { formatListen } from "./schema/listen-address.ts"
-import type { RecordRow } from "./schema/named-records.ts"
+import type { RecordRow } from "./schema/record.ts"
 import { addressOf, backendLabel } from "./schema/pools.ts"
 import { listeners as listenerRows, pools as poolRows } from "./schema/schema.ts"
 import type { BackendSettings, PoolSettings, Settings } from "./schema/settings.ts"

@@ -9,6 +9,8 @@
 import { isIP } from "node:net"
 import { formatHostPort, readHost, readHostPort } from "./address.ts"
 import { blankAdvice, entriesIn, foreignEntry, optionAlone, optionNames } from "./backend-advice.ts"
+import { keySet } from "./key-tree.ts"
+import { objectSchema, readRecord, recordRow, type RecordRow, type RecordShape } from "./record.ts"
 import type { BackendSettings, Discovery } from "./settings.ts"
 import type { Refuse, ValueType } from "./setting.ts"
 import { didYouMean } from "./spelling.ts"
@@ -27,13 +29,55 @@ export const weight = advised(integer(1, HEAVIEST), (input) =>
 const discovery = oneOf<Discovery>(["dns", "srv"])
 
 const PORT_OF_SRV = "has a port, which its SRV records tell"
-const objectKeys = ["host", "port", ...optionNames, "discover"]
+
+const hostName: ValueType<string> = {
+  kind: "scalar",
+  placeholder: "HOST",
+  expects: "a host name",
+  read(input, refuse) {
+    if (typeof input !== "string") return refuse(`expected a host name, got ${shown(input)}`)
+    const judged = readHost(input.trim())
+    return "host" in judged ? judged.host : refuse(`${shown(input)} ${judged.fault}`)
+  },
+  format: String,
+  json: { type: "string" },
+}
+const caFile: ValueType<string | null> = {
+  kind: "scalar",
+  placeholder: "FILE",
+  expects: "the name of a PEM file",
+  read(input, refuse) {
+    if (input === null || (typeof input === "string" && input !== "")) return input
+    return refuse(`expected the name of a PEM file, got ${shown(input)}`)
+  },
+  format: String,
+  json: { type: ["string", "null"] },
+  typescript: "string | null",
+}
+
+/** A backend with its options as keys. */
+export const backendRows: readonly RecordRow[] = [
+  recordRow("host", hostName, "A name or an address", "none"),
+  recordRow("port", port, "Needed, unless SRV records tell it", "none"),
+  recordRow("weight", weight, "Its share of requests, 1 to 1,000", "1"),
+  recordRow("backup", boolean, "Serves only while no other backend can", "false"),
+  recordRow("tls", boolean, "Speak TLS", "true for port 443"),
+  recordRow("ca", caFile, "A PEM file instead of the system's CAs", "none"),
+  recordRow("drain", boolean, "Gets no new request, and is probed", "false"),
+  recordRow("disabled", boolean, "Gets no new request, and is not probed", "false"),
+  recordRow("discover", discovery, "Stands for as many backends as DNS says", "none"),
+]
+const shape: RecordShape = {
+  rows: backendRows,
+  keys: keySet(backendRows.map(({ key }) => key)),
+  advice: { foreign: () => null, misplaced: () => null },
+}
 
 interface Options {
   weight?: number | undefined
   backup?: boolean | undefined
   tls?: boolean | undefined
-  ca?: string | undefined
+  ca?: string | null | undefined
   drain?: boolean | undefined
   disabled?: boolean | undefined
 }
@@ -73,21 +117,9 @@ export const backend: ValueType<BackendSettings> = {
     anyOf: [
       stringLike(`^(${DISCOVERY}?[hH][tT][tT][pP][sS]?://)?[^\\s/?#,@]+/?(,.*)?$`),
       {
-        type: "object",
-        additionalProperties: false,
+        ...objectSchema(backendRows),
         required: ["host"],
         anyOf: [{ required: ["port"] }, { required: ["discover"] }],
-        properties: {
-          host: { type: "string" },
-          port: port.json,
-          weight: weight.json,
-          backup: boolean.json,
-          tls: boolean.json,
-          ca: { type: ["string", "null"] },
-          discover: discovery.json,
-          drain: boolean.json,
-          disabled: boolean.json,
-        },
       },
     ],
   },
@@ -191,43 +223,17 @@ function readObject(
     clean = false
     return refuse(message, at)
   }
-  const at =
-    (key: string): Refuse =>
-    (message) =>
-      mark(message, `.${key}`)
-  for (const key of Object.keys(object)) {
-    if (!objectKeys.includes(key)) at(key)(`unknown key${didYouMean(key, objectKeys)}`)
-  }
-  const host = readObjectHost(object.host, at("host"), mark)
-  const given = <T>(key: string, type: ValueType<T>): T | undefined =>
-    object[key] === undefined ? undefined : type.read(object[key], at(key))
-  const discover = given("discover", discovery) ?? null
-  if (discover === "srv" && object.port !== undefined) at("port")(PORT_OF_SRV)
-  const number =
-    discover === "srv"
-      ? 0
-      : (given("port", port) ??
-        (object.port === undefined ? mark("has no port, add one such as port: 80") : undefined))
-  const options: Options = {
-    weight: given("weight", weight),
-    backup: given("backup", boolean),
-    tls: given("tls", boolean),
-    drain: given("drain", boolean),
-    disabled: given("disabled", boolean),
-  }
-  if (typeof object.ca === "string" && object.ca !== "") options.ca = object.ca
-  else if (object.ca !== undefined && object.ca !== null) {
-    at("ca")(`expected the name of a PEM file, got ${shown(object.ca)}`)
-  }
-  if (!clean || host === undefined || number === undefined) return undefined
-  return assemble(host, number, { discover, name: null }, options, mark)
-}
-
-function readObjectHost(input: unknown, refuse: Refuse, missing: Refuse): string | undefined {
-  if (input === undefined) return missing("has no host, add one such as host: 127.0.0.1")
-  if (typeof input !== "string") return refuse(`expected a host name, got ${shown(input)}`)
-  const judged = readHost(input.trim())
-  return "host" in judged ? judged.host : refuse(`${shown(input)} ${judged.fault}`)
+  const values = readRecord(shape, object, mark)
+  const { host, port: said } = object
+  const discover = values?.["discover"] ?? object["discover"]
+  if (host === undefined) mark("has no host, add one such as host: 127.0.0.1")
+  if (discover === "srv" && said !== undefined) mark(PORT_OF_SRV, ".port")
+  if (discover !== "srv" && said === undefined) mark("has no port, add one such as port: 80")
+  if (!clean || values === undefined) return undefined
+  // Each value was read by the type of its row.
+  const entry = values as unknown as { host: string; port?: number; discover?: Discovery } & Options
+  const scheme: Scheme = { discover: entry.discover ?? null, name: null }
+  return assemble(entry.host, entry.port ?? 0, scheme, entry, mark)
 }
 
 /** Port 443 means TLS unless the scheme or the object says otherwise. */

@@ -3,8 +3,9 @@
  * many are the very rows of the file, whose values are then the defaults of all records. What is read here are the
  * words of each record alone.
  */
-import { flatten, isMapping, keySet, type Advice, type Mapping } from "./key-tree.ts"
+import { isMapping, keySet, type Advice, type Mapping } from "./key-tree.ts"
 import { foreignAdvice, recordAdvice } from "./foreign-words.ts"
+import { objectSchema, readRecord, type RecordRow, type RecordShape } from "./record.ts"
 import type { JsonSchema, Refuse, ValueType } from "./setting.ts"
 import { shown } from "./value-types.ts"
 
@@ -12,16 +13,6 @@ import { shown } from "./value-types.ts"
 export interface NamedRecord {
   readonly name: string
   readonly values: Mapping
-}
-
-/** One key of a record. */
-export interface RecordRow {
-  readonly key: string
-  readonly type: ValueType<unknown>
-  readonly help: string
-  /** What holds where nothing is said, in words. */
-  readonly defaultText: string
-  readonly secret?: boolean
 }
 
 export interface RecordKind {
@@ -126,27 +117,17 @@ function recordReader(kind: RecordKind): (input: unknown, refuse: Refuse) => Map
       return kind.elsewhere(path)
     },
   }
-  const rows = new Map(kind.rows.map((row) => [row.key, row]))
-  const main = rows.get(kind.main)
+  const shape: RecordShape = { rows: kind.rows, keys: set, advice }
+  const main = kind.rows.find(({ key }) => key === kind.main)
   return (input, refuse) => {
     if (!isMapping(input)) {
       if (main === undefined || input === null) return refuse(`has no ${kind.main}${such(kind)}`)
       const value = main.type.read(input, refuse)
       return value === undefined ? undefined : { [kind.main]: value }
     }
-    let clean = true
-    const mark: Refuse = (message, at) => {
-      clean = false
-      return refuse(message, at)
-    }
-    const flat = flatten(input, set, advice, (message, at = "") => mark(message, `.${at}`))
-    const values: Record<string, unknown> = {}
-    for (const [key, inner] of flat) {
-      const say: Refuse = (message, at = "") => mark(message, `.${key}${at}`)
-      values[key] = rows.get(key)?.type.read(inner, say)
-    }
-    if (clean && !flat.has(kind.main)) return refuse(`has no ${kind.main}${such(kind)}`)
-    return clean ? values : undefined
+    const values = readRecord(shape, input, refuse)
+    if (values === undefined || Object.hasOwn(values, kind.main)) return values
+    return refuse(`has no ${kind.main}${such(kind)}`)
   }
 }
 
@@ -160,33 +141,5 @@ function recordsSchema(kind: RecordKind): JsonSchema {
     additionalProperties: false,
     properties: {},
     patternProperties: { [`^${NAME}$`]: { anyOf: [main?.type.json ?? {}, long] } },
-  }
-}
-
-/** A mapping with these keys, nested or dotted. */
-export function objectSchema(rows: readonly RecordRow[]): JsonSchema {
-  const properties: Record<string, JsonSchema> = {}
-  const groups: Record<string, Record<string, JsonSchema>> = {}
-  for (const row of rows) {
-    const [name = "", inner] = row.key.split(".")
-    const described = {
-      description: `${row.help}. Default: ${row.defaultText}.`,
-      ...row.type.json,
-    }
-    if (inner === undefined) properties[name] = described
-    else (groups[name] ??= {})[inner] = described
-  }
-  for (const [name, inner] of Object.entries(groups)) {
-    properties[name] = { type: ["object", "null"], additionalProperties: false, properties: inner }
-  }
-  // `health.interval: 5s` says the same as `health: { interval: 5s }`.
-  const dotted = rows.flatMap(({ key, type }) =>
-    key.includes(".") ? [[`^${key.replace(".", "\\.")}$`, type.json] as const] : [],
-  )
-  return {
-    type: "object",
-    additionalProperties: false,
-    patternProperties: Object.fromEntries(dotted),
-    properties,
   }
 }

@@ -3,7 +3,8 @@ import { entriesIn } from "./backend-advice.ts"
 import { backend, backendList } from "./backend.ts"
 import { recordAdvice } from "./foreign-words.ts"
 import { formatListen, listenAddress } from "./listen-address.ts"
-import { faultOfName, type NamedRecord, type RecordKind, type RecordRow } from "./named-records.ts"
+import { faultOfName, type NamedRecord, type RecordKind } from "./named-records.ts"
+import { recordRow, type RecordRow } from "./record.ts"
 import { DEFAULT_NAME } from "./pools.ts"
 import type { Refuse, Setting, ValueType } from "./setting.ts"
 import type { BackendSettings, ListenAddress } from "./settings.ts"
@@ -66,9 +67,9 @@ const socketMode: ValueType<number | null> = {
 
 export function listenerKind(rows: Rows): RecordKind {
   const own: readonly RecordRow[] = [
-    row("address", listenAddress, "Address to listen on", "none"),
-    row("pool", poolName, "The pool that serves its requests", DEFAULT_NAME),
-    row("socket_mode", socketMode, "Permissions of a unix socket, such as 0660", UMASK),
+    recordRow("address", listenAddress, "Address to listen on", "none"),
+    recordRow("pool", poolName, "The pool that serves its requests", DEFAULT_NAME),
+    recordRow("socket_mode", socketMode, "Permissions of a unix socket, such as 0660", UMASK),
   ]
   return {
     ...{ noun: "listener", plural: "listeners", main: "address", most: MOST_LISTENERS },
@@ -87,7 +88,7 @@ export function listenerKind(rows: Rows): RecordKind {
 }
 
 export function poolKind(rows: Rows): RecordKind {
-  const own: readonly RecordRow[] = [row("backends", backendList, "Its backends", "none")]
+  const own: readonly RecordRow[] = [recordRow("backends", backendList, "Its backends", "none")]
   return {
     ...{ noun: "pool", plural: "pools", main: "backends", most: MOST_POOLS },
     rows: [...own, ...shared(rows, isPoolKey)],
@@ -103,11 +104,6 @@ export function poolKind(rows: Rows): RecordKind {
   }
 }
 
-function row<T>(key: string, type: ValueType<T>, help: string, defaultText: string): RecordRow {
-  // A row is read through its own type only, so the type of the value may be forgotten here.
-  return { key, type: type as unknown as ValueType<unknown>, help, defaultText }
-}
-
 function shared(rows: Rows, isOurs: (key: string) => boolean): readonly RecordRow[] {
   return Object.entries(rows).flatMap(([key, { type, help, secret = false }]) => {
     if (!isOurs(key)) return []
@@ -115,7 +111,7 @@ function shared(rows: Rows, isOurs: (key: string) => boolean): readonly RecordRo
       key === "sticky.cookie"
         ? "that of the top level, _ and the name of the pool"
         : "that of the top level"
-    return [{ ...row(key, type, help, defaultText), secret }]
+    return [{ ...recordRow(key, type, help, defaultText), secret }]
   })
 }
 

@@ -2,6 +2,7 @@
  * The workers as one balancer: started together, watched, followed by others when they die, drained together, and
  * seen from outside as one. The master handles no request; whatever it does costs no client anything.
  */
+import { allBackends, usedPools } from "../config/schema/pools.ts"
 import type { Settings } from "../config/schema/settings.ts"
 import type { SeriesChunk } from "../observe/backend-series.ts"
 import { processClock } from "../core/clock.ts"
@@ -11,7 +12,8 @@ import { placeOf, portOf, type Listening } from "./supervise/listening.ts"
 import { WorkerSet } from "./supervise/worker-set.ts"
 import { logDrain, plural } from "./supervise/drain-report.ts"
 import type { FleetHealthChange } from "./figures/health-view.ts"
-import { HealthView, NO_BACKEND, healthLine } from "./figures/health-view.ts"
+import { HealthView, healthLine } from "./figures/health-view.ts"
+import { healthOf, readinessOf } from "./figures/pool-health.ts"
 import type { FleetLimits } from "./supervise/watch-limits.ts"
 import type { OpenLink } from "./supervise/link.ts"
 import type { Live, Past } from "./figures/live.ts"
@@ -30,7 +32,7 @@ import type { HostServices } from "./control/host-services.ts"
 import { version } from "../core/version.ts"
 import { handedOf } from "./upgrade/handover.ts"
 import type { HandedListener, Handover, Taken } from "./upgrade/handover.ts"
-import { WrongPageWatch, wrongPageHint } from "./figures/wrong-page.ts"
+import { WrongPageWatch } from "./figures/wrong-page.ts"
 
 export interface FleetOptions extends ControlParts {
   readonly settings: Settings
@@ -179,7 +181,7 @@ export class Fleet implements ControlledFleet {
   async apply(settings: Settings): Promise<string[]> {
     this.#options = { ...this.#options, settings }
     const faults = await this.#applyAll(settings)
-    this.#health.keep(new Set(settings.backends.map(({ name }) => name)))
+    this.#health.keep(new Set(allBackends(settings).map(({ label }) => label)))
     this.#overview.keep(settings)
     return faults.flatMap((fault, index) => (fault === null ? [] : [`worker ${index}: ${fault}`]))
   }
@@ -255,21 +257,15 @@ export class Fleet implements ControlledFleet {
   ready(): { ok: boolean; reason: string } {
     if (this.#draining) return { ok: false, reason: "draining" }
     if (this.#workers.serving.length === 0) return { ok: false, reason: "no worker serves" }
-    const known = this.#options.settings.backends.length > 0
-    return known ? { ok: true, reason: "ok" } : { ok: false, reason: "no backend is known yet" }
+    return readinessOf(this.#options.settings)
   }
 
-  /** Whether a request that came now would find a worker and a healthy backend. */
+  /** Whether a request that came now would find a worker and a healthy backend, whatever its pool. */
   health(): { ok: boolean; reason: string } {
     const ready = this.ready()
     if (!ready.ok) return ready
     const workers = this.#workers.serving.map((slot) => slot.id)
-    const eligible = this.#options.settings.backends.some(
-      ({ name, duty }) => duty === undefined && this.#health.isUpFor(name, workers),
-    )
-    if (eligible) return { ok: true, reason: "ok" }
-    const hint = wrongPageHint(this.#health, this.#options.settings)
-    return { ok: false, reason: NO_BACKEND + hint }
+    return healthOf(this.#options.settings, this.#health, workers)
   }
 
   /**
@@ -304,7 +300,7 @@ export class Fleet implements ControlledFleet {
     return {
       ...{ settings: this.#options.settings, workers: this.#workers, draining: this.#draining },
       ...{ byHand, discovered },
-      isHeldByHand: (backend) => this.control.isHeldByHand(backend),
+      isHeldByHand: (backend, pool) => this.control.isHeldByHand(backend, pool),
     }
   }
 
@@ -323,8 +319,9 @@ export class Fleet implements ControlledFleet {
     }
     this.#overview.record()
     this.#keepFresh()
-    const line = this.#wrongPage.look(this.#health, this.#options.settings)
-    if (line !== null) this.#options.log.warn(line)
+    const { settings, log } = this.#options
+    const lines = this.#wrongPage.look(this.#health, usedPools(settings))
+    for (const line of lines) log.warn(line)
   }
 
   /** One worker after the other, so that they neither work nor answer all at once. */

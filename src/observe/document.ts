@@ -25,11 +25,17 @@ scrape_configs:
 /** What each label may say. */
 export const labelMeanings: Readonly<Record<string, string>> = {
   backend:
-    "`HOST:PORT` as configured, `IP:PORT` when discovered; empty for what bunlb answered by itself",
+    "`HOST:PORT` as configured, `IP:PORT` when discovered, `POOL/HOST:PORT` in another pool than " +
+    "`default`; empty for what bunlb answered by itself",
   bun: "Version of Bun",
   code: "Status code of the response",
   direction: "`from_client`, `to_client`, `from_backend` or `to_backend`",
-  name: "A backend that is discovered, as configured: `dns+http://HOST:PORT`",
+  name:
+    "A backend that is discovered, as configured: `dns+http://HOST:PORT`; `POOL/...` " +
+    "in another pool than `default`",
+  pool:
+    "Name of the pool. Series of a backend have it as well, but not those of the pool `default`: " +
+    "they are as without pools",
   process: "`master`, or `worker0` and so on",
   record:
     "What is against a backend: `requests`, or only its probes: `page` (an unexpected status), " +

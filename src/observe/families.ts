@@ -84,6 +84,20 @@ export const families: readonly Family[] = [
     merge: "fleet",
   },
   {
+    name: "bunlb_pool_backends",
+    kind: "gauge",
+    help: "Backends in effect, by pool; the default pool is named too.",
+    merge: "fleet",
+    labels: ["pool"],
+  },
+  {
+    name: "bunlb_pool_backends_usable",
+    kind: "gauge",
+    help: "Backends of the pool that are usable; 0: its clients get errors, or unhealthy backends are tried.",
+    merge: "fleet",
+    labels: ["pool"],
+  },
+  {
     name: "bunlb_backend_connections",
     kind: "gauge",
     help: "Connections to the backend, by state: active, idle or dialing.",

@@ -61,7 +61,7 @@ test("the dashboard's panels lie beside each other, not over each other", () => 
 })
 
 promtoolTest("promtool: the alert rules are right, and fire when they should", async () => {
-  expect(await run(["promtool", "check", "rules", alerts])).toContain("SUCCESS: 11 rules found")
+  expect(await run(["promtool", "check", "rules", alerts])).toContain("SUCCESS: 12 rules found")
   const told = await run(["promtool", "test", "rules", join(import.meta.dir, "alerts.yml")])
   expect(told).toContain("SUCCESS")
 })
@@ -92,7 +92,7 @@ prometheusTest(
     const rules = await fetch(`http://127.0.0.1:${prometheus.port}/api/v1/rules`)
     const { data } = (await rules.json()) as { data: { groups: { rules: { health: string }[] }[] } }
     const loaded = data.groups.flatMap((group) => group.rules.map(({ health }) => health))
-    expect(loaded).toHaveLength(11)
+    expect(loaded).toHaveLength(12)
     expect(loaded).not.toContain("err")
   },
   LIMIT_MS,

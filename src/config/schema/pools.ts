@@ -20,6 +20,34 @@ export function backendLabel(pool: string, backend: string): string {
   return pool === DEFAULT_NAME ? backend : `${pool}/${backend}`
 }
 
+const LABEL = /^(?:([a-z0-9][a-z0-9_-]*)\/)?(.*)$/s
+
+/** The two parts of what people write for a backend; no backend's name begins like `POOL/`. */
+export function splitLabel(label: string): { readonly pool: string | null; readonly name: string } {
+  const [, pool = null, name = ""] = LABEL.exec(label) ?? []
+  return { pool, name }
+}
+
+/** A backend in its pool: one address in two pools is two of them. */
+export interface PoolBackend {
+  readonly pool: string
+  /** As `backendLabel` says it. */
+  readonly label: string
+  readonly backend: BackendSettings
+}
+
+/** The backends of all pools, pool by pool. */
+export function allBackends({ pools }: Pick<Settings, "pools">): readonly PoolBackend[] {
+  return pools.flatMap(({ name: pool, backends }) =>
+    backends.map((backend) => ({ pool, label: backendLabel(pool, backend.name), backend })),
+  )
+}
+
+/** The pools that some listener sends requests to. */
+export function usedPools({ listeners, pools }: Settings): readonly PoolSettings[] {
+  return pools.filter(({ name }) => listeners.some(({ pool }) => pool === name))
+}
+
 /** `flat` with its one listener and its one pool. */
 export function withDefaults(flat: FlatSettings): Settings {
   const { host, port } = flat

@@ -249,7 +249,7 @@ export class Control {
   }
 
   /** It is by hand that it gets no request, not by the configuration. */
-  isHeldByHand({ name, member }: BackendSettings): boolean {
+  isHeldByHand({ name, member }: BackendSettings, _pool: string): boolean {
     return (this.#control.dutyOf(name) ?? this.#control.dutyOf(member?.of ?? name)) !== undefined
   }
 

@@ -5,6 +5,7 @@
  *
  * Cost: some 20 ns for each cell.
  */
+import { DEFAULT_NAME, splitLabel } from "../../config/schema/pools.ts"
 import {
   CELL,
   COLUMNS,
@@ -33,8 +34,10 @@ export interface View {
 }
 
 export class BackendTotals {
+  /** With its pool, unless that is the default one. */
   readonly name: string
-  /** `backend="NAME"` */
+  readonly pool: string
+  /** `backend="NAME"`, and for a backend of another pool than the default one `pool="POOL"`. */
   readonly label: string
   readonly numbers = new Float64Array(WIDTH)
   readonly codes = new Map<number, number>()
@@ -48,8 +51,11 @@ export class BackendTotals {
   looks = 0
 
   constructor(name: string) {
+    const { pool } = splitLabel(name)
     this.name = name
-    this.label = label("backend", name)
+    this.pool = pool ?? DEFAULT_NAME
+    const own = label("backend", name)
+    this.label = pool === null ? own : `${own},${label("pool", pool)}`
   }
 }
 

@@ -1,4 +1,5 @@
 /** The figures of the fleet: the workers' merged, and those that only the master knows. */
+import { allBackends } from "../../config/schema/pools.ts"
 import type { Settings } from "../../config/schema/settings.ts"
 import { label } from "../../observe/prometheus.ts"
 import type { Samples, WorkerReport } from "../../observe/snapshot.ts"
@@ -47,27 +48,42 @@ export function fleetSamples(facts: FleetFacts): Samples {
  */
 export async function backendMoments(
   samples: Samples,
-  { backends }: Pick<Settings, "backends">,
+  settings: Pick<Settings, "pools">,
   table: BackendTable,
   workers: ReadonlySet<number>,
   slices: Slices,
 ): Promise<BackendMoment[]> {
-  const byName = new Map(backends.map((backend) => [backend.name, backend]))
+  const byName = new Map(allBackends(settings).map(({ label: name, backend }) => [name, backend]))
+  const backends = [...byName.values()]
   const moments: BackendMoment[] = []
-  let usable = 0
+  const usable = new Map(settings.pools.map(({ name }) => [name, 0]))
   for (const totals of table.all) {
-    const settings = byName.get(totals.name)
+    const own = byName.get(totals.name)
     const views = viewsOf(totals, workers)
     const healthy = countHealthy(views)
-    const state = settings === undefined ? null : stateOf(settings, views, healthy)
-    if (state !== null && isUsable(state)) usable++
-    const facts = { state, weight: settings?.weight ?? 0, healthy: healthy > 0 }
+    const state = own === undefined ? null : stateOf(own, views, healthy)
+    if (state !== null && isUsable(state)) {
+      usable.set(totals.pool, (usable.get(totals.pool) ?? 0) + 1)
+    }
+    const facts = { state, weight: own?.weight ?? 0, healthy: healthy > 0 }
     moments.push({ totals, ...facts, ...(state === null ? {} : againstOf(views)) })
     if (slices.isOver) await slices.rest()
   }
   samples["bunlb_backends"] = { "": backends.length }
-  samples["bunlb_backends_usable"] = { "": usable }
+  samples["bunlb_backends_usable"] = { "": [...usable.values()].reduce((a, b) => a + b, 0) }
+  samples["bunlb_pool_backends"] = byPool(settings.pools, ({ backends: own }) => own.length)
+  samples["bunlb_pool_backends_usable"] = byPool(
+    settings.pools,
+    ({ name }) => usable.get(name) ?? 0,
+  )
   return moments
+}
+
+function byPool(
+  pools: Settings["pools"],
+  value: (pool: Settings["pools"][number]) => number,
+): Record<string, number> {
+  return Object.fromEntries(pools.map((pool) => [label("pool", pool.name), value(pool)]))
 }
 
 function addDiscovered(samples: Samples, { name, members, stale, lookups }: Discovered): void {

@@ -3,12 +3,22 @@
  * judges for itself; the fleet says "unhealthy" when the first one does, and "healthy again" when the last one
  * agrees, so that the story in the log is never more cheerful than what a request may meet.
  */
-import type { Settings } from "../../config/schema/settings.ts"
+import { DEFAULT_NAME, backendLabel } from "../../config/schema/pools.ts"
+import type { PoolSettings } from "../../config/schema/settings.ts"
 import type { Against } from "../../health/backend-health.ts"
 import type { KnownUnhealthy, HealthChange } from "../../observe/snapshot.ts"
 
 /** How /health begins then. Another bunlb with the same backends could do no better. */
 export const NO_BACKEND = "no backend is healthy"
+
+/** Of the default pool without its name, as where there is no other. */
+export function noBackendIn(pool: string): string {
+  return NO_BACKEND + inPool(pool)
+}
+
+export function inPool(name: string): string {
+  return name === DEFAULT_NAME ? "" : ` in pool ${name}`
+}
 
 /** One change of the fleet's view. */
 export interface FleetHealthChange extends HealthChange {
@@ -68,7 +78,7 @@ export class HealthView {
       .filter((change) => change !== null)
   }
 
-  /** Backends that are not among `names` have left, and what was thought of them is forgotten. */
+  /** Backends that are not among `names`, as in `HealthChange`, have left: what was thought of them is forgotten. */
   keep(names: ReadonlySet<string>): void {
     for (const name of this.#outages.keys()) if (!names.has(name)) this.#outages.delete(name)
   }
@@ -81,16 +91,19 @@ export class HealthView {
   }
 
   /**
-   * Null unless each of `backends` that is on duty is unhealthy, and only probes are against some of them, which take
-   * connections: most often those are well, and the probes ask for the wrong page.
+   * Null unless each backend of the pool that is on duty is unhealthy, and only probes are against some of them, which
+   * take connections: most often those are well, and the probes ask for the wrong page.
    */
-  wrongAnswers(backends: Settings["backends"]): WrongAnswers | null {
+  wrongAnswers({
+    name: pool,
+    backends,
+  }: Pick<PoolSettings, "name" | "backends">): WrongAnswers | null {
     let total = 0
     let count = 0
     let reason = ""
     for (const { name, duty } of backends) {
       if (duty !== undefined) continue
-      const seenBy = this.#outages.get(name)?.seenBy
+      const seenBy = this.#outages.get(backendLabel(pool, name))?.seenBy
       if (seenBy === undefined) return null
       total++
       const finding = gravest(seenBy)

@@ -2,6 +2,7 @@
  * What the fleet says of itself: its figures for Prometheus, its status, and how it moves. Everything that grows with
  * the number of backends is made in slices, so that the master is never away from its workers for long.
  */
+import { allBackends } from "../../config/schema/pools.ts"
 import type { BackendSettings, Settings } from "../../config/schema/settings.ts"
 import type { SeriesChunk } from "../../observe/backend-series.ts"
 import { processClock } from "../../core/clock.ts"
@@ -17,7 +18,7 @@ import { Slices } from "../../core/slices.ts"
 import type { Death } from "../supervise/death.ts"
 import { portOf } from "../supervise/listening.ts"
 import type { Slot } from "../supervise/slot.ts"
-import { backendRows, planOf, socketsInUse, takesOrders, workerRow } from "./status.ts"
+import { backendRows, planOf, poolRows, socketsInUse, takesOrders, workerRow } from "./status.ts"
 import type { FleetStatus } from "./status.ts"
 import { version } from "../../core/version.ts"
 
@@ -28,7 +29,7 @@ export interface Shown {
   readonly draining: boolean
   readonly discovered: readonly Discovered[]
   readonly byHand: readonly string[]
-  isHeldByHand(backend: BackendSettings): boolean
+  isHeldByHand(backend: BackendSettings, pool: string): boolean
 }
 
 export class Overview {
@@ -44,8 +45,8 @@ export class Overview {
   }
 
   /** The backends are those of `settings`. */
-  keep({ backends }: Settings): void {
-    this.#table.keep(new Set(backends.map(({ name }) => name)))
+  keep(settings: Settings): void {
+    this.#table.keep(new Set(allBackends(settings).map(({ label }) => label)))
   }
 
   /** A piece of what a worker tells of its backends. */
@@ -111,7 +112,10 @@ export class Overview {
   async #statusNow(slices: Slices): Promise<FleetStatus> {
     const { settings, workers, draining, discovered, byHand, isHeldByHand } = this.#shown()
     const { slots, leaving } = workers
-    const plans = settings.backends.map((each) => planOf(each, isHeldByHand(each)))
+    const plans = allBackends(settings).map((each) => {
+      return planOf(each, isHeldByHand(each.backend, each.pool))
+    })
+    const backends = await backendRows(plans, this.#table, idsOf(slots), slices)
     return {
       ...(discovered.length === 0 ? {} : { discovered }),
       ...(byHand.length === 0 ? {} : { byHand }),
@@ -124,7 +128,8 @@ export class Overview {
       uptime: Math.round(processClock.now() - this.#startedAt),
       draining,
       workers: [...slots, ...leaving].map(workerRow),
-      backends: await backendRows(plans, this.#table, idsOf(slots), slices),
+      pools: poolRows(settings, backends),
+      backends,
     }
   }
 }

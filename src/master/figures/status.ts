@@ -2,9 +2,16 @@
  * The fleet in one look, as `/api/v1/status` and `bunlb status` show it. Plain JSON; the shape is an interface:
  * fields are added, never changed.
  */
+import { DEFAULT_NAME, type PoolBackend, backendLabel } from "../../config/schema/pools.ts"
 import { isPrivateAdmin } from "../../config/schema/admin-address.ts"
 import type { Against } from "../../health/backend-health.ts"
-import type { Duty, Mode, Settings, SocketKind } from "../../config/schema/settings.ts"
+import type {
+  Duty,
+  Mode,
+  Settings,
+  SocketKind,
+  StrategyName,
+} from "../../config/schema/settings.ts"
 import { canBeDirect } from "../../net/linux/poller.ts"
 import type { BackendFacts } from "../../observe/backend-series.ts"
 import { ACTIVE, FAILURES, IDLE, REQUESTS, TUNNELS } from "../../observe/backend-series.ts"
@@ -63,6 +70,18 @@ export interface BackendStatus {
   readonly of?: string
 }
 
+/** One pool; its backends are the rows that name it. */
+export interface PoolStatus {
+  readonly name: string
+  readonly strategy: StrategyName
+  /** The listeners whose requests it gets; none reaches it when there are none. */
+  readonly listeners: readonly string[]
+  /** Backends in effect. */
+  readonly backends: number
+  /** Of these, those that new requests may go to. */
+  readonly usable: number
+}
+
 export interface FleetStatus {
   readonly version: string
   /** Of the master; older versions do not say it. */
@@ -76,6 +95,8 @@ export interface FleetStatus {
   readonly draining: boolean
   readonly workers: readonly WorkerStatus[]
   readonly backends: readonly BackendStatus[]
+  /** Older versions have one and do not say it. */
+  readonly pools?: readonly PoolStatus[]
   /** True when the admin listener takes orders, from those who have the token if there is one. */
   readonly control?: boolean
   /** What was changed by hand at run time and is not in the configuration; absent when nothing was. */
@@ -86,7 +107,9 @@ export interface FleetStatus {
 
 /** What a backend is by its settings. */
 export interface BackendPlan {
+  /** With its pool, unless that is the default one. */
   readonly name: string
+  readonly pool: string
   readonly tls: boolean
   readonly weight: number
   readonly backup: boolean
@@ -96,13 +119,30 @@ export interface BackendPlan {
   readonly of?: string
 }
 
-export function planOf(backend: Settings["backends"][number], byHand: boolean): BackendPlan {
-  const { name, tls, weight, backup, duty, member } = backend
+export function planOf({ pool, label, backend }: PoolBackend, byHand: boolean): BackendPlan {
+  const { tls, weight, backup, duty, member } = backend
   return {
-    ...{ name, tls, weight, backup, byHand },
+    ...{ name: label, pool, tls, weight, backup, byHand },
     ...(duty === undefined ? {} : { duty }),
-    ...(member === undefined ? {} : { of: member.of }),
+    ...(member === undefined ? {} : { of: backendLabel(pool, member.of) }),
   }
+}
+
+/** What is said of each pool of the settings, `backends` being the rows of all of them. */
+export function poolRows(
+  { pools, listeners }: Settings,
+  backends: readonly BackendStatus[],
+): PoolStatus[] {
+  const usable = new Map<string, number>()
+  for (const { pool = DEFAULT_NAME, state } of backends) {
+    if (isUsable(state)) usable.set(pool, (usable.get(pool) ?? 0) + 1)
+  }
+  return pools.map(({ name, strategy, backends: own }) => ({
+    ...{ name, strategy },
+    listeners: listeners.filter(({ pool }) => pool === name).map((listener) => listener.name),
+    backends: own.length,
+    usable: usable.get(name) ?? 0,
+  }))
 }
 
 /** Those of the settings, and those that have left and still have something under way. */
@@ -124,7 +164,8 @@ export async function backendRows(
     const left = totals.views.find(({ worker }) => workers.has(worker))
     if (left === undefined) continue
     const { name, tls, weight, backup } = left.facts
-    const row = mergeBackend({ name, tls, weight, backup }, totals, workers)
+    const { pool } = totals
+    const row = mergeBackend({ name, pool, tls, weight, backup }, totals, workers)
     rows.push({ ...row, state: "draining", reason: "removed" })
   }
   return rows
@@ -142,6 +183,7 @@ export function mergeBackend(
   const number = (column: number): number => totals?.numbers[column] ?? 0
   return {
     name: plan.name,
+    pool: plan.pool,
     tls: plan.tls,
     weight: plan.weight,
     backup: plan.backup,

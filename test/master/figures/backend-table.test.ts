@@ -29,7 +29,7 @@ async function scrape(
 
 test("no counter falls over any number of deaths, and gauges do", async () => {
   const table = new BackendTable()
-  const settings = { ...testSettings(), backends: [testBackend("a:80")] }
+  const settings = testSettings({ backends: [testBackend("a:80")] })
   let before = 0
   for (let life = 1; life <= 20; life++) {
     const told = new ToldBackend("a:80")
@@ -62,7 +62,7 @@ test("no counter falls over any number of deaths, and gauges do", async () => {
 
 test("what was counted for a backend that has left stays, what it held does not", async () => {
   const table = new BackendTable()
-  const settings = { ...testSettings(), backends: [testBackend("b:80")] }
+  const settings = testSettings({ backends: [testBackend("b:80")] })
   const told = new ToldBackend("a:80", 4)
   Object.assign(told.figures, { active: 3 })
   told.figures.answered(503, 1)
@@ -109,7 +109,7 @@ test.each([
   async (word, views, state, usable) => {
     const duty = duties[word]
     const a = { ...testBackend("a:80"), weight: 7, ...(duty === undefined ? {} : { duty }) }
-    const settings = { ...testSettings(), backends: [a] }
+    const settings = testSettings({ backends: [a] })
     const table = new BackendTable()
     views.forEach((healthy, worker) => {
       table.apply(worker, factsAlone(factsOf(0, "a:80", { healthy })))
@@ -135,7 +135,7 @@ test.each([
   [["page", "requests"], ["requests"]],
   [["silent", "probes"], ["probes"]],
 ] as const)("what workers have against a backend, %p, is a metric: %p", async (found, told) => {
-  const settings = { ...testSettings(), backends: [testBackend("a:80")] }
+  const settings = testSettings({ backends: [testBackend("a:80")] })
   const table = new BackendTable()
   found.forEach((against, worker) => {
     table.apply(worker, factsAlone(factsOf(0, "a:80", { healthy: against === null, against })))

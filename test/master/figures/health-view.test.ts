@@ -1,7 +1,9 @@
 /** Many workers' health of a backend as one story. */
 import { describe, expect, test } from "bun:test"
+import type { Settings } from "../../../src/config/schema/settings.ts"
 import { HealthView, healthLine } from "../../../src/master/figures/health-view.ts"
 import { WrongPageWatch, wrongPageHint } from "../../../src/master/figures/wrong-page.ts"
+import { present } from "../../support/present.ts"
 import { testBackend, testSettings } from "../settings.ts"
 
 const sick = (worker: number, at: number, backend = "a:80") => ({
@@ -48,6 +50,8 @@ test("a backend is up for a fleet when one worker that serves finds it so", () =
   expect(view.isUpFor("a:80", [0])).toBeFalse()
 })
 
+const poolOf = ({ pools }: Settings) => present(pools[0])
+
 describe("the warning of a wrong health page", () => {
   const page = { against: "page", reason: "3 probes failed, last: status 404" } as const
   const silent = {
@@ -71,31 +75,33 @@ describe("the warning of a wrong health page", () => {
   ] as const)("when %s", (_what, first, second, expected) => {
     const view = new HealthView()
     view.apply({ ...sick(0, 0), ...first })
-    expect(new WrongPageWatch().look(view, settings)).toBeNull()
+    expect(new WrongPageWatch().look(view, settings.pools)).toEqual([])
     view.apply({ ...sick(0, 0, "b:80"), ...second })
-    expect(new WrongPageWatch().look(view, settings)).toBe(expected)
-    expect(wrongPageHint(view, settings) === "").toBe(expected === null)
+    const lines = expected === null ? [] : [expected]
+    expect(new WrongPageWatch().look(view, settings.pools)).toEqual(lines)
+    expect(wrongPageHint(view, poolOf(settings)) === "").toBe(expected === null)
   })
 
   test("comes once, and again after it was no longer true", () => {
     const view = new HealthView()
     const watch = new WrongPageWatch()
     for (const name of ["a:80", "b:80"]) view.apply({ ...sick(0, 0, name), ...page })
-    expect(watch.look(view, settings)).not.toBeNull()
-    expect(watch.look(view, settings)).toBeNull()
+    expect(watch.look(view, settings.pools)).toHaveLength(1)
+    expect(watch.look(view, settings.pools)).toEqual([])
     view.apply(well(0, 5, "b:80"))
-    expect(watch.look(view, settings)).toBeNull()
+    expect(watch.look(view, settings.pools)).toEqual([])
     view.apply({ ...sick(0, 6, "b:80"), ...page })
-    expect(watch.look(view, { ...settings, whenAllUnhealthy: "fail" })).toContain("clients get 503")
+    const failing = testSettings({ whenAllUnhealthy: "fail" })
+    expect(watch.look(view, failing.pools)).toEqual([expect.stringContaining("clients get 503")])
   })
 
   test("leaves out backends that are drained or disabled by hand", () => {
     const view = new HealthView()
     const backends = [testBackend("a:80"), testBackend("b:80", { duty: "off" })]
     view.apply({ ...sick(0, 0), ...page })
-    expect(wrongPageHint(view, testSettings({ backends }))).toContain("1 of 1")
-    expect(wrongPageHint(new HealthView(), testSettings({ backends }))).toBe("")
-    expect(wrongPageHint(view, testSettings({ backends: [] }))).toBe("")
+    expect(wrongPageHint(view, poolOf(testSettings({ backends })))).toContain("1 of 1")
+    expect(wrongPageHint(new HealthView(), poolOf(testSettings({ backends })))).toBe("")
+    expect(wrongPageHint(view, poolOf(testSettings({ backends: [] })))).toBe("")
   })
 })
 

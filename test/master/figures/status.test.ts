@@ -8,7 +8,7 @@ import { onLinux } from "../../support/left-out.ts"
 import type { BackendFacts } from "../../../src/observe/backend-series.ts"
 import { ToldBackend, factsAlone, factsOf } from "../series.ts"
 
-const plan = { name: "a:80", tls: false, weight: 1, backup: false }
+const plan = { name: "a:80", pool: "default", tls: false, weight: 1, backup: false }
 
 /** Each with one request in flight, 2 idle connections, 3 requests and 4 failures. */
 function merged(...views: Partial<BackendFacts>[]) {
@@ -26,7 +26,7 @@ function merged(...views: Partial<BackendFacts>[]) {
 
 test("figures add up, addresses are a set", () => {
   expect(merged({}, { addresses: ["10.0.0.1", "10.0.0.2"] })).toEqual({
-    ...{ name: "a:80", tls: false, weight: 1, backup: false, state: "up" },
+    ...{ name: "a:80", pool: "default", tls: false, weight: 1, backup: false, state: "up" },
     ...{ healthyWorkers: 2, workers: 2, since: null, reason: "", active: 2, idle: 0 },
     ...{ requests: 6, failures: 8, addresses: ["10.0.0.1", "10.0.0.2"] },
   })

@@ -56,7 +56,8 @@ export function onlyBackendsChanged(before: Settings, after: Settings): boolean 
   return after.pools.every((pool, at) => haveSameRules(before.pools[at] ?? {}, pool))
 }
 
-function haveSameRules(before: object, after: object): boolean {
+/** Nothing but backends differs, or pools of settings. Compares objects by identity. */
+export function haveSameRules(before: object, after: object): boolean {
   for (const key in after) {
     if (!APART.has(key) && Reflect.get(before, key) !== Reflect.get(after, key)) return false
   }

@@ -41,6 +41,9 @@ export const CELL = 3
 /** What a worker knows of a backend beside its counters. */
 export interface BackendFacts {
   readonly row: number
+  /** The name of its pool. */
+  readonly pool: string
+  /** With the name of its pool, unless that is the default one. */
   readonly name: string
   readonly tls: boolean
   readonly weight: number

@@ -38,6 +38,7 @@ export interface WorkerReport {
 /** One change of a backend's health in one worker. */
 export interface HealthChange {
   readonly worker: number
+  /** With the name of its pool, unless that is the default one. */
   readonly backend: string
   readonly healthy: boolean
   readonly reason: string
@@ -49,6 +50,7 @@ export interface HealthChange {
 
 /** A backend that was unhealthy before a worker began, so that the worker does not have to find out. */
 export interface KnownUnhealthy {
+  /** With the name of its pool, unless that is the default one. */
   readonly backend: string
   /** Wall clock, milliseconds since 1970. */
   readonly since: number

@@ -1,7 +1,7 @@
 /**
- * What all connections of one worker share: settings, the roster and its judges, figures, scratch space. Made
- * once by the worker; the data path reads it and adds to its figures. Settings can change while it serves: the
- * data path reads them from here each time, and what a connection has copied is put right by `configure`.
+ * What all connections of one worker share, whatever their listener and their pool: clock, log, figures, deadlines,
+ * scratch space, and the limits that descriptors set. Made once by the worker; the data path reads it and adds to its
+ * figures.
  */
 import type { LimitSettings, Settings } from "../config/schema/settings.ts"
 import { HeadReader } from "../h1/head-reader.ts"
@@ -31,7 +31,6 @@ export interface GatewayParts {
   readonly log: Log
   readonly figures: Figures
   readonly deadlines: Deadlines
-  readonly pool: Pool
 }
 
 /** Room in the scratch buffer for the body bytes that join a head in one write. */
@@ -53,8 +52,6 @@ export class Gateway {
   readonly ids = new RequestIds()
   /** Every pool, those that are being removed included. Kept by the worker. */
   readonly pools = new Set<Pool>()
-  /** The one that serves the requests of all clients. */
-  pool: Pool
   readonly clients = new Set<ClientConnection>()
   /** Where heads are composed: used and done with inside one event. */
   scratch: Buffer
@@ -87,8 +84,6 @@ export class Gateway {
     this.figures = parts.figures
     const { limits, trace } = parts.settings
     this.deadlines = parts.deadlines
-    this.pool = parts.pool
-    this.pools.add(parts.pool)
     this.trace = trace ? new Trace(parts.log) : null
     this.widest = limits
     this.scratch = Buffer.allocUnsafeSlow(scratchSize(limits))
@@ -168,13 +163,16 @@ export class Gateway {
     return { ids: this.ids, tracing: this.settings.tracing }
   }
 
-  #widen({ limits, listeners }: Settings): void {
+  #widen({ limits, listeners, pools }: Settings): void {
     const before = this.widest
     const all = [before, limits, ...listeners.map((listener) => listener.limits)]
     const widest = {
       headBytes: Math.max(...all.map(({ headBytes }) => headBytes)),
       requestLineBytes: Math.max(...all.map(({ requestLineBytes }) => requestLineBytes)),
-      responseHeadBytes: Math.max(limits.responseHeadBytes, before.responseHeadBytes),
+      responseHeadBytes: Math.max(
+        before.responseHeadBytes,
+        ...pools.map((pool) => pool.limits.responseHeadBytes),
+      ),
       fields: Math.max(...all.map(({ fields }) => fields)),
       connections: limits.connections,
       connectionsPerClient: limits.connectionsPerClient,

@@ -6,7 +6,6 @@
  * Cost: about 1 us for a backend of which nothing has changed, up to 3 us for one with traffic, nearly all of it for
  * memory that is no longer in the cache.
  */
-import type { Prober } from "../health/prober.ts"
 import type { Address, Resolver } from "../net/names/resolver.ts"
 import {
   CELL,
@@ -31,7 +30,7 @@ import {
 import type { BackendFacts, SeriesChunk } from "../observe/backend-series.ts"
 import { processClock } from "../core/clock.ts"
 import type { Upstream } from "../proxy/backend/upstream.ts"
-import type { Membership } from "./membership.ts"
+import type { WorkerPools } from "./worker-pools.ts"
 
 /** For one piece of a pass. */
 const BUDGET_MS = 0.2
@@ -44,7 +43,7 @@ const ENOUGH_FACTS = 64
 const REASONS_OF_ONE = 64
 const CAPACITY = ENOUGH_CELLS + STRIDE * (COLUMNS + STATUSES + REASONS_OF_ONE)
 
-/** What has been said of one backend, by its name: one that began anew under its name goes on where it was. */
+/** What has been said of one backend, by its label: one that began anew under its name goes on where it was. */
 class Told {
   readonly row: number
   readonly values = new Float64Array(COLUMNS)
@@ -61,8 +60,7 @@ class Told {
 }
 
 export interface ReportParts {
-  readonly membership: Membership
-  readonly prober: Prober
+  readonly pools: Pick<WorkerPools, "upstreams">
   readonly resolver: Resolver
 }
 
@@ -99,7 +97,7 @@ export class BackendReports {
   /** Begins a pass; one that is under way ends. */
   begin(): void {
     this.#pass++
-    this.#upstreams = this.#parts.membership.all
+    this.#upstreams = this.#parts.pools.upstreams
     this.#place = 0
   }
 
@@ -126,10 +124,10 @@ export class BackendReports {
   /** `upstream` has left and is done: its last figures are said, and its row is free after them. */
   end(upstream: Upstream): void {
     this.#ended.add(upstream)
-    const { name } = upstream.candidate
-    const told = this.#rowFor(name)
+    const { label } = upstream
+    const told = this.#rowFor(label)
     this.#tell(upstream, told)
-    this.#told.delete(name)
+    this.#told.delete(label)
     this.#inFlight -= told.values[ACTIVE] + told.values[TUNNELS]
     this.#gone.push(told.row)
     if (this.#isFull()) this.#waiting.push(this.#take())
@@ -162,18 +160,18 @@ export class BackendReports {
 
   #look(upstream: Upstream): void {
     if (this.#ended.has(upstream)) return
-    const told = this.#rowFor(upstream.candidate.name)
+    const told = this.#rowFor(upstream.label)
     // Of two with one name the first counts: the other one has left, and its figures went on in the first.
     if (told.pass === this.#pass) return
     told.pass = this.#pass
     this.#tell(upstream, told)
   }
 
-  #rowFor(name: string): Told {
-    const known = this.#told.get(name)
+  #rowFor(label: string): Told {
+    const known = this.#told.get(label)
     if (known !== undefined) return known
     const told = new Told(this.#freeRows.pop() ?? this.#rows++)
-    this.#told.set(name, told)
+    this.#told.set(label, told)
     return told
   }
 
@@ -217,8 +215,8 @@ export class BackendReports {
   }
 
   /** Nothing has happened at a backend that has never failed: buckets and codes need no look. */
-  #isQuiet({ figures, idle, candidate, transitions }: Upstream, { values }: Told): boolean {
-    const { prober } = this.#parts
+  #isQuiet({ figures, idle, candidate, transitions, pool }: Upstream, { values }: Told): boolean {
+    const { prober } = pool
     return (
       figures.requests === values[REQUESTS] &&
       figures.active === values[ACTIVE] &&
@@ -237,7 +235,7 @@ export class BackendReports {
   }
 
   #fill(row: Float64Array, upstream: Upstream, failures: ReadonlyMap<string, number>): void {
-    const { prober } = this.#parts
+    const { prober } = upstream.pool
     const { index } = upstream.candidate
     upstream.figures.copyTo(row)
     row[IDLE] = upstream.idle.size
@@ -266,7 +264,7 @@ export class BackendReports {
 
   #tellFacts(upstream: Upstream, told: Told): void {
     const { resolver } = this.#parts
-    const { settings, candidate, gone, pool } = upstream
+    const { settings, candidate, gone, pool, label } = upstream
     const { board, roster } = pool
     const { index, weight, backup } = candidate
     const healthy = board.healthy.has(index)
@@ -289,9 +287,20 @@ export class BackendReports {
       told.addresses === addresses
     if (same) return
     told.addresses = addresses
-    const { name, tls } = settings
+    const { tls } = settings
     told.facts = {
-      ...{ row: told.row, name, tls, weight, backup, healthy, draining, since, reason },
+      ...{
+        row: told.row,
+        pool: pool.name,
+        name: label,
+        tls,
+        weight,
+        backup,
+        healthy,
+        draining,
+        since,
+        reason,
+      },
       against,
       addresses: addresses.map(({ ip }) => ip),
     }

@@ -1,6 +1,6 @@
 /**
- * The backends of one worker, as they come, change and go while it serves. Each has one place, its index, for as
- * long as anything refers to it: exchanges in flight, the board, the prober and the roster all know it by that.
+ * The backends of one pool in one worker, as they come, change and go while it serves. Each has one place, its index,
+ * for as long as anything refers to it: exchanges in flight, the board, the prober and the roster all know it by that.
  *
  * A backend of the same name, the same TLS and the same CA is the same backend: it keeps its connections, its health,
  * its figures and its TLS sessions. One that has left gets no new request; what is under way ends in its own time,
@@ -16,9 +16,9 @@
 import { createCandidate, createStrategy } from "../balance/create.ts"
 import type { Random } from "../balance/random.ts"
 import type { Candidate, Strategy } from "../balance/strategy.ts"
-import { onlyBackendsChanged } from "../config/settings-change.ts"
-import type { BackendSettings, Settings, StrategyName } from "../config/schema/settings.ts"
-import type { Prober } from "../health/prober.ts"
+import { haveSameRules } from "../config/settings-change.ts"
+import { backendLabel } from "../config/schema/pools.ts"
+import type { BackendSettings, PoolSettings, StrategyName } from "../config/schema/settings.ts"
 import type { Resolver } from "../net/names/resolver.ts"
 import { authoritiesOf } from "../net/tls/authorities.ts"
 import { TlsClient } from "../net/tls/tls-client.ts"
@@ -34,15 +34,25 @@ export interface MembershipParts {
   readonly gateway: Gateway
   readonly pool: Pool
   readonly resolver: Resolver
-  readonly prober: Prober
+  /** Called when hosts may be forgotten: those of no backend, in this pool or in another. */
+  readonly keepHosts: () => void
   /** Chooses where rotations begin. */
   readonly random: Random
   /** Hears of a backend that began anew under its old name, with a clean record. `before` may be the same one. */
   readonly onRenewed: (upstream: Upstream, before: Upstream) => void
   /** Hears of a backend that has left and is done, while its figures are still there. */
   readonly onDone: (upstream: Upstream) => void
-  /** When a change of so many backends rests, so that requests are served meanwhile. */
-  readonly pauses: (backends: number) => Pauses
+}
+
+/** A change that has been prepared so far that nothing can fail any more. */
+export interface PlannedChange {
+  readonly settings: PoolSettings
+  /** Nothing but backends has changed since the last settings. */
+  readonly backendsOnly: boolean
+  /** Hosts of the backends that are new or have changed; they are to be resolved before `change`. */
+  readonly hosts: readonly string[]
+  readonly plans: readonly (Plan | Upstream)[]
+  readonly tlsTrace: boolean
 }
 
 /** Backends that one sweep frees: the others wait for the next one. */
@@ -88,15 +98,16 @@ export class Membership {
   #strategy: Strategy
   #strategyName: StrategyName
   /** What the backends obey; null before the first settings, and while others are being applied. */
-  #applied: Settings | null = null
-  /** Of the settings that `apply` was last given. */
+  #applied: PoolSettings | null = null
+  #tlsTrace = false
+  /** Of the settings that were applied last. */
   #stickyKey: StickyKey = { value: "", changed: false }
 
-  /** Begins with nobody, and with the strategy that the gateway's roster has. */
+  /** Begins with nobody, and with the strategy that the pool's roster has. */
   constructor(parts: MembershipParts, strategy: Strategy) {
     this.#parts = parts
     this.#strategy = strategy
-    this.#strategyName = parts.gateway.settings.strategy
+    this.#strategyName = parts.pool.settings.strategy
   }
 
   /** Those of the configuration and then those that are leaving; of one name the latest comes first. */
@@ -105,24 +116,44 @@ export class Membership {
     return [...this.#arriving, ...this.#present, ...this.#leaving]
   }
 
+  /** Hosts whose addresses are needed. */
+  get hosts(): readonly string[] {
+    return [...this.all.map((upstream) => upstream.settings.host), ...this.#coming]
+  }
+
+  /** Number of backends that serve. */
+  get size(): number {
+    return this.#present.length
+  }
+
   /**
-   * Makes the backends those of `settings`, as soon as the names of new ones have resolved, or 3 s later. Throws
-   * `BunlbError`, with nothing changed, when a CA file cannot be read. `adopt` is called right before the change, with
-   * whether backends are all that has changed since the last settings. Call it again only when it has resolved.
+   * Prepares a change to `settings`. Throws `BunlbError`, with nothing changed, when a CA file cannot be read. `change`
+   * or `abandon` follows; there is one change at a time.
    */
-  async apply(settings: Settings, adopt: (backendsOnly: boolean) => void): Promise<void> {
-    const pauses = this.#parts.pauses(settings.backends.length + this.#present.length)
-    const alike = this.#applied !== null && onlyBackendsChanged(this.#applied, settings)
-    const plans = await this.#planAll(settings, alike, pauses)
-    this.#coming = plans.flatMap((plan) => (plan instanceof Upstream ? [] : [plan.settings.host]))
-    try {
-      await this.#parts.resolver.add(this.#coming)
-      await pauses.rest()
-      adopt(alike)
-    } catch (error) {
-      this.#coming = []
-      throw error
+  async plan(settings: PoolSettings, tlsTrace: boolean, pauses: Pauses): Promise<PlannedChange> {
+    const backendsOnly =
+      this.#applied !== null &&
+      this.#tlsTrace === tlsTrace &&
+      haveSameRules(this.#applied, settings)
+    const plans: (Plan | Upstream)[] = []
+    for (const backend of settings.backends) {
+      const known = backendsOnly ? this.#presentByName.get(backend.name) : undefined
+      const same = known?.settings === backend && hasSameAuthorities(known)
+      plans.push(same ? known : this.#plan(backend, settings, tlsTrace))
+      if (pauses.isOver) await pauses.rest()
     }
+    const hosts = plans.flatMap((plan) => (plan instanceof Upstream ? [] : [plan.settings.host]))
+    this.#coming = hosts
+    return { settings, backendsOnly, hosts, plans, tlsTrace }
+  }
+
+  /** The planned change is not made. */
+  abandon(): void {
+    this.#coming = []
+  }
+
+  /** Makes the planned change. The pool has the new settings already. */
+  async change({ settings, plans, tlsTrace }: PlannedChange, pauses: Pauses): Promise<void> {
     this.#applied = null
     const value = settings.sticky.key ?? ""
     this.#stickyKey = { value, changed: value !== this.#stickyKey.value }
@@ -138,25 +169,10 @@ export class Membership {
       this.#dismiss(upstream)
     }
     this.#applied = settings
+    this.#tlsTrace = tlsTrace
     await pauses.rest()
     this.#assertOwners(touched)
     while (this.sweep() === MOST_SWEPT) await pauses.rest()
-  }
-
-  /** `alike`: what has not changed itself goes on as it is. */
-  async #planAll(
-    settings: Settings,
-    alike: boolean,
-    pauses: Pauses,
-  ): Promise<readonly (Plan | Upstream)[]> {
-    const plans: (Plan | Upstream)[] = []
-    for (const backend of settings.backends) {
-      const known = alike ? this.#presentByName.get(backend.name) : undefined
-      const same = known?.settings === backend && hasSameAuthorities(known)
-      plans.push(same ? known : this.#plan(backend, settings))
-      if (pauses.isOver) await pauses.rest()
-    }
-    return plans
   }
 
   /** The backends of `plans`, of which new ones do not serve yet. */
@@ -198,7 +214,7 @@ export class Membership {
   }
 
   /** From now on those of the rotation serve and nobody else. */
-  #change(rotation: Rotation, { strategy, whenAllUnhealthy }: Settings): void {
+  #change(rotation: Rotation, { strategy, whenAllUnhealthy }: PoolSettings): void {
     const { present, dismissed, candidates, draining, lingering } = rotation
     for (const upstream of dismissed) {
       upstream.gone = true
@@ -220,10 +236,6 @@ export class Membership {
     })
   }
 
-  has(name: string): boolean {
-    return this.all.some((upstream) => upstream.settings.name === name)
-  }
-
   /**
    * Frees the places of those who have left and are done: no connection and no exchange knows them any more. Gives how
    * many these were.
@@ -241,8 +253,7 @@ export class Membership {
       there.add(name)
       this.#free(upstream)
     }
-    const hosts = this.all.map((upstream) => upstream.settings.host)
-    this.#parts.resolver.keep(new Set([...hosts, ...this.#coming]))
+    this.#parts.keepHosts()
     return done.size
   }
 
@@ -262,7 +273,7 @@ export class Membership {
     const place = this.#placeOf.get(upstream)
     if (place === undefined) throw new Error(`${upstream.settings.name} has no place`)
     // It may be swept before its change has come to it.
-    this.#parts.prober.release(place.index)
+    this.#parts.pool.prober.release(place.index)
     this.#placeOf.delete(upstream)
     this.#places.free(place)
     this.#parts.pool.board.release(place.index)
@@ -282,16 +293,17 @@ export class Membership {
     }
   }
 
-  #plan(settings: BackendSettings, all: Settings): Plan {
+  #plan(settings: BackendSettings, pool: PoolSettings, tlsTrace: boolean): Plan {
     const { log } = this.#parts.gateway
-    const watch = all.tlsTrace ? traceTls(log, settings.name) : null
-    const tls = settings.tls ? new TlsClient(nameOf(settings), settings.ca, all, watch) : null
+    const watch = tlsTrace ? traceTls(log, backendLabel(pool.name, settings.name)) : null
+    const tls = settings.tls ? new TlsClient(nameOf(settings), settings.ca, pool, watch) : null
     return { settings, tls }
   }
 
   /** `known`: those of the name of the plan, the latest first. The plan goes on as one of them, if it can. */
   #settle({ settings, tls }: Plan, known: readonly Upstream[]): Upstream {
-    const { gateway, pool, resolver, prober } = this.#parts
+    const { gateway, pool, resolver } = this.#parts
+    const { prober } = pool
     const now = processClock.now()
     const kept = known.find((upstream) => isSameTls(upstream.tls, tls)) ?? null
     if (kept !== null && !kept.gone) {
@@ -326,7 +338,7 @@ export class Membership {
   }
 
   #dismiss(upstream: Upstream): void {
-    this.#parts.prober.release(upstream.candidate.index)
+    this.#parts.pool.prober.release(upstream.candidate.index)
     upstream.leave()
   }
 }

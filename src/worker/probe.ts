@@ -2,7 +2,7 @@
  * One probe on a connection of its own: connects (and verifies TLS) for type `tcp`, asks for the page and judges
  * the status code for `http`. The prober keeps the time limit.
  */
-import type { BackendSettings, HealthSettings, TimeoutSettings } from "../config/schema/settings.ts"
+import type { BackendSettings, HealthSettings } from "../config/schema/settings.ts"
 import type { Reach } from "../health/backend-health.ts"
 import type { ProbeDone, ProbeHandle, ProbeTransport } from "../health/prober.ts"
 import { PartialHead } from "../h1/partial-head.ts"
@@ -32,9 +32,9 @@ export interface ProbeTarget {
 export interface ProbeParts {
   readonly target: (index: number) => ProbeTarget
   readonly health: HealthSettings
-  readonly timeouts: TimeoutSettings
+  readonly timeouts: DialLimits
   /** Lines of the answer may end with LF alone. */
-  readonly acceptsBareLf: boolean
+  readonly acceptsBareLf: () => boolean
   readonly deadlines: Deadlines
   /** Waits for plain connections; null where they are to be Bun's. */
   readonly direct: Poller | null
@@ -177,7 +177,7 @@ class ProbeConnection extends Outbound {
     else if (!this.#partial.add(bytes)) return
     const head = new ResponseHead(FIELDS)
     const heads = new HeadReader()
-    const { acceptsBareLf } = this.#parts
+    const acceptsBareLf = this.#parts.acceptsBareLf()
     let all = this.#partial.bytes
     let from = 0
     let end = heads.response(all, 0, HEAD_BYTES, true, acceptsBareLf, head)

@@ -17,6 +17,7 @@ import { ClientConnection } from "../proxy/client/client-connection.ts"
 import { ClientListener } from "../proxy/client/client-listener.ts"
 import type { Gateway } from "../proxy/gateway.ts"
 import { ConnectionsPerClient } from "./connections-per-client.ts"
+import type { WorkerPools } from "./worker-pools.ts"
 
 /** Below this share of a limit the next time that it is reached is news. */
 const ROOMY = 0.9
@@ -34,13 +35,15 @@ export interface WorkerListener {
 
 export class WorkerListeners {
   readonly #gateway: Gateway
+  readonly #pools: Pick<WorkerPools, "of">
   readonly #direct: Poller | null
   /** Called with each connection that has been accepted. */
   readonly #accepted: () => void
   readonly #byId = new Map<number, WorkerListener>()
 
-  constructor(gateway: Gateway, accepted: () => void) {
+  constructor(gateway: Gateway, pools: Pick<WorkerPools, "of">, accepted: () => void) {
     this.#gateway = gateway
+    this.#pools = pools
     this.#direct = gateway.direct
     this.#accepted = accepted
   }
@@ -54,9 +57,14 @@ export class WorkerListeners {
     return this.all.find(({ facts }) => facts.port > 0)?.facts.port ?? 0
   }
 
-  /** Owns the descriptor from now on; nobody is accepted before `resume`. */
+  /** Owns the descriptor from now on, and nobody is accepted before `resume`. */
   add({ id, settings, fd, queue, waits }: ListeningSocket): void {
-    const facts = new ClientListener(settings, portOf(fd) ?? 0, this.#gateway.planTerms)
+    const facts = new ClientListener(
+      settings,
+      portOf(fd) ?? 0,
+      this.#pools.of(settings.pool),
+      this.#gateway.planTerms,
+    )
     const accept = (socket: TcpSocket, address: string): ClientConnection =>
       this.#accept(listener, socket, address)
     const acceptor = new Acceptor(fd, this.#direct, accept, queue)
@@ -72,7 +80,7 @@ export class WorkerListeners {
     for (const { facts, acceptor } of this.all) {
       const named = listeners.find(({ name }) => name === facts.settings.name)
       const settings = facts.leaving ? facts.settings : (named ?? facts.settings)
-      facts.configure(settings, terms)
+      facts.configure(settings, this.#pools.of(settings.pool), terms)
       acceptor.keepAlive(settings.keepalive.client)
     }
     for (const client of this.#gateway.clients) client.plan = client.listener.renewed(client.plan)

@@ -2,14 +2,8 @@
  * One process's whole balancer, put together: listener, gateway, backends, health, names, deadlines. It knows
  * nothing of fleets; in single-process mode it is all there is.
  */
-import { createStrategy } from "../balance/create.ts"
-import type { Random } from "../balance/random.ts"
-import { Roster } from "../balance/roster.ts"
-import { SlowStart } from "../balance/slow-start.ts"
-import type { Strategy } from "../balance/strategy.ts"
 import type { Settings } from "../config/schema/settings.ts"
-import { HealthBoard } from "../health/board.ts"
-import { Prober } from "../health/prober.ts"
+import { onlyBackendsChanged } from "../config/settings-change.ts"
 import { refusals } from "../http/refusal.ts"
 import { Deadlines, SWEEP_MS } from "../core/deadlines.ts"
 import type { ListeningSocket } from "../net/listeners.ts"
@@ -20,19 +14,15 @@ import { EventClock, processClock } from "../core/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
 import { Gateway } from "../proxy/gateway.ts"
-import { Pool } from "../proxy/backend/pool.ts"
-import { type Upstream, hostOf } from "../proxy/backend/upstream.ts"
+import type { Upstream } from "../proxy/backend/upstream.ts"
 import { AccessLogging } from "./access-logging.ts"
 import { BackendReports } from "./backend-reports.ts"
 import { backendLimit, clientLimit, descriptorLimit } from "./descriptors.ts"
-import { Membership } from "./membership.ts"
-import { Probes } from "./probe.ts"
-import { noProbes, readmissions } from "./readmission.ts"
 import { Slices, unbroken } from "../core/slices.ts"
 import type { DrainOutcome, StartWorker, Worker, WorkerOptions } from "./types.ts"
 import { Drain, stopClients } from "./draining.ts"
-import { VanishedBackends } from "./vanished-backends.ts"
 import { WorkerListeners } from "./worker-listeners.ts"
+import { WorkerPools } from "./worker-pools.ts"
 
 /** Below this share of the client limit the next time that it is reached is news. */
 const ROOMY = 0.9
@@ -49,17 +39,13 @@ export const startWorker: StartWorker = async (options) => {
 class Balancer implements Worker {
   readonly #options: WorkerOptions
   readonly #gateway: Gateway
-  readonly #pool: Pool
   readonly #resolver: Resolver
-  readonly #prober: Prober
   readonly #listeners: WorkerListeners
-  readonly #membership: Membership
+  readonly #pools: WorkerPools
   readonly backends: BackendReports
-  readonly #unreachable: VanishedBackends
   readonly #clock = new EventClock()
-  readonly #slowStart = new SlowStart(this.#clock, Math.random)
-  readonly #random: Random
   #clientLimit = 0
+  #applied: Settings | null = null
   readonly #access: AccessLogging
   readonly #began = processClock.now()
   #sweeper: ReturnType<typeof setInterval> | null = null
@@ -69,44 +55,30 @@ class Balancer implements Worker {
 
   constructor(options: WorkerOptions) {
     const { settings, random = Math.random } = options
-    this.#random = random
-    const strategy = createStrategy(settings.strategy, random)
     this.#options = options
-    this.#pool = this.#createPool(strategy)
     this.#gateway = new Gateway({
       settings,
       clock: this.#clock,
       log: options.log,
       figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
-      pool: this.#pool,
       deadlines: options.deadlines ?? new Deadlines(),
     })
-    this.#unreachable = new VanishedBackends(this.#pool.upstreams, settings.health.failures)
     this.#access = new AccessLogging(this.#gateway, options.index, options.log)
     this.#resolver = this.#createResolver()
-    this.#prober = new Prober(0, settings.health, noProbes, this.#pool.board)
-    this.#membership = new Membership(
-      {
-        gateway: this.#gateway,
-        pool: this.#pool,
-        resolver: this.#resolver,
-        prober: this.#prober,
-        random,
-        onRenewed: (upstream, before) => {
-          this.backends.renew(upstream, before)
-          this.#tell(upstream, true, "configured anew")
-        },
-        onDone: (upstream) => this.backends.end(upstream),
-        pauses: (backends) => (backends > FEW ? new Slices(true) : unbroken),
-      },
-      strategy,
-    )
-    this.backends = new BackendReports({
-      membership: this.#membership,
-      prober: this.#prober,
+    this.#pools = new WorkerPools(settings.pools, {
+      gateway: this.#gateway,
       resolver: this.#resolver,
+      random,
+      events: {
+        health: (upstream, healthy, reason) => this.#tell(upstream, healthy, reason),
+        renewed: (upstream, before) => this.backends.renew(upstream, before),
+        done: (upstream) => this.backends.end(upstream),
+      },
+      isUsed: (pool) => this.#listeners.all.some(({ facts }) => facts.pool === pool),
+      pauses: (backends) => (backends > FEW ? new Slices(true) : unbroken),
     })
-    this.#listeners = new WorkerListeners(this.#gateway, () => this.#accepted())
+    this.backends = new BackendReports({ pools: this.#pools, resolver: this.#resolver })
+    this.#listeners = new WorkerListeners(this.#gateway, this.#pools, () => this.#accepted())
     for (const socket of options.listeners ?? ownListeners(settings)) this.#listeners.add(socket)
     this.#gateway.onClientGone = (client) => {
       this.#listeners.gone(client)
@@ -118,90 +90,50 @@ class Balancer implements Worker {
     return this.#listeners.port
   }
 
-  #createPool(strategy: Strategy): Pool {
-    const [settings] = this.#options.settings.pools
-    const { health, whenAllUnhealthy } = settings
-    const wallClock = { now: () => Date.now() }
-    const roster = new Roster([], strategy, whenAllUnhealthy, this.#slowStart, this.#random)
-    const board = new HealthBoard(0, health, this.#clock, wallClock, {
-      changed: (index, healthy, reason) => this.#healthChanged(index, healthy, reason),
-      avoidance: (index, avoids, cause, reason) => this.#avoids(index, avoids, cause, reason),
-      suspected: (index) => this.#suspected(index),
-    })
-    return new Pool(settings, roster, board)
-  }
-
   #createResolver(): Resolver {
     const { log, settings } = this.#options
     const addresses = this.#options.lookup ?? nameService(settings.dns).addresses
     return new Resolver([], addresses, processClock, log, (host, _added, removed) => {
       const gone = new Set(removed.map(({ ip }) => ip))
-      for (const upstream of this.#membership.all) {
-        if (upstream.settings.host !== host) continue
-        upstream.idle.retireWhere(({ target }) => gone.has(target.ip))
-      }
+      for (const managed of this.#pools.all) managed.addressesGone(host, gone)
     })
   }
 
   async apply(settings: Settings): Promise<void> {
-    await this.#membership.apply(settings, (backendsOnly) => {
-      if (backendsOnly) {
-        this.#gateway.settings = settings
-        this.#pool.settings = settings.pools[0]
-      } else this.#adopt(settings)
-      this.#limitConnections(settings)
+    const backendsOnly = this.#applied !== null && onlyBackendsChanged(this.#applied, settings)
+    await this.#pools.apply(settings, {
+      adopt: () => this.#adopt(settings, backendsOnly),
+      turn: () => backendsOnly || this.#listeners.configure(settings),
     })
-    this.#expectReturn()
   }
 
-  /** All that is not a backend's own. */
-  #adopt(settings: Settings): void {
-    const { health } = settings
+  /** All that belongs neither to a pool nor to a listener. */
+  #adopt(settings: Settings, backendsOnly: boolean): void {
     const gateway = this.#gateway
-    // It may fail, so it comes first: nothing has changed then.
-    this.#access.configure(settings.accessLog)
-    gateway.configure(settings)
-    this.#pool.configure(settings.pools[0])
-    this.#listeners.configure(settings)
-    this.#slowStart.configure(health.slowStart)
-    const probed = health.type !== "none"
-    const transport = probed ? this.#createProbes(settings) : noProbes
-    const verdicts = probed ? this.#pool.board : readmissions(this.#pool.board)
-    this.#prober.configure(health, transport, verdicts, processClock.now())
+    if (backendsOnly) gateway.settings = settings
+    else {
+      // It may fail, so it comes first: nothing has changed then.
+      this.#access.configure(settings.accessLog)
+      gateway.configure(settings)
+    }
+    this.#applied = settings
+    this.#limitConnections(settings)
   }
 
-  #limitConnections({ listeners, backends }: Settings): void {
+  #limitConnections({ listeners, pools }: Settings): void {
+    const backends = pools.reduce((sum, pool) => sum + pool.backends.length, 0)
     const descriptors = descriptorLimit()
-    this.#clientLimit = clientLimit(0, backends.length, descriptors)
-    const most = clientLimit(connectionsOf(listeners), backends.length, descriptors)
-    this.#gateway.backendLimit = backendLimit(most, backends.length, descriptors)
+    this.#clientLimit = clientLimit(0, backends, descriptors)
+    const most = clientLimit(connectionsOf(listeners), backends, descriptors)
+    this.#gateway.backendLimit = backendLimit(most, backends, descriptors)
     this.#clientGone()
-  }
-
-  #createProbes({ health, timeouts, hostHeader, http }: Settings): Probes {
-    const { deadlines, direct } = this.#gateway
-    const { upstreams } = this.#pool
-    this.#unreachable.configure(health.failures)
-    return new Probes({
-      onEnd: (index, reached) => this.#unreachable.note(index, reached),
-      target: (index) => {
-        const { settings, tls, addresses } = upstreams[index]
-        return { settings, tls, addresses, host: hostHeader ?? hostOf(settings) }
-      },
-      health,
-      timeouts,
-      acceptsBareLf: http.bareLf === "accept",
-      deadlines,
-      direct,
-      clock: processClock,
-    })
   }
 
   async start(): Promise<void> {
     await this.apply(this.#options.settings)
     this.#recall()
     this.#sweeper = setInterval(() => this.#tick(), SWEEP_MS)
-    this.#prober.start(processClock.now())
+    this.#pools.start()
     this.#listeners.resume()
   }
 
@@ -213,33 +145,20 @@ class Balancer implements Worker {
   /** What is known to be unhealthy is not tried to find out. */
   #recall(): void {
     const { ailing = [], index: worker, onHealthChange } = this.#options
-    const { board, roster } = this.#pool
-    for (const { settings, candidate } of this.#membership.all) {
-      const known = ailing.find(({ backend }) => backend === settings.name)
-      if (known === undefined) continue
-      const { backend, since, reason } = known
-      const against = known.against ?? "requests"
-      board.recall(candidate.index, since, reason, against)
-      roster.setHealthy(candidate.index, false, against !== "requests")
-      onHealthChange({ worker, backend, healthy: false, reason, against, at: since })
+    for (const managed of this.#pools.all) {
+      managed.recall(ailing, ({ backend, since, reason, against = "requests" }) =>
+        onHealthChange({ worker, backend, healthy: false, reason, against, at: since }),
+      )
     }
-    this.#expectReturn()
-  }
-
-  #expectReturn(): void {
-    const { board, roster } = this.#pool
-    if (roster.allUnhealthy) board.expectReturn(roster.anyEligible)
   }
 
   #tick(): void {
     const now = processClock.now()
     this.#gateway.clock.tick()
     this.#gateway.deadlines.sweep(now)
-    this.#prober.tick(now)
-    this.#unreachable.sweep()
+    this.#pools.tick(now)
     this.#resolver.tick(now)
     if (this.#gateway.clients.size < this.#clientLimit * ROOMY) this.#toldFull = false
-    this.#membership.sweep()
     this.#clientGone()
     this.#access.flush()
     if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
@@ -258,36 +177,11 @@ class Balancer implements Worker {
     if (this.#gateway.clients.size < this.#clientLimit) this.#listeners.resume()
   }
 
-  #healthChanged(index: number, healthy: boolean, reason: string): void {
-    const { board, roster, upstreams } = this.#pool
-    const upstream = upstreams[index]
-    if (healthy !== roster.isHealthy(index)) {
-      upstream.transitions[healthy ? "healthy" : "unhealthy"]++
-      if (!healthy) upstream.idle.retireWhere(() => true)
-    }
-    roster.setHealthy(index, healthy, board.serving.has(index))
-    if (!healthy) this.#expectReturn()
-    if (!upstream.gone) this.#tell(upstream, healthy, reason)
-  }
-
-  /** Without probes there is nobody to ask. */
-  #suspected(index: number): void {
-    if (this.#gateway.settings.health.type === "none") return
-    this.#prober.hurry(index, processClock.now())
-  }
-
-  #avoids(index: number, avoids: boolean, cause: string, reason: string): void {
-    const { name } = this.#pool.upstreams[index].settings
-    const { log } = this.#options
-    if (avoids) log.warn(`backend ${name}: requests of ${cause} go to other backends: ${reason}`)
-    else log.info(`backend ${name}: gets all requests again`)
-  }
-
-  #tell({ settings, candidate }: Upstream, healthy: boolean, reason: string): void {
+  #tell({ pool, label, candidate }: Upstream, healthy: boolean, reason: string): void {
     const { index: worker, onHealthChange } = this.#options
-    const against = this.#pool.board.against(candidate.index)
+    const against = pool.board.against(candidate.index)
     const at = Date.now()
-    onHealthChange({ worker, backend: settings.name, healthy, reason, at, against })
+    onHealthChange({ worker, backend: label, healthy, reason, at, against })
   }
 
   reopenLogs(): void {
@@ -371,12 +265,9 @@ class Balancer implements Worker {
     clearInterval(this.#sweeper)
     this.#sweeper = null
     this.#listeners.close()
-    this.#prober.stop()
     this.#resolver.stop()
     stopClients([...this.#gateway.clients], this.#gateway)
-    for (const upstream of this.#membership.all) {
-      for (const connection of upstream.connections) connection.abort()
-    }
+    this.#pools.stop()
     this.#access.close()
   }
 }

@@ -10,7 +10,16 @@ import {
 
 export function factsOf(row: number, name: string, more: Partial<BackendFacts> = {}): BackendFacts {
   return {
-    ...{ row, name, tls: false, weight: 1, backup: false, healthy: true, draining: false },
+    ...{
+      row,
+      pool: "default",
+      name,
+      tls: false,
+      weight: 1,
+      backup: false,
+      healthy: true,
+      draining: false,
+    },
     ...{ since: 0, reason: "", addresses: [], ...more },
   }
 }

@@ -95,7 +95,8 @@ function backendsOf({ backends }: Settings, requests: () => number): Worker["bac
   let told = -1
   let chunk: SeriesChunk | null = null
   const facts = backends.map(({ name, tls, weight, backup }, row) => ({
-    ...{ row, name, tls, weight, backup, healthy: true, draining: false, since: 0, reason: "" },
+    ...{ row, pool: "default", name, tls, weight, backup },
+    ...{ healthy: true, draining: false, since: 0, reason: "" },
     addresses: ["127.0.0.1"],
   }))
   return {

@@ -16,11 +16,15 @@ import {
   REQUESTS,
   TUNNELS,
 } from "../../src/observe/backend-series.ts"
+import { portOf } from "../../src/net/linux/activation.ts"
+import type { ListeningSocket } from "../../src/net/listeners.ts"
+import { openListener } from "../../src/net/open-listener.ts"
 import type { Lookup } from "../../src/net/names/resolver.ts"
 import type { Log } from "../../src/core/log.ts"
 import type { HealthChange, WorkerReport } from "../../src/observe/snapshot.ts"
 import type { DrainOutcome, Worker } from "../../src/worker/types.ts"
 import { startWorker } from "../../src/worker/worker.ts"
+import { present } from "./present.ts"
 import { afterTest } from "./side-by-side.ts"
 
 /** Settings of which each group may be given in part. */
@@ -60,6 +64,7 @@ export class TestBalancer {
     changes: readonly HealthChange[],
     /** Of all its connections. */
     readonly deadlines: Deadlines,
+    readonly listeners: readonly ListeningSocket[],
   ) {
     this.#worker = worker
     this.#figures = new WorkerFigures(worker)
@@ -82,23 +87,29 @@ export class TestBalancer {
     const lines: string[] = []
     const changes: HealthChange[] = []
     const deadlines = new Deadlines()
-    const own = { id: 0, queue: "own", waits: false } as const
-    const [listener] = settings.listeners
-    if (listener === undefined) throw new Error("no listener")
+    const listeners = socketsOf(settings, listenFd)
     const worker = await startWorker({
       settings,
       deadlines,
       index: 0,
-      listeners: listenFd === null ? null : [{ ...own, fd: listenFd, settings: listener }],
+      listeners,
       log: recordingLog(lines),
       onHealthChange: (change) => changes.push(change),
       ...(lookup === undefined ? {} : { lookup }),
       // Rotations begin at the first backend, so that a test can tell who is next.
       ...(settings.strategy === "random" ? {} : { random: () => 0 }),
     })
-    const balancer = new TestBalancer(worker, settings, lines, changes, deadlines)
+    const balancer = new TestBalancer(worker, settings, lines, changes, deadlines, listeners)
     afterTest(() => balancer.stop())
     return balancer
+  }
+
+  /** Where the listener of this name listens. */
+  portOf(name: string): number {
+    const socket = this.listeners.find(({ settings }) => settings.name === name)
+    const port = socket === undefined ? null : portOf(socket.fd)
+    if (port === null) throw new Error(`no port of ${name}`)
+    return port
   }
 
   /** What the worker says of itself and of each backend: those of the settings first, then those that are leaving. */
@@ -153,6 +164,15 @@ export class TestBalancer {
   stop(): void {
     this.#worker.stop()
   }
+}
+
+function socketsOf({ listeners }: Settings, listenFd: number | null): ListeningSocket[] {
+  return listeners.map((settings, id) => {
+    if (listenFd !== null) return { id, settings, fd: listenFd, queue: "own", waits: false }
+    const { fds, queue, file } = openListener(settings, 1)
+    file?.publish()
+    return { id, settings, fd: present(fds[0]), queue, waits: false }
+  })
 }
 
 function settingsOf(backends: readonly BackendPart[], part: SettingsPart): Settings {

@@ -315,7 +315,7 @@ export class BackendConnection extends Outbound implements Mover {
   }
 
   crashed(error: Error): void {
-    this.#gateway.logCrash(`backend ${this.upstream.settings.name}`, error)
+    this.#gateway.logCrash(`backend ${this.upstream.label}`, error)
     const { exchange, tunnel } = this
     this.abort()
     exchange?.backendEnded(true)

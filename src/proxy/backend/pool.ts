@@ -12,6 +12,7 @@ import { NO_TOKEN } from "../../balance/strategy.ts"
 import { parseToken } from "../../balance/token.ts"
 import type { PoolSettings, StickySettings } from "../../config/schema/settings.ts"
 import type { HealthBoard } from "../../health/board.ts"
+import type { Prober } from "../../health/prober.ts"
 import type { CookieFilter } from "../../h1/request-writer.ts"
 import { ascii } from "../../http/bytes.ts"
 import type { FieldSection } from "../../http/field-section.ts"
@@ -21,11 +22,18 @@ import type { Upstream } from "./upstream.ts"
 
 const found = new FoundCookie()
 
+export interface PoolParts {
+  readonly roster: Roster
+  readonly board: HealthBoard
+  readonly prober: Prober
+}
+
 export class Pool {
   /** The settings in effect; replaced as a whole by `configure`. */
   settings: PoolSettings
   readonly roster: Roster
   readonly board: HealthBoard
+  readonly prober: Prober
   readonly budget: RetryBudget
   /** By the index of their candidates. Filled by the membership of the pool. */
   readonly upstreams: Upstream[] = []
@@ -34,11 +42,12 @@ export class Pool {
   #sticky: StickySettings | null = null
   #cookieName: Uint8Array = new Uint8Array(0)
 
-  constructor(settings: PoolSettings, roster: Roster, board: HealthBoard) {
+  constructor(settings: PoolSettings, { roster, board, prober }: PoolParts) {
     const { budgetPercent, budgetFloor } = settings.retries
     this.settings = settings
     this.roster = roster
     this.board = board
+    this.prober = prober
     this.budget = new RetryBudget(budgetPercent, budgetFloor)
     this.#configureCookie(settings)
   }

@@ -2,6 +2,7 @@
  * One backend as the data path sees it: its idle connections, its TLS, its Host line, its figures, and how to dial it.
  */
 import type { Candidate } from "../../balance/strategy.ts"
+import { backendLabel } from "../../config/schema/pools.ts"
 import type { BackendSettings } from "../../config/schema/settings.ts"
 import type { CookieFilter } from "../../h1/request-writer.ts"
 import { ascii } from "../../http/bytes.ts"
@@ -23,6 +24,8 @@ const QUIET_MS = 3_600_000
 
 export class Upstream {
   candidate: Candidate
+  /** How logs and figures call it. */
+  readonly label: string
   settings: BackendSettings
   /** It has left the configuration: what is under way ends, nothing begins. */
   gone = false
@@ -60,6 +63,7 @@ export class Upstream {
   ) {
     this.#gateway = gateway
     this.pool = pool
+    this.label = backendLabel(pool.name, settings.name)
     this.addresses = new AddressBook(resolver)
     this.candidate = candidate
     this.settings = settings
@@ -163,7 +167,7 @@ export class Upstream {
     const { lastCarried, lastRest } = this.reuseLimit
     const carried = `${lastCarried} request${lastCarried === 1 ? "" : "s"}`
     log.warn(
-      `backend ${this.settings.name}: closes kept connections without notice, this one after ${carried} ` +
+      `backend ${this.label}: closes kept connections without notice, this one after ${carried} ` +
         `and a rest of ${Math.round(lastRest)}ms: a request that must not be sent twice was lost. ` +
         "Set timeouts.pool_idle below the backend's keep-alive limit",
     )

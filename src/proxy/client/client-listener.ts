@@ -11,6 +11,7 @@ import { RequestHead } from "../../http/request-head.ts"
 import type { RequestIds } from "../../http/request-id.ts"
 import { Span } from "../../http/trace-context.ts"
 import { TrustedProxies } from "../../net/ip/cidr.ts"
+import type { Pool } from "../backend/pool.ts"
 
 /** Client addresses whose plans are kept: a client that opens a connection for each request is known again. */
 const KEPT_PLANS = 1024
@@ -26,6 +27,8 @@ export class ClientListener {
   settings: ListenerSettings
   /** The port that is bound, which a client's URL names when it names none; 0 for a unix socket. */
   readonly port: number
+  /** It serves the requests of these clients. */
+  pool: Pool
   /** The facts of the request head that was scanned last, within the limits of this listener. */
   request: RequestHead
   /** A Via line is added to responses. */
@@ -42,9 +45,10 @@ export class ClientListener {
   /** By client address. */
   readonly #plans = new Map<string, HeadPlan>()
 
-  constructor(settings: ListenerSettings, port: number, terms: PlanTerms) {
+  constructor(settings: ListenerSettings, port: number, pool: Pool, terms: PlanTerms) {
     this.settings = settings
     this.port = port
+    this.pool = pool
     this.request = new RequestHead(settings.limits)
     this.addsResponseVia = addsVia(settings, "response")
     this.#trust = new TrustedProxies(settings.trustedProxies)
@@ -56,8 +60,9 @@ export class ClientListener {
     return this.settings.timeouts
   }
 
-  configure(settings: ListenerSettings, terms: PlanTerms): void {
+  configure(settings: ListenerSettings, pool: Pool, terms: PlanTerms): void {
     this.settings = settings
+    this.pool = pool
     this.request = new RequestHead(settings.limits)
     this.addsResponseVia = addsVia(settings, "response")
     this.#trust = new TrustedProxies(settings.trustedProxies)

@@ -4,11 +4,14 @@
 import type { HeadPlan } from "../../h1/request-writer.ts"
 import type { Outbox } from "../../net/outbox.ts"
 import type { PinnedClient } from "../backend/backend-user.ts"
+import type { Pool } from "../backend/pool.ts"
 import type { ExchangeRecord, Who } from "./exchange-record.ts"
 import type { Tunnel } from "./tunnel.ts"
 
 /** What an exchange asks of the listener that its client came by. */
 export interface ListenerFacts {
+  /** It serves the requests of these clients. */
+  readonly pool: Pool
   /** Responses get a Via line. */
   readonly addsResponseVia: boolean
   /** Every response asks its client to close the connection. */

@@ -119,7 +119,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
     this.#request.ticket = upstream.pool.board.ticket(upstream.candidate.index)
     this.#request.sentAt = this.#gateway.clock.now()
     upstream.beginExchange()
-    this.#client.record?.attempt(upstream.settings.name)
+    this.#client.record?.attempt(upstream.label)
   }
 
   /** `fresh`: not on a pooled connection. */

@@ -77,7 +77,7 @@ export class RequestRelay implements SentRequest {
   constructor(client: ClientStream, gateway: Gateway) {
     this.#client = client
     this.#gateway = gateway
-    this.pool = gateway.pool
+    this.pool = client.listener.pool
   }
 
   /** bunlb's part of a trace; null while it takes none. */
@@ -98,6 +98,15 @@ export class RequestRelay implements SentRequest {
   /** The same after an answer of bunlb's own. HTTP/1.0 would have to be told that the connection stays. */
   get mayKeepAliveAfterOwn(): boolean {
     return this.minor === 1 && this.mayKeepAlive && !this.pinned
+  }
+
+  /** A connection that the client is bound to in another pool, which the listener named before, ends. */
+  #keepsPinned(): boolean {
+    const { pinned } = this.#client
+    if (pinned === null || pinned.upstream.pool === this.pool) return pinned !== null
+    pinned.unpin()
+    pinned.retire()
+    return false
   }
 
   /** The refusal of a malformed body, or 0. */
@@ -123,10 +132,10 @@ export class RequestRelay implements SentRequest {
     this.idempotent = head.idempotent
     this.keepAlive = head.keepAlive
     this.binds = head.bindsConnection
-    this.pinned = this.#client.pinned !== null
     this.upgrades = head.upgrade >= 0
     this.replayable = true
-    this.pool = gateway.pool
+    this.pool = this.#client.listener.pool
+    this.pinned = this.#keepsPinned()
     this.token = this.pool.tokenOf(bytes, head.fields)
     this.client = this.#client.plan.identity.hashOf(bytes, head)
     this.path = hashPath(bytes, head)

@@ -20,6 +20,9 @@ export interface IdentityTerms {
   readonly port: number
 }
 
+/** How a client on a unix socket shows, which has no address. */
+export const UNIX_CLIENT = "unix:"
+
 const FOR = ascii("X-Forwarded-For: ")
 const REAL = ascii("\r\nX-Real-IP: ")
 const PORT = ascii("X-Forwarded-Port: ")
@@ -32,6 +35,7 @@ const httpsPort = ascii("443")
 export class ClientIdentity {
   readonly address: string
   readonly trusted: boolean
+  readonly #named: boolean
   readonly #terms: IdentityTerms
   readonly #address: Uint8Array
   readonly #scheme: Uint8Array
@@ -46,9 +50,11 @@ export class ClientIdentity {
 
   constructor(address: string, trusted: boolean, terms: IdentityTerms) {
     const { scheme } = terms
-    const node = address.includes(":") ? `"[${address}]"` : address
+    const named = address !== UNIX_CLIENT
+    const node = named ? nodeOf(address) : "unknown"
     const forwarded = terms.forwarded ? `Forwarded: for=${node};proto=${scheme}\r\n` : ""
     this.address = address
+    this.#named = named
     this.#hash = hashAddress(address)
     this.trusted = trusted
     this.#terms = terms
@@ -56,10 +62,8 @@ export class ClientIdentity {
     this.#scheme = ascii(`X-Forwarded-Proto: ${scheme}\r\n`)
     this.#forwarded = ascii(forwarded)
     this.#listenPort = ascii(String(terms.port))
-    this.lines = ascii(
-      `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
-        forwarded,
-    )
+    const lines = named ? `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\n` : ""
+    this.lines = ascii(`${lines}X-Forwarded-Proto: ${scheme}\r\n${forwarded}`)
     const port = scheme === "https" ? httpsPort : httpPort
     this.#linesWithPort = Buffer.concat([this.lines, PORT, port, LINE_END])
     this.#portAt = this.lines.length + PORT.length
@@ -72,13 +76,30 @@ export class ClientIdentity {
   putLines(bytes: Buffer, head: RequestHead, out: Buffer, start: number): number {
     const { fields } = head
     if (!this.trusted) return this.#putOwn(bytes, head, out, start)
-    let at = putMembers(bytes, fields, out, putBytes(FOR, out, start))
-    at = putBytes(REAL, out, putBytes(this.#address, out, at))
-    const end = putClient(bytes, fields, this.#terms.chain, out, at)
-    at = putBytes(LINE_END, out, end === at ? putBytes(this.#address, out, at) : end)
+    let at = this.#named
+      ? this.#putChain(bytes, fields, out, start)
+      : this.#putChainWithoutPeer(bytes, fields, out, start)
     if (fields.find(FORWARDED_PROTO) < 0) at = putBytes(this.#scheme, out, at)
     at = putBytes(this.#forwarded, out, at)
     return fields.find(FORWARDED_PORT) < 0 ? this.#putPort(bytes, head, out, at) : at
+  }
+
+  #putChain(bytes: Buffer, fields: FieldSection, out: Buffer, start: number): number {
+    const members = putMembers(bytes, fields, out, putBytes(FOR, out, start))
+    const at = putBytes(REAL, out, putBytes(this.#address, out, members))
+    const end = putClient(bytes, fields, this.#terms.chain, out, at)
+    return putBytes(LINE_END, out, end === at ? putBytes(this.#address, out, at) : end)
+  }
+
+  /** A peer on a unix socket has no address to add. What it does not say of its client, nobody says. */
+  #putChainWithoutPeer(bytes: Buffer, fields: FieldSection, out: Buffer, start: number): number {
+    const first = putBytes(FOR, out, start)
+    const members = putMembers(bytes, fields, out, first)
+    if (members === first) return start
+    // Without the comma and the blank behind the last one.
+    const at = putBytes(REAL, out, members - 2)
+    const end = putClient(bytes, fields, this.#terms.chain, out, at)
+    return end === at ? putBytes(LINE_END, out, members - 2) : putBytes(LINE_END, out, end)
   }
 
   /** As `putLines`, for a client that is not trusted; what is known beforehand is copied in one piece. */
@@ -126,6 +147,11 @@ export class ClientIdentity {
     const said = this.trusted ? fields.find(FORWARDED_PROTO) : -1
     return said >= 0 && saysHttps(bytes, fields, said)
   }
+}
+
+/** As RFC 7239 section 6 names a node. */
+function nodeOf(address: string): string {
+  return address.includes(":") ? `"[${address}]"` : address
 }
 
 /** Whether the first member says so: each proxy of a chain may have added its own. */

@@ -23,12 +23,13 @@ export interface OpenListener {
  * so that it is not free and yet no reason to refuse. Throws `BunlbError` when the address cannot be bound.
  */
 export function openListener(
-  address: ListenAddress,
+  address: ListenAddress & { readonly socketMode: number | null },
   count: number,
   isOurs: boolean = false,
 ): OpenListener {
   if ("path" in address) {
     const { fd, file } = listenAtPath(address.path, isOurs)
+    if (address.socketMode !== null) file.permit(address.socketMode)
     const fds = copies(fd, count)
     return { port: null, fds, listening: null, queue: "shared", sockets: 1, file }
   }

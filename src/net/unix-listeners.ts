@@ -3,10 +3,10 @@
  * process left behind is replaced; one on which a process listens, or a file that is no socket, is left alone.
  *
  * The socket is made under another name and then moved to its own, so that there is never a moment without one when
- * another is replaced, and so that nobody finds one that may still be given up. The umask decides who may connect, as
- * for every new file.
+ * another is replaced, and so that nobody finds one that may still be given up. Its permissions decide who may connect;
+ * where none are said, the umask does, as for every new file.
  */
-import { type Stats, lstatSync, renameSync, rmSync } from "node:fs"
+import { type Stats, chmodSync, lstatSync, renameSync, rmSync } from "node:fs"
 import { BunlbError } from "../core/errors.ts"
 import { libc } from "./linux/libc.ts"
 import { isAbandoned } from "./linux/unix-socket.ts"
@@ -23,6 +23,11 @@ export class SocketFile {
     this.#path = path
     this.#madeAt = madeAt
     this.#made = stateOf(madeAt ?? path)
+  }
+
+  /** Who may connect from now on: permissions as chmod(2) takes them. */
+  permit(mode: number): void {
+    chmodSync(this.#madeAt ?? this.#path, mode)
   }
 
   /** Clients find it from now on, in the place of any other. */

@@ -31,14 +31,15 @@ export class Load {
   ok = 0
   /** Connections that could not be made; nothing was sent on them. */
   refused = 0
-  readonly #port: number
+  readonly #place: number | string
   readonly #options: LoadOptions
   readonly #ends: Promise<void>[]
   #sent = 0
   #stopped = false
 
-  constructor(port: number, options: LoadOptions) {
-    this.#port = port
+  /** `place`: a port of 127.0.0.1, or the path of a unix socket. */
+  constructor(place: number | string, options: LoadOptions) {
+    this.#place = place
     this.#options = options
     const clients = Array.from({ length: options.clients }, (_, index) => index)
     this.#ends = clients.map((client) => this.#run(client))
@@ -63,7 +64,7 @@ export class Load {
     let connection: RawClient | null = null
     while (!this.#stopped) {
       try {
-        connection ??= await RawClient.connect(this.#port)
+        connection ??= await this.#connect()
       } catch {
         this.refused++
         return
@@ -76,6 +77,12 @@ export class Load {
       await Bun.sleep(this.#options.pause)
     }
     connection?.reset()
+  }
+
+  async #connect(): Promise<RawClient> {
+    const place = this.#place
+    if (typeof place === "string") return await RawClient.connectTo(place)
+    return await RawClient.connect(place)
   }
 
   /** Resolves with whether the connection may carry another. */

@@ -14,6 +14,7 @@ export class RunningBunlb implements AsyncDisposable {
 
   private constructor(
     readonly process: BunlbProcess,
+    /** Of the last listener that has one. */
     readonly port: number,
     readonly adminPort: number,
   ) {}
@@ -36,7 +37,8 @@ export class RunningBunlb implements AsyncDisposable {
 
   /** One that has been started and is to serve soon. */
   static async of(bunlb: BunlbProcess): Promise<RunningBunlb> {
-    const [, port, admin] = await bunlb.line(/:(\d+) -> .* admin http:\S+:(\d+)$/, START_MS)
+    const [, place = "", admin] = await bunlb.line(/(.*) -> .* admin http:\S+:(\d+)$/, START_MS)
+    const port = /.*:(\d+)/.exec(place)?.[1]
     return new RunningBunlb(bunlb, Number(port), Number(admin))
   }
 

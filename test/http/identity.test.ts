@@ -104,3 +104,28 @@ test.each(secure)("%s, trusted %p, %p: secure is %p", (scheme, trusted, said, ex
   const { bytes, head } = request(said || "A: b")
   expect(identity.isSecure(bytes, head)).toBe(expected)
 })
+
+test("a peer on a unix socket has no address to tell of, and what a trusted one says goes on", () => {
+  const stranger = identityOf("unix:", false, "http", true)
+  expect(Buffer.from(stranger.lines).toString()).toBe(
+    "X-Forwarded-Proto: http\r\nForwarded: for=unknown;proto=http\r\n",
+  )
+  expect(linesOf(stranger, "X-Forwarded-For: 1.1.1.1")).toEqual([
+    "X-Forwarded-Proto: http",
+    "Forwarded: for=unknown;proto=http",
+  ])
+  const trusted = identityOf("unix:", true, "http", false)
+  expect(linesOf(trusted)).toEqual(["X-Forwarded-Proto: http"])
+  expect(linesOf(trusted, "X-Forwarded-For: 1.1.1.1, 10.0.0.7")).toEqual([
+    "X-Forwarded-For: 1.1.1.1, 10.0.0.7",
+    "X-Real-IP: 1.1.1.1",
+    "X-Forwarded-Proto: http",
+  ])
+  expect(linesOf(trusted, "X-Forwarded-For: rubbish")).toEqual([
+    "X-Forwarded-For: rubbish",
+    "X-Forwarded-Proto: http",
+  ])
+  expect(trusted.clientOf("1.1.1.1")).toBe("1.1.1.1")
+  expect(trusted.clientOf("")).toBe("unix:")
+  expect(stranger.clientOf("1.1.1.1")).toBe("unix:")
+})

@@ -55,6 +55,15 @@ export class RawClient extends Wire {
     return client
   }
 
+  /** At a unix socket. */
+  static async connectTo(path: string): Promise<RawClient> {
+    const client = new RawClient()
+    const target = { unix: path, allowHalfOpen: true, data: client, socket: wireHandlers }
+    client.socket = await Bun.connect<Wire>(target)
+    client.flush()
+    return client
+  }
+
   /** Sends two writes with the cut before byte `at`; the first has left before the second is made. */
   async sendSplit(data: Uint8Array | string, at: number): Promise<void> {
     const bytes = typeof data === "string" ? Buffer.from(data, "latin1") : Buffer.from(data)

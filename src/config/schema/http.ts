@@ -3,7 +3,7 @@ import { isKeepable } from "../../http/fields.ts"
 import { network } from "./address.ts"
 import type { ValueType } from "./setting.ts"
 import type { RequestIdPolicy, ViaPolicy } from "./settings.ts"
-import { boolean, list, oneOf, text } from "./value-types.ts"
+import { boolean, list, oneOf, stringLike, text } from "./value-types.ts"
 import { group, token, type SchemaRows } from "./row.ts"
 
 const http = group("HTTP")
@@ -22,9 +22,19 @@ const forwardedName: ValueType<string> = {
   },
 }
 
+const UNIX = "unix:"
+
+/** Who connects: an address, a network, or any process on a unix socket. */
+const peer: ValueType<string> = {
+  ...network,
+  expects: `${network.expects}, or ${UNIX} for unix sockets`,
+  read: (input, refuse) => (input === UNIX ? UNIX : network.read(input, refuse)),
+  json: stringLike("^(unix:|[0-9A-Fa-f:.]+(/\\d{1,3})?)$"),
+}
+
 export const httpRows = {
   trusted_proxies: http(
-    list(network, 256),
+    list(peer, 256),
     [],
     "Proxies in front whose X-Forwarded-* fields are believed",
     { defaultText: "none" },

@@ -12,7 +12,7 @@ import type { SocketFile } from "../../net/unix-listeners.ts"
 export class Listening {
   /** Its own among all that this process has had. */
   readonly id: number
-  settings: ListenerSettings
+  #settings: ListenerSettings
   /** The port that is really bound; null for a unix socket. */
   readonly port: number | null
   readonly queue: Queue
@@ -24,12 +24,24 @@ export class Listening {
   constructor(id: number, settings: ListenerSettings, opened: OpenListener) {
     const { port, fds, listening, queue, sockets, file } = opened
     this.id = id
-    this.settings = settings
+    this.#settings = settings
     this.port = port
     this.queue = queue
     this.group = new ReuseportGroup(listening, queue)
     this.#sockets = queue === "own" ? [] : fds.slice(0, sockets).map((fd) => libc().dup(fd))
     this.#file = file
+  }
+
+  get settings(): ListenerSettings {
+    return this.#settings
+  }
+
+  /** By other settings from now on, at the same address. */
+  configure(settings: ListenerSettings): void {
+    const { socketMode } = settings
+    const isOther = socketMode !== this.#settings.socketMode
+    if (isOther && socketMode !== null && this.queue !== "held") this.#file?.permit(socketMode)
+    this.#settings = settings
   }
 
   /** Different sockets that workers share; 0 when each has its own. */

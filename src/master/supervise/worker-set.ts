@@ -187,7 +187,7 @@ export class WorkerSet {
         for (const { slot } of leavers) this.#others.add(slot)
         this.#settings = settings
         plan.next.forEach((listening, i) => {
-          listening.settings = settings.listeners[i] ?? listening.settings
+          listening.configure(settings.listeners[i] ?? listening.settings)
         })
         this.#listeners = plan.next
         this.#slots = [...staying, ...fresh]

@@ -29,9 +29,6 @@ export function parseIp(text: string): Ip | null {
   return { family, groups: [...scratch], text: plain }
 }
 
-/** How a client on a unix socket shows, which has no address. */
-export const UNIX_CLIENT = "unix:"
-
 /** An IPv4 client on a socket of both families shows as ::ffff:a.b.c.d. */
 export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address

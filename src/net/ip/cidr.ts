@@ -8,6 +8,7 @@
 import { BunlbError } from "../../core/errors.ts"
 import { COLON, ascii } from "../../http/bytes.ts"
 import { CLIENT, NO_ADDRESS, PROXY, type TrustedChain } from "../../http/forwarded-chain.ts"
+import { UNIX_CLIENT } from "../../http/identity.ts"
 import { parseIp, type Ip } from "./address.ts"
 import { putV4, readIp, zoneStart } from "./bytes.ts"
 
@@ -38,13 +39,16 @@ export function parseCidr(text: string): Cidr | null {
 
 export class TrustedProxies implements TrustedChain {
   readonly #cidrs: readonly Cidr[]
+  readonly #unix: boolean
   /** Of the address judged last: its family, and where it lies. */
   #family = 0
   #start = 0
   #end = 0
 
-  /** Throws `BunlbError` for a text that is no CIDR. */
-  constructor(cidrs: readonly string[]) {
+  /** `peers`: CIDRs, and `unix:` for all peers on unix sockets. Throws `BunlbError` for a text that is neither. */
+  constructor(peers: readonly string[]) {
+    this.#unix = peers.includes(UNIX_CLIENT)
+    const cidrs = peers.filter((text) => text !== UNIX_CLIENT)
     this.#cidrs = cidrs.map((text) => {
       const cidr = parseCidr(text)
       if (cidr) return cidr
@@ -57,6 +61,7 @@ export class TrustedProxies implements TrustedChain {
 
   /** Whether `ip`, as a socket gives it, belongs to a trusted proxy. */
   trusts(ip: string): boolean {
+    if (ip === UNIX_CLIENT) return this.#unix
     if (this.#cidrs.length === 0) return false
     const bytes = ascii(ip)
     return this.judge(bytes, 0, bytes.length) === PROXY

@@ -19,11 +19,13 @@ const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x4000_0000
 
-/** A byte of data: a message without any cannot carry a descriptor. */
+/**
+ * Memory that the kernel reads and writes. All of it is named in `prepare`: what no function names is collected.
+ *
+ * A byte of data: a message without any cannot carry a descriptor.
+ */
 const data = new Uint8Array(new ArrayBuffer(8))
 const piece = new BigUint64Array(new ArrayBuffer(16))
-piece[0] = BigInt(ptr(data))
-piece[1] = 1n
 /** struct cmsghdr (length, level, type) and one descriptor, with the padding of CMSG_SPACE. */
 const CONTROL = 24
 const control = new Int32Array(new ArrayBuffer(CONTROL))
@@ -79,6 +81,8 @@ export function closeChannel(end: number): void {
 
 /** The kernel writes into the header what it has filled in. */
 function prepare(): void {
+  piece[0] = BigInt(ptr(data))
+  piece[1] = 1n
   header.fill(0n)
   header[2] = BigInt(ptr(piece))
   header[3] = 1n

@@ -7,7 +7,7 @@
  * Sources: epoll(7), recv(2), send(2), accept4(2), splice(2), socket(7), ip(7).
  */
 import { dlopen, ptr, type Pointer } from "bun:ffi"
-import { UNIX_CLIENT } from "../ip/address.ts"
+import { UNIX_CLIENT } from "../../http/identity.ts"
 import { textOfV6 } from "../ip/text.ts"
 import { firstThatLoads, libc, libraryNames } from "./libc.ts"
 import { isOver } from "./peek.ts"

@@ -145,3 +145,14 @@ describe("the client's address", () => {
 function dotted(number: number): string {
   return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join(".")
 }
+
+test("peers on unix sockets are trusted when the list says so, and networks beside them", () => {
+  const both = new TrustedProxies(["unix:", "10.0.0.0/8"])
+  expect([both.trusts("unix:"), both.trusts("10.1.1.1"), both.trusts("11.1.1.1")]).toEqual([
+    true,
+    true,
+    false,
+  ])
+  expect(new TrustedProxies(["0.0.0.0/0", "::/0"]).trusts("unix:")).toBe(false)
+  expect(new TrustedProxies(["unix:"]).trusts("10.1.1.1")).toBe(false)
+})

@@ -61,7 +61,7 @@ function linesInOrder(
   file: ConfigTree,
   found: readonly { path: string; message: string }[],
 ): readonly string[] {
-  const placed = found.map((fault) => ({ ...fault, place: file.place(fault.path) }))
+  const placed = found.map((fault) => ({ ...fault, place: placeNear(file, fault.path) }))
   const rank = (place: Place | null): number => (place ? place.line * 1e6 + place.column : 0)
   return placed
     .sort((a, b) => rank(a.place) - rank(b.place))
@@ -69,6 +69,15 @@ function linesInOrder(
       const where = place ? `${file.name}:${place.line}:${place.column}` : file.name
       return `config: ${where}: ${path}: ${message}`
     })
+}
+
+/** The place of a value that has none of its own is that of what it stands in: one word for a list, an alias. */
+function placeNear(file: ConfigTree, path: string): Place | null {
+  for (let at = path; at !== ""; at = at.replace(/(^|\.)[^.[\]]*$|\[\d+\]$/, "")) {
+    const place = file.place(at)
+    if (place !== null) return place
+  }
+  return null
 }
 
 const written = (key: string): string | null => {

@@ -16,6 +16,8 @@ export interface Said {
   readonly origins: ReadonlyMap<string, string>
   /** In which a line that is to be written has to be. */
   readonly format: FileFormat
+  /** Whether all of it was read; what had a fault is not among the values. */
+  readonly whole: boolean
 }
 
 const DEFAULT = "default"
@@ -27,7 +29,7 @@ export function recordFaults(said: Said): readonly string[] {
   const say: Say = (path, message) => void faults.push({ where: whereOf(path, said), message })
   sayTwoWays(said, say)
   sayAddresses(recordsIn(said.values, "listeners"), say)
-  sayMissingPools(said, say)
+  if (said.whole) sayMissingPools(said, say)
   return faults
     .toSorted((a, b) => lineOf(a.where) - lineOf(b.where))
     .map(({ where, message }) => `${where}: ${message}`)
@@ -73,8 +75,6 @@ function sayAddresses(listeners: readonly NamedRecord[], say: Say): void {
 function sayMissingPools({ values, origins, format }: Said, say: Say): void {
   const listeners = recordsIn(values, "listeners")
   const names = recordsIn(values, "pools").map(({ name }) => name)
-  // A pool with a fault is not among them, and would be missed here as well.
-  if (names.length === 0 && origins.get("pools") !== DEFAULT) return
   if (flatBackends(values).length > 0 || names.length === 0) names.unshift(DEFAULT_NAME)
   const [first = ""] = names
   for (const { name, values: own } of listeners) {
@@ -89,8 +89,7 @@ function sayMissingPools({ values, origins, format }: Said, say: Say): void {
     const line = isFlag ? `,pool=${first}` : pair(format, "pool", first)
     say(`listeners.${name}`, `no pool is called default, name the one that serves it: ${line}`)
   }
-  if (listeners.length > 0 || origins.get("listeners") !== DEFAULT) return
-  if (names.includes(DEFAULT_NAME)) return
+  if (listeners.length > 0 || names.includes(DEFAULT_NAME)) return
   const line = origins.get("pools")?.startsWith(FLAG)
     ? `--listen :8080,pool=${first}`
     : `a listener with ${pair(format, "address", ":8080")} and ${pair(format, "pool", first)}`

@@ -58,7 +58,10 @@ export function resolve({ file, flags, environment, machine }: Sources): Resolve
   for (const [key, name] of readVariables(environment, values, faults, used)) origins.set(key, name)
   const written = faults.length
   for (const [key, flag] of readFlags(flags, values, faults)) origins.set(key, `--${flag}`)
-  const between = recordFaults({ values, origins, format: file?.format ?? "yaml" })
+  const between = recordFaults({
+    ...{ values, origins, format: file?.format ?? "yaml" },
+    whole: faults.length === 0,
+  })
   faults.push(...between)
   if (faults.length > 0) {
     const isWritten = written > 0 || between.some((line) => !line.startsWith("--"))

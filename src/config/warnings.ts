@@ -41,7 +41,9 @@ export function warningsAbout(
   for (const pool of pools) {
     poolWarnings(pool, settings, warn)
     const isUsed = listeners.some((each) => each.pool === pool.name)
-    if (!isUsed) warn(false, `pools.${pool.name}: no listener names it, so it gets no requests`)
+    const at = pool.name === DEFAULT_NAME ? "backends" : `pools.${pool.name}`
+    if (!isUsed)
+      warn(false, `${at}: no listener names the pool ${pool.name}, so it gets no requests`)
   }
   if (mode === "mp" && workers > circumstances.cpus) {
     warn(false, `workers: ${workers} are more than the ${circumstances.cpus} CPUs of this machine`)

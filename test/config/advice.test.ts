@@ -45,6 +45,7 @@ describe("a backend in YAML", () => {
     ["h:80,weight=2 i:80", 'write ["h:80,weight=2", "i:80"]'],
     ["['h:80 i:80']", "give each backend its own -b or entry"],
     ["[h:80,backup]", 'write the whole entry in quotes, "h:80,backup"'],
+    ["[a:80, [::1]:80]", 'write the entry as one line: "[::1]:80"'],
     [
       "[{address: 10.0.0.1, port: 80}]",
       '.address: unknown key, write the entry as one line: "10.0.0.1:80"',
@@ -127,6 +128,8 @@ describe("a key", () => {
     expect(await faultsOf("health.interval = 5s\n", "toml")).toContain('text: "5s"')
     expect(await faultsOf("port: 80\n", "toml")).toContain("TOML has = between key and value")
     expect(await faultsOf("host: ::\n")).toContain('quotes around the value: "::"')
+    const six = "listeners:\n  web: ':80'\n  six: [::1]:81\n"
+    expect(await faultsOf(six)).toContain('; put quotes around the value: "[::1]:81"')
     expect(await faultsOf("access_log:\n  redact: *\n")).toContain('quotes around the value: "*"')
   })
 })

@@ -108,6 +108,16 @@ describe("what makes no sense together", () => {
   })
 })
 
+test("a pool that has a fault is not told to be missing as well", () => {
+  const listeners = "listeners: { w: { address: ':80', pool: api }, x: ':81' }"
+  expect(faults({ text: `backends: [a]\npools: { api: [b:80] }\n${listeners}` })).toEqual([
+    'config: x.yaml:1:12: backends[0]: "a" has no port, write a:80',
+  ])
+  expect(faults({ text: `backends: [a:80]\npools: { api: [b] }\n${listeners}` })).toEqual([
+    'config: x.yaml:2:16: pools.api[0]: "b" has no port, write b:80',
+  ])
+})
+
 describe("words", () => {
   test.each<[Said["flags"], string]>([
     [[["listeners", ["80"]]], `--listen: listener default: ${ADDRESS}, got "80", write ":80"`],

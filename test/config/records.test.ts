@@ -177,12 +177,26 @@ describe("faults of one record, with their places", () => {
     ],
     [
       'listeners: [":80"]',
-      'x.yaml:1:1: listeners: expected a name for each listener: web: ":80", got [":80"]',
+      'x.yaml:1:1: listeners: expected a name for each listener: web: ":80", got [":80"], ' +
+        "names are keys and not entries of a list",
     ],
     [
       "pools: [a:80]",
       'x.yaml:1:1: pools: expected a name for each pool: api: ["10.0.0.1:80", "10.0.0.2:80"], ' +
-        'got ["a:80"]',
+        'got ["a:80"], names are keys and not entries of a list',
+    ],
+    [
+      "listeners: { w: { address: ':80', pools: api } }",
+      'x.yaml:1:35: listeners.w.pools: unknown key, did you mean "pool"?',
+    ],
+    [
+      "listeners: { w: { address: ':80', protocols: [h2] } }",
+      "x.yaml:1:35: listeners.w.protocols: unknown key, bunlb speaks HTTP/1.1 only",
+    ],
+    [
+      "listeners: { w: { address: ':80', trusted_proxies: any } }",
+      "x.yaml:1:35: listeners.w.trusted_proxies[0]: " +
+        'expected an address or network such as 10.0.0.0/8, got "any"',
     ],
     ["listeners: { w: 80 }", `x.yaml:1:14: listeners.w: ${ADDRESS}, got 80, write ":80"`],
     ["listeners: { w: '*:80' }", `x.yaml:1:14: listeners.w: ${ADDRESS}, got "*:80", write ":80"`],

@@ -192,7 +192,12 @@ test.each<[string, string[]]>([
   ["backends: [a:80, b:80]\nlisteners: { web: ':8080' }\npools: {}", []],
   [
     "backends: [a:80, b:80]\npools: { api: [c:80, d:80] }",
-    ["pools.api: no listener names it, so it gets no requests"],
+    ["pools.api: no listener names the pool api, so it gets no requests"],
+  ],
+  [
+    "backends: [a:80, b:80]\n" +
+      "listeners: { web: { address: ':8080', pool: api } }\npools: { api: [c:80, d:80] }",
+    ["backends: no listener names the pool default, so it gets no requests"],
   ],
   [
     "listeners: { web: { address: ':80', pool: api } }\npools: { api: [c:80] }",

@@ -28,6 +28,8 @@ function yamlAdvice(here: string, before: string): string {
   if (/^\s*-[^\s-]/.test(here) || /^\s*-[^\s-]/.test(before)) {
     return '; an entry of a list begins with a dash and a blank, "- "'
   }
+  const address = /^\s*(?:-\s+|[\w.-]+:\s+)(\[[\da-f:.]+\]:\d+)/i.exec(here)?.[1]
+  if (address !== undefined) return `; put quotes around the value: "${address}"`
   const value = /^\s*(?:-\s+)?[\w.]+:\s+([^"'\s#[{|>].*?)\s*$/.exec(here)?.[1]
   const isOdd = value !== undefined && (/^[*&!%@`]/.test(value) || /:(\s|$)/.test(value))
   return isOdd ? `; put quotes around the value: "${value}"` : ""

@@ -1,4 +1,5 @@
 /** Advice for backends that are written wrong: what was meant, written right, with nothing of it lost. */
+import { isIPv6 } from "node:net"
 import { formatHostPort } from "./address.ts"
 import { shown } from "./value-types.ts"
 
@@ -69,6 +70,8 @@ export function foreignEntry(
     return { key: only[0], line: [only[0], ...options].join(",") }
   }
   if (!/^\d{1,5}$/.test(String(only[1]))) return null
+  // `[::1]:80` without quotes is one too.
+  if (isIPv6(only[0])) return { key: only[0], line: formatHostPort(only[0], Number(only[1])) }
   return /^[\w.-]*[\w]$/.test(only[0]) && !isOwnKey(only[0])
     ? { key: only[0], line: `${only[0]}:${String(only[1])}` }
     : null

@@ -64,6 +64,7 @@ const noRates =
 const noInclude = "there is one file and no include; ${NAME} takes values from the environment"
 const noRewriting = "bunlb does not rewrite, compress or cache yet"
 const noBuffering = "bunlb streams bodies, there is nothing to switch off"
+const noRedirects = "bunlb does not redirect yet"
 const noHttp2 = "bunlb speaks HTTP/1.1 only"
 
 const behindBackend = "write it behind its backend: HOST:PORT,weight=N"
@@ -97,6 +98,7 @@ const absent: Readonly<Record<string, string>> = {
   ...{ proxycache: noRewriting, rewrite: noRewriting, headers: noRewriting, cors: noRewriting },
   ...{ addheader: noRewriting, requestheaders: noRewriting, middlewares: noRewriting },
   ...{ buffering: noBuffering, proxybuffering: noBuffering, proxyrequestbuffering: noBuffering },
+  ...{ redirect: noRedirects, redirects: noRedirects, hsts: noRedirects, protocols: noHttp2 },
   ...{ http2: noHttp2, h2: noHttp2, http3: noHttp2, quic: noHttp2, grpc: noHttp2 },
   ...{ timeout: someTimeouts, readtimeout: reading, proxyreadtimeout: reading },
   ...{ timeoutread: reading, timeoutsread: reading, timeoutsserver: reading },

@@ -57,7 +57,9 @@ export function namedRecords(kind: RecordKind): ValueType<readonly NamedRecord[]
     read(input, refuse) {
       if (input === null) return []
       if (!isMapping(input)) {
-        return refuse(`expected a name for each ${kind.noun}: ${kind.example}, got ${shown(input)}`)
+        const advice = Array.isArray(input) ? ", names are keys and not entries of a list" : ""
+        const fault = `expected a name for each ${kind.noun}: ${kind.example}`
+        return refuse(`${fault}, got ${shown(input)}${advice}`)
       }
       const entries = Object.entries(input)
       if (entries.length > kind.most) return refuse(tooMany(kind, entries.length))

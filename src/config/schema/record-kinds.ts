@@ -28,9 +28,8 @@ function isListenerKey(key: string): boolean {
 function isPoolKey(key: string): boolean {
   if (/^(strategy|when_all_unhealthy|host_header|insecure|weak_certificates)$/.test(key))
     return true
-  if (/^(health|sticky|pool|retries|limits\.response_head_bytes$|keepalive\.backend$)/.test(key)) {
-    return true
-  }
+  if (/^(health|sticky|pool|retries)(\.|$)/.test(key)) return true
+  if (key === "limits.response_head_bytes" || key === "keepalive.backend") return true
   return /^timeouts\.(?!client_|drain$)/.test(key)
 }
 
@@ -82,7 +81,7 @@ export function listenerKind(rows: Rows): RecordKind {
       const pool = values["pool"] === undefined ? "" : `,pool=${String(values["pool"])}`
       return `${name}=${address}${pool}`
     },
-    elsewhere: elsewhere(rows, { host: 1, port: 1, backends: 1 }, isPoolKey, "pools"),
+    elsewhere: elsewhere(rows, { host: 1, port: 1, backends: 1, pools: 1 }, isPoolKey, "pools"),
     typescript: "string | ListenerEntry",
   }
 }

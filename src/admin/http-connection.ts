@@ -9,7 +9,7 @@
  *   LEAVING   no more is served: FIN has been sent, and what the client still sends is dropped
  */
 import { Body } from "../h1/body.ts"
-import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../h1/framing.ts"
+import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../http/framing.ts"
 import { PartialHead } from "../h1/partial-head.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, refusals } from "../http/refusal.ts"
 import type { Deadlined } from "../core/deadlines.ts"

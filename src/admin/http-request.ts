@@ -4,7 +4,7 @@
  */
 import { fieldKind, HOST } from "../http/fields.ts"
 import * as refusal from "../http/refusal.ts"
-import { RequestHead } from "../http/request-head.ts"
+import { RequestMessage } from "../http/request-message.ts"
 import { scanRequest } from "../h1/request.ts"
 import type { Terms } from "./http-answer.ts"
 
@@ -27,7 +27,7 @@ export interface RequestFacts extends Terms {
 }
 
 /** One for all connections: a head is scanned and copied in one go. */
-const scanned = new RequestHead(HEAD_LIMITS)
+const scanned = new RequestMessage(HEAD_LIMITS)
 
 /** The head at the beginning of `bytes`; null when more bytes are needed; a number of `http/refusal.ts`. */
 export function readHead(bytes: Buffer): RequestFacts | number | null {
@@ -72,7 +72,7 @@ function factsOf(bytes: Buffer, end: number, given: string | null): RequestFacts
 }
 
 /** The authority of an absolute target counts as the Host (RFC 9112 section 3.2.2). */
-function headersOf(bytes: Buffer, { fields }: RequestHead, host: string): Headers {
+function headersOf(bytes: Buffer, { fields }: RequestMessage, host: string): Headers {
   const headers = new Headers()
   for (let i = 0; i < fields.count; i++) {
     const start = fields.starts[i] ?? 0

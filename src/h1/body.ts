@@ -3,7 +3,7 @@
  * gathered: each piece is judged where it lies and handed on.
  */
 import { ChunkedBody, STRICT } from "./chunked.ts"
-import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "./framing.ts"
+import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "../http/framing.ts"
 import { noNames } from "../http/trailers.ts"
 
 const nothing = Buffer.alloc(0)

@@ -7,9 +7,10 @@
  * Cost: nothing for heads with CRLF; a head without is copied, with what follows it.
  */
 import { CR, LF } from "../http/bytes.ts"
-import type { HeadLimits, RequestHead } from "../http/request-head.ts"
+import type { HeadLimits, RequestMessage } from "../http/request-message.ts"
 import { scanRequest } from "./request.ts"
-import { type ResponseHead, scanResponse } from "./response.ts"
+import type { ResponseMessage } from "../http/response-message.ts"
+import { scanResponse } from "./response.ts"
 
 /**
  * A copy of `bytes` in which the lines of the head at `from` end with CRLF, and which is the same before and behind it;
@@ -41,47 +42,35 @@ function withCrlf(bytes: Buffer, from: number, to: number): Buffer | null {
   return copy
 }
 
-/** Scans heads by the setting. */
-export class HeadReader {
-  /** What the head read last lies in, at the same offset, when that is not the buffer that it came in. */
-  rewritten: Buffer | null = null
+/** As `scanRequest`; with LF alone, the head is in `head.bytes`, at the same offset. */
+export function readRequestHead(
+  bytes: Buffer,
+  from: number,
+  limits: HeadLimits,
+  acceptsBareLf: boolean,
+  head: RequestMessage,
+): number {
+  head.bareLf = false
+  const end = scanRequest(bytes, from, bytes.length, limits, head)
+  const copy = end < 0 && acceptsBareLf ? withCrlf(bytes, from, bytes.length) : null
+  if (copy === null) return end
+  head.bareLf = true
+  return scanRequest(copy, from, copy.length, limits, head)
+}
 
-  /** As `scanRequest`. */
-  request(
-    bytes: Buffer,
-    from: number,
-    limits: HeadLimits,
-    acceptsBareLf: boolean,
-    head: RequestHead,
-  ): number {
-    if (this.rewritten !== null) this.rewritten = null
-    head.bareLf = false
-    const end = scanRequest(bytes, from, bytes.length, limits, head)
-    const copy = end < 0 && acceptsBareLf ? withCrlf(bytes, from, bytes.length) : null
-    if (copy === null) return end
-    const second = scanRequest(copy, from, copy.length, limits, head)
-    if (second > 0) this.rewritten = copy
-    head.bareLf = true
-    return second
-  }
-
-  /** As `scanResponse`. */
-  response(
-    bytes: Buffer,
-    from: number,
-    limitBytes: number,
-    bodiless: boolean,
-    acceptsBareLf: boolean,
-    head: ResponseHead,
-  ): number {
-    if (this.rewritten !== null) this.rewritten = null
-    head.bareLf = false
-    const end = scanResponse(bytes, from, bytes.length, limitBytes, bodiless, head)
-    const copy = end < 0 && acceptsBareLf ? withCrlf(bytes, from, bytes.length) : null
-    if (copy === null) return end
-    const second = scanResponse(copy, from, copy.length, limitBytes, bodiless, head)
-    if (second > 0) this.rewritten = copy
-    head.bareLf = true
-    return second
-  }
+/** As `scanResponse`; with LF alone, the head is in `head.bytes`, at the same offset. */
+export function readResponseHead(
+  bytes: Buffer,
+  from: number,
+  limitBytes: number,
+  bodiless: boolean,
+  acceptsBareLf: boolean,
+  head: ResponseMessage,
+): number {
+  head.bareLf = false
+  const end = scanResponse(bytes, from, bytes.length, limitBytes, bodiless, head)
+  const copy = end < 0 && acceptsBareLf ? withCrlf(bytes, from, bytes.length) : null
+  if (copy === null) return end
+  head.bareLf = true
+  return scanResponse(copy, from, copy.length, limitBytes, bodiless, head)
 }

@@ -26,7 +26,7 @@ import type { ClientIdentity } from "../http/identity.ts"
 import { maxForwardsLine } from "../http/max-forwards.ts"
 import { type FieldSection, isTidy, putTidy } from "../http/field-section.ts"
 import type { RequestIdPolicy } from "../config/schema/settings.ts"
-import { OPTIONS, type RequestHead } from "../http/request-head.ts"
+import { OPTIONS, type RequestMessage } from "../http/request-message.ts"
 import type { RequestIds } from "../http/request-id.ts"
 import { HOP_LIMIT } from "../http/hops.ts"
 import type { Span } from "../http/trace-context.ts"
@@ -67,7 +67,7 @@ const ASTERISK = ascii("*")
 /** What may be cut from the Cookie fields: bunlb's own cookie is not the backend's business. */
 export interface CookieFilter {
   /** Copies what remains of the Cookie line at `position`, whole line with CRLF; nothing when nothing remains. */
-  put(from: Buffer, head: RequestHead, position: number, out: Buffer, at: number): number
+  put(from: Buffer, head: RequestMessage, position: number, out: Buffer, at: number): number
 }
 
 /** What the settings say of fields. */
@@ -109,7 +109,7 @@ export function headRoom(headBytes: number): number {
  */
 export function writeRequestHead(
   from: Buffer,
-  head: RequestHead,
+  head: RequestMessage,
   plan: HeadPlan,
   terms: BackendTerms,
   id: number,
@@ -138,7 +138,7 @@ export function writeRequestHead(
   return putBytes(LINE_END, out, at)
 }
 
-function putRequestLine(from: Buffer, head: RequestHead, out: Buffer): number {
+function putRequestLine(from: Buffer, head: RequestMessage, out: Buffer): number {
   let at = copyRange(from, head.methodStart, head.methodEnd, out, 0)
   out[at++] = SP
   const emptyPath =
@@ -151,13 +151,13 @@ function putRequestLine(from: Buffer, head: RequestHead, out: Buffer): number {
   return putBytes(ORIGIN_LINE_END, out, at)
 }
 
-function replacesHost(head: RequestHead, hostLine: Uint8Array | null): boolean {
+function replacesHost(head: RequestMessage, hostLine: Uint8Array | null): boolean {
   return hostLine !== null || head.absolute || head.hostStart < 0
 }
 
 function putHost(
   from: Buffer,
-  head: RequestHead,
+  head: RequestMessage,
   terms: BackendTerms,
   out: Buffer,
   at: number,
@@ -170,7 +170,7 @@ function putHost(
 
 function putFields(
   from: Buffer,
-  head: RequestHead,
+  head: RequestMessage,
   keepsId: boolean,
   { span, identity, policy }: HeadPlan,
   { cookies, hostLine }: BackendTerms,
@@ -218,7 +218,7 @@ function isKept(
  * An expectation that does not count, since HTTP/1.0 has none (RFC 9110 section 10.1.1), or that is not the one line
  * to pass. A Max-Forwards that counts is written anew.
  */
-function isReplaced(kind: number, position: number, head: RequestHead): boolean {
+function isReplaced(kind: number, position: number, head: RequestMessage): boolean {
   if (kind === MAX_FORWARDS) return head.maxForwards > 0
   return kind === EXPECT && (!head.expectContinue || head.expect !== position)
 }
@@ -229,6 +229,6 @@ function isOfTrace(kind: number, span: Span | null): boolean {
   return kind === TRACEPARENT || (kind === TRACESTATE && span.restarted)
 }
 
-function putUpgrade(from: Buffer, head: RequestHead, out: Buffer, at: number): number {
+function putUpgrade(from: Buffer, head: RequestMessage, out: Buffer, at: number): number {
   return putBytes(LINE_END, out, putOffer(from, head.fields, out, putBytes(UPGRADE_LINES, out, at)))
 }

@@ -42,21 +42,22 @@ import {
   PUT,
   TRACE,
   type HeadLimits,
-  type RequestHead,
-} from "../http/request-head.ts"
+  type RequestMessage,
+} from "../http/request-message.ts"
 
 /** Empty lines before a request that are forgiven (RFC 9112 section 2.2). */
 const EMPTY_LINES = 2
 
 /**
- * Scans `bytes[from..to)`. Returns the offset after the head, 0 when more bytes are needed, or a refusal negated.
+ * Scans `bytes[from..to)` into `head`. Returns the offset after the head, 0 when more bytes are needed, or a refusal
+ * negated.
  */
 export function scanRequest(
   bytes: Buffer,
   from: number,
   to: number,
   limits: HeadLimits,
-  head: RequestHead,
+  head: RequestMessage,
 ): number {
   let start = from
   for (let i = 0; i < EMPTY_LINES && start < to && bytes[start] === CR; i++) {
@@ -71,7 +72,11 @@ export function scanRequest(
   if (end === 0) return to - start >= limits.headBytes ? -refuse.HEAD_SIZE : 0
   if (end - start > limits.headBytes) return -refuse.HEAD_SIZE
   const refusal = judge(bytes, head)
-  return refusal !== 0 ? -refusal : end
+  if (refusal !== 0) return -refusal
+  head.bytes = bytes
+  head.start = from
+  head.end = end
+  return end
 }
 
 const METHOD_LENGTH = 32
@@ -81,7 +86,7 @@ function scanRequestLine(
   from: number,
   to: number,
   limits: HeadLimits,
-  head: RequestHead,
+  head: RequestMessage,
 ): number {
   let at = from
   while (at < to && TOKEN[bytes[at]] === 1) at++
@@ -109,7 +114,7 @@ function scanVersion(
   from: number,
   to: number,
   limits: HeadLimits,
-  head: RequestHead,
+  head: RequestMessage,
 ): number {
   for (let i = 0; i < HTTP_SLASH.length; i++) {
     if (from + i >= to) return 0
@@ -157,7 +162,7 @@ function methodOf(bytes: Uint8Array, from: number, to: number): number {
 const CONNECT_METHOD = ascii("connect")
 
 /** Everything that needs the whole head. Returns 0 or a refusal. */
-function judge(bytes: Buffer, head: RequestHead): number {
+function judge(bytes: Buffer, head: RequestMessage): number {
   const method = methodOf(bytes, head.methodStart, head.methodEnd)
   head.method = method
   head.idempotent = method !== OTHER_METHOD && method !== POST
@@ -195,7 +200,7 @@ function judge(bytes: Buffer, head: RequestHead): number {
   return judgeTarget(bytes, head)
 }
 
-function judgeFields(bytes: Buffer, head: RequestHead): number {
+function judgeFields(bytes: Buffer, head: RequestMessage): number {
   const fields = head.fields
   let codings = 0
   for (let i = 0; i < fields.knownCount; i++) {
@@ -230,7 +235,12 @@ function judgeFields(bytes: Buffer, head: RequestHead): number {
   return 0
 }
 
-function judgeCoding(bytes: Buffer, head: RequestHead, position: number, codings: number): number {
+function judgeCoding(
+  bytes: Buffer,
+  head: RequestMessage,
+  position: number,
+  codings: number,
+): number {
   if (head.minor === 0) return refuse.CODING_VERSION
   if (codings > 1) return refuse.CODING_INVALID
   const coding = readTransferCoding(bytes, head.fields, position)
@@ -246,7 +256,7 @@ const continueToken = ascii("100-continue")
  * Expect is a list (RFC 9110 section 10.1.1): members may repeat and be empty. Returns false for a member that is not
  * understood. A line that says `100-continue` and no more goes on as it came.
  */
-function readExpect(bytes: Uint8Array, head: RequestHead, position: number): boolean {
+function readExpect(bytes: Uint8Array, head: RequestMessage, position: number): boolean {
   const { valueStarts, valueEnds } = head.fields
   const end = valueEnds[position]
   let start = valueStarts[position]

@@ -14,7 +14,7 @@ import {
   UPGRADE,
 } from "../http/fields.ts"
 import { putTidy } from "../http/field-section.ts"
-import type { ResponseHead } from "./response.ts"
+import type { ResponseMessage } from "../http/response-message.ts"
 
 const HTTP_11 = ascii("HTTP/1.1")
 const CLOSE_LINE = ascii("Connection: close\r\n")
@@ -54,7 +54,7 @@ export function passesUpgrade(status: number): boolean {
 }
 
 /** Whether a field stays out. `dechunked`: the client gets the body without its framing. */
-function isDropped(kind: number, head: ResponseHead, dechunked: boolean): boolean {
+function isDropped(kind: number, head: ResponseMessage, dechunked: boolean): boolean {
   switch (kind) {
     case CONNECTION:
     case HOP_BY_HOP:
@@ -78,7 +78,7 @@ function isDropped(kind: number, head: ResponseHead, dechunked: boolean): boolea
 export function cutResponseHead(
   bytes: Buffer,
   from: number,
-  head: ResponseHead,
+  head: ResponseMessage,
   dechunked: boolean,
 ): number {
   const { count, kinds, starts } = head.fields
@@ -99,7 +99,7 @@ export function cutResponseHead(
  */
 export function writeResponseHead(
   from: Buffer,
-  head: ResponseHead,
+  head: ResponseMessage,
   dechunked: boolean,
   says: number,
   cookieLine: Uint8Array | null,

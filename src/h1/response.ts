@@ -6,7 +6,6 @@ import { CR, FIELD_VALUE, LF, SP, ascii } from "../http/bytes.ts"
 import {
   CHUNKED,
   CLOSE,
-  FieldSection,
   KEEP_ALIVE,
   NOMINATES,
   isTidy,
@@ -25,7 +24,8 @@ import {
   TRANSFER_ENCODING,
   UPGRADE,
 } from "../http/fields.ts"
-import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "./framing.ts"
+import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "../http/framing.ts"
+import type { ResponseMessage } from "../http/response-message.ts"
 import { readIdleSeconds } from "./keep-alive.ts"
 import { FIELD_COUNT } from "../http/refusal.ts"
 import { namesConnectionScheme } from "./request.ts"
@@ -44,43 +44,6 @@ export const responseFaults: readonly string[] = [
   "too many response fields",
 ]
 
-/** The facts of one response head. Used again for each head. */
-export class ResponseHead {
-  status = 0
-  /** 0 or 1: the minor version of HTTP/1. */
-  minor = 1
-  /** Offset of the space before the status code. */
-  statusStart = 0
-  /** No reason phrase, and not even the space before it, which must be there (RFC 9112 section 4). */
-  bare = false
-  /** Its lines ended with LF alone, so those of a chunked body may as well. */
-  bareLf = false
-  framing = NO_BODY
-  contentLength = -1
-  /** Position of a Content-Length or Transfer-Encoding that has to be written anew, else -1. */
-  untidy = -1
-  /** Connection names fields, or options that mean nothing here. */
-  nominates = false
-  /** The backend keeps its connection open after this response. */
-  keepAlive = true
-  /** The backend ties its connection to this client (NTLM, Negotiate). */
-  bindsConnection = false
-  /** For how many seconds the backend says that it keeps an idle connection, else -1. */
-  idleSeconds = -1
-  /** Position of the Upgrade field, else -1. */
-  upgrade = -1
-  readonly fields: FieldSection
-
-  constructor(fieldLimit: number) {
-    this.fields = new FieldSection(fieldLimit)
-  }
-
-  /** Something of it must be written anew, so that cutting is not enough. */
-  get mustBeWritten(): boolean {
-    return this.bare || this.untidy >= 0
-  }
-}
-
 const HTTP_1 = ascii("HTTP/1.")
 
 /**
@@ -93,7 +56,7 @@ export function scanResponse(
   to: number,
   limitBytes: number,
   bodiless: boolean,
-  head: ResponseHead,
+  head: ResponseMessage,
 ): number {
   const fieldsStart = scanStatusLine(bytes, from, to, head)
   if (fieldsStart < 0) return fieldsStart
@@ -102,10 +65,19 @@ export function scanResponse(
   if (end === 0) return to - from >= limitBytes ? -TOO_LARGE : 0
   if (end - from > limitBytes) return -TOO_LARGE
   const fault = judge(bytes, bodiless, head)
-  return fault !== 0 ? -fault : end
+  if (fault !== 0) return -fault
+  head.bytes = bytes
+  head.start = from
+  head.end = end
+  return end
 }
 
-function scanStatusLine(bytes: Uint8Array, from: number, to: number, head: ResponseHead): number {
+function scanStatusLine(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  head: ResponseMessage,
+): number {
   for (let i = 0; i < HTTP_1.length; i++) {
     if (from + i >= to) return 0
     if (bytes[from + i] !== HTTP_1[i]) return -MALFORMED
@@ -133,7 +105,7 @@ function scanStatusLine(bytes: Uint8Array, from: number, to: number, head: Respo
 }
 
 /** Everything that needs the whole head. Returns 0 or a fault. */
-function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
+function judge(bytes: Buffer, bodiless: boolean, head: ResponseMessage): number {
   const fields = head.fields
   const options = fields.find(CONNECTION) >= 0 ? readConnectionOptions(bytes, fields) : 0
   head.keepAlive =
@@ -184,7 +156,7 @@ function judge(bytes: Buffer, bodiless: boolean, head: ResponseHead): number {
   return 0
 }
 
-function framingOf(head: ResponseHead, bodiless: boolean, chunked: boolean): number {
+function framingOf(head: ResponseMessage, bodiless: boolean, chunked: boolean): number {
   const status = head.status
   if (bodiless || status < 200 || status === 204 || status === 304) return NO_BODY
   if (chunked) return BY_CHUNKS

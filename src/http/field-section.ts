@@ -29,8 +29,12 @@ export class FieldSection {
   count = 0
   knownCount = 0
 
-  /** `limit`: fields at most. */
-  constructor(readonly limit: number) {
+  /** Fields that are accepted: `capacity` or fewer. */
+  limit: number
+
+  constructor(readonly capacity: number) {
+    const limit = capacity
+    this.limit = limit
     this.starts = new Int32Array(limit + 1)
     this.nameEnds = new Int32Array(limit)
     this.valueStarts = new Int32Array(limit)
@@ -45,6 +49,18 @@ export class FieldSection {
       if (this.kinds[this.known[i]] === kind) return this.known[i]
     }
     return -1
+  }
+
+  /** The bytes of all lines are now `by` further on. */
+  moveBy(by: number): void {
+    const { starts, nameEnds, valueStarts, valueEnds, count } = this
+    for (let i = 0; i < count; i++) {
+      starts[i] += by
+      nameEnds[i] += by
+      valueStarts[i] += by
+      valueEnds[i] += by
+    }
+    starts[count] += by
   }
 }
 

@@ -8,7 +8,7 @@ import { beforeBlanks, pastBlanks, type FieldSection } from "./field-section.ts"
 import { FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO } from "./fields.ts"
 import { type TrustedChain, clientIn, putClient, putMembers } from "./forwarded-chain.ts"
 import { hashAddress, hashForwarded } from "./origin.ts"
-import type { RequestHead } from "./request-head.ts"
+import type { RequestMessage } from "./request-message.ts"
 
 /** What is the same for all clients. */
 export interface IdentityTerms {
@@ -73,7 +73,7 @@ export class ClientIdentity {
    * Writes the field lines and returns the offset after them. The chain of a trusted proxy goes on, and its scheme and
    * port are believed. A Forwarded field of its own stays, and ours after it goes on with that list.
    */
-  putLines(bytes: Buffer, head: RequestHead, out: Buffer, start: number): number {
+  putLines(bytes: Buffer, head: RequestMessage, out: Buffer, start: number): number {
     const { fields } = head
     if (!this.trusted) return this.#putOwn(bytes, head, out, start)
     let at = this.#named
@@ -103,7 +103,7 @@ export class ClientIdentity {
   }
 
   /** As `putLines`, for a client that is not trusted; what is known beforehand is copied in one piece. */
-  #putOwn(bytes: Buffer, head: RequestHead, out: Buffer, start: number): number {
+  #putOwn(bytes: Buffer, head: RequestMessage, out: Buffer, start: number): number {
     const lines = this.#linesWithPort
     const port = head.hostStart < 0 ? -1 : portStart(bytes, head.hostStart, head.hostEnd)
     if (port === 0) return copyRange(lines, 0, lines.length, out, start)
@@ -118,7 +118,7 @@ export class ClientIdentity {
    * client leaves out. Not the listener's port, which a client behind a port mapping never sees; that one is used if
    * the request names no host. Tomcat and Spring make redirects of it.
    */
-  #putPort(bytes: Buffer, head: RequestHead, out: Buffer, start: number): number {
+  #putPort(bytes: Buffer, head: RequestMessage, out: Buffer, start: number): number {
     const { fields } = head
     const said = fields.find(FORWARDED_HOST)
     const from = said < 0 ? head.hostStart : fields.valueStarts[said]
@@ -131,7 +131,7 @@ export class ClientIdentity {
   }
 
   /** A number for the client that sends a request. */
-  hashOf(bytes: Uint8Array, head: RequestHead): number {
+  hashOf(bytes: Uint8Array, head: RequestMessage): number {
     return this.trusted ? hashForwarded(bytes, head, this.#hash) : this.#hash
   }
 
@@ -142,7 +142,7 @@ export class ClientIdentity {
   }
 
   /** True when the client's own connection is encrypted, as far as bunlb can know. */
-  isSecure(bytes: Buffer, { fields }: RequestHead): boolean {
+  isSecure(bytes: Buffer, { fields }: RequestMessage): boolean {
     if (this.#terms.scheme === "https") return true
     const said = this.trusted ? fields.find(FORWARDED_PROTO) : -1
     return said >= 0 && saysHttps(bytes, fields, said)

@@ -8,7 +8,7 @@
 import { ascii } from "./bytes.ts"
 import type { FieldSection } from "./field-section.ts"
 import { HOPS, HOST, MAX_FORWARDS, VIA } from "./fields.ts"
-import { TRACE, type RequestHead } from "./request-head.ts"
+import { TRACE, type RequestMessage } from "./request-message.ts"
 
 /** The largest value that is sent on; the RFC has larger ones cut to it. */
 const MOST = 999_999_999
@@ -48,12 +48,12 @@ export function maxForwardsLine(received: number): Uint8Array {
  * be secrets that a proxy in front has added (RFC 9110 section 9.3.8). OPTIONS gets nothing but a yes: what a target
  * allows its backend knows.
  */
-export function lastHopAnswer(bytes: Buffer, head: RequestHead, close: boolean): Buffer {
+export function lastHopAnswer(head: RequestMessage, close: boolean): Buffer {
   const connection = close ? "Connection: close\r\n" : ""
   if (head.method !== TRACE) {
     return Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${connection}\r\n`)
   }
-  const { fields } = head
+  const { bytes, fields } = head
   const lines = [
     bytes.toString("latin1", head.methodStart, head.targetEnd),
     ` HTTP/1.${head.minor}\r\n`,

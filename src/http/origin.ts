@@ -5,7 +5,7 @@
  * Cost: about a nanosecond a byte, and no allocation.
  */
 import { FORWARDED_FOR } from "./fields.ts"
-import type { RequestHead } from "./request-head.ts"
+import type { RequestMessage } from "./request-message.ts"
 
 const BASIS = 0x811c9dc5
 const PRIME = 0x01000193
@@ -30,7 +30,7 @@ function networkOf(address: string): string {
 }
 
 /** Of the path of a request, without its query. */
-export function hashPath(bytes: Uint8Array, head: RequestHead): number {
+export function hashPath(bytes: Uint8Array, head: RequestMessage): number {
   const end = Math.min(head.targetEnd, head.pathStart + PATH_BYTES)
   let hash = BASIS
   for (let i = head.pathStart; i < end && bytes[i] !== QUESTION_MARK; i++) {
@@ -43,7 +43,7 @@ export function hashPath(bytes: Uint8Array, head: RequestHead): number {
  * Of the client behind a trusted proxy: the last member of X-Forwarded-For, which that proxy wrote. `peer`: the hash of
  * the proxy itself, for requests without the field.
  */
-export function hashForwarded(bytes: Uint8Array, head: RequestHead, peer: number): number {
+export function hashForwarded(bytes: Uint8Array, head: RequestMessage, peer: number): number {
   const { known, knownCount, kinds, valueStarts, valueEnds } = head.fields
   for (let i = knownCount - 1; i >= 0; i--) {
     const at = known[i] ?? 0

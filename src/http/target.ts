@@ -4,7 +4,7 @@
  */
 import { COLON, HOST_NAME, IPV6, ascii, foldsTo } from "./bytes.ts"
 import { HOST_INVALID, TARGET_FORM } from "./refusal.ts"
-import { OPTIONS, type RequestHead } from "./request-head.ts"
+import { OPTIONS, type RequestMessage } from "./request-message.ts"
 
 const SLASH = 47
 const ASTERISK = 42
@@ -15,7 +15,7 @@ const CLOSE = 93
 const schemes = [ascii("http://"), ascii("https://")]
 
 /** Sets `pathStart`, `absolute` and, for an absolute target, the host. Returns 0 or a refusal. */
-export function judgeTarget(bytes: Uint8Array, head: RequestHead): number {
+export function judgeTarget(bytes: Uint8Array, head: RequestMessage): number {
   const from = head.targetStart
   const to = head.targetEnd
   head.pathStart = from

@@ -4,12 +4,10 @@
  * figures.
  */
 import type { LimitSettings, Settings } from "../config/schema/settings.ts"
-import { HeadReader } from "../h1/head-reader.ts"
 import { ownAnswer, refusals } from "../http/refusal.ts"
-import { RequestHead } from "../http/request-head.ts"
 import { RequestIds } from "../http/request-id.ts"
+import { SpareMessages } from "../http/spare-messages.ts"
 import { headRoom } from "../h1/request-writer.ts"
-import { ResponseHead } from "../h1/response.ts"
 import type { Deadlines } from "../core/deadlines.ts"
 import { poller, type Poller } from "../net/linux/poller.ts"
 import { type Splicer, splicerOf } from "../net/linux/splicer.ts"
@@ -18,7 +16,7 @@ import type { Figures } from "../observe/figures.ts"
 import type { Log } from "../core/log.ts"
 import type { AccessLog } from "./exchange/access-log.ts"
 import type { ClientConnection } from "./client/client-connection.ts"
-import type { ClientListener, PlanTerms } from "./client/client-listener.ts"
+import type { PlanTerms } from "./client/client-listener.ts"
 import type { ExchangeRecord } from "./exchange/exchange-record.ts"
 import { Trace } from "./trace.ts"
 import type { Pool } from "./backend/pool.ts"
@@ -47,8 +45,8 @@ export class Gateway {
   readonly figures: Figures
   readonly deadlines: Deadlines
   trace: Trace | null
-  /** The largest limits there have been: by these a head is read again that was accepted before. */
-  widest: LimitSettings
+  /** The largest limits there have been: for the size of what all share. */
+  #widest: LimitSettings
   readonly ids = new RequestIds()
   /** Every pool, those that are being removed included. Kept by the worker. */
   readonly pools = new Set<Pool>()
@@ -59,12 +57,7 @@ export class Gateway {
   readonly direct: Poller | null
   /** Null where sockets are not direct. */
   readonly splicer: Splicer | null
-  readonly heads = new HeadReader()
-  /** The facts of the head scanned last. */
-  request: RequestHead
-  response: ResponseHead
-  /** The facts of a head read again, by the widest limits. */
-  again: RequestHead
+  readonly messages: SpareMessages
   accessLog: AccessLog | null = null
   /** Every response now asks its client to come back on another connection. */
   draining = false
@@ -85,13 +78,11 @@ export class Gateway {
     const { limits, trace } = parts.settings
     this.deadlines = parts.deadlines
     this.trace = trace ? new Trace(parts.log) : null
-    this.widest = limits
+    this.#widest = limits
     this.scratch = Buffer.allocUnsafeSlow(scratchSize(limits))
     this.direct = parts.settings.sockets === "direct" ? poller() : null
     this.splicer = this.direct && splicerOf(this.direct)
-    this.request = new RequestHead(limits)
-    this.response = new ResponseHead(limits.fields)
-    this.again = new RequestHead(limits)
+    this.messages = new SpareMessages(limits.fields, limits.fields)
   }
 
   /** Before a dial: closes an idle connection, to whichever backend has most of them, when there is no room left. */
@@ -104,17 +95,6 @@ export class Gateway {
       }
     }
     richest?.idle.retireOldest()
-  }
-
-  /**
-   * Scans the head at `from` of a client of `listener` into `request`, as `scanRequest`; it then lies where `heads`
-   * says.
-   */
-  readRequest(bytes: Buffer, from: number, listener: ClientListener): number {
-    this.request = listener.request
-    const { limits } = listener.settings
-    const acceptsBareLf = this.settings.http.bareLf === "accept"
-    return this.heads.request(bytes, from, limits, acceptsBareLf, this.request)
   }
 
   /** Returns the number of this connection among those of the process. */
@@ -164,7 +144,7 @@ export class Gateway {
   }
 
   #widen({ limits, listeners, pools }: Settings): void {
-    const before = this.widest
+    const before = this.#widest
     const all = [before, limits, ...listeners.map((listener) => listener.limits)]
     const widest = {
       headBytes: Math.max(...all.map(({ headBytes }) => headBytes)),
@@ -177,9 +157,8 @@ export class Gateway {
       connections: limits.connections,
       connectionsPerClient: limits.connectionsPerClient,
     }
-    this.widest = widest
-    this.response = new ResponseHead(limits.fields)
-    if (widest.fields > before.fields) this.again = new RequestHead(widest)
+    this.#widest = widest
+    this.messages.configure(widest.fields, limits.fields)
     const size = scratchSize(widest)
     if (size > this.scratch.length) this.scratch = Buffer.allocUnsafeSlow(size)
   }

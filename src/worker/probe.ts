@@ -6,8 +6,8 @@ import type { BackendSettings, HealthSettings } from "../config/schema/settings.
 import type { Reach } from "../health/backend-health.ts"
 import type { ProbeDone, ProbeHandle, ProbeTransport } from "../health/prober.ts"
 import { PartialHead } from "../h1/partial-head.ts"
-import { HeadReader } from "../h1/head-reader.ts"
-import { ResponseHead } from "../h1/response.ts"
+import { readResponseHead } from "../h1/head-reader.ts"
+import { ResponseMessage } from "../http/response-message.ts"
 import { type AddressBook, type DialTarget, nextInWalk } from "../net/names/address-book.ts"
 import type { Deadlines } from "../core/deadlines.ts"
 import { type DialFailure, isNoWay } from "../net/dial-failure.ts"
@@ -175,16 +175,15 @@ class ProbeConnection extends Outbound {
   received(bytes: Buffer): void {
     if (this.#partial === null) this.#partial = new PartialHead(bytes, 0, bytes.length, HEAD_BYTES)
     else if (!this.#partial.add(bytes)) return
-    const head = new ResponseHead(FIELDS)
-    const heads = new HeadReader()
+    const head = new ResponseMessage(FIELDS)
     const acceptsBareLf = this.#parts.acceptsBareLf()
     let all = this.#partial.bytes
     let from = 0
-    let end = heads.response(all, 0, HEAD_BYTES, true, acceptsBareLf, head)
+    let end = readResponseHead(all, 0, HEAD_BYTES, true, acceptsBareLf, head)
     while (end > 0 && head.status < 200) {
-      all = heads.rewritten ?? all
+      all = head.bytes
       from = end
-      end = heads.response(all, from, HEAD_BYTES, true, acceptsBareLf, head)
+      end = readResponseHead(all, from, HEAD_BYTES, true, acceptsBareLf, head)
     }
     if (end < 0) this.#judge(false, "malformed response", "connection")
     else if (end > 0) this.#judgeStatus(head.status)

@@ -5,18 +5,19 @@
  * `plant` puts in a bug: it rewrites the bytes, at equal length, that the scanner gets to see.
  */
 import { Body } from "../../src/h1/body.ts"
-import { BY_CHUNKS, BY_CLOSE, BY_LENGTH } from "../../src/h1/framing.ts"
+import { BY_CHUNKS, BY_CLOSE, BY_LENGTH } from "../../src/http/framing.ts"
 import { ascii } from "../../src/http/bytes.ts"
 import { CLIENT, NO_ADDRESS, PROXY } from "../../src/http/forwarded-chain.ts"
 import { ClientIdentity } from "../../src/http/identity.ts"
 import { refusals } from "../../src/http/refusal.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { RequestIds, hasSoundId } from "../../src/http/request-id.ts"
 import { headRoom, writeRequestHead } from "../../src/h1/request-writer.ts"
-import { HeadReader } from "../../src/h1/head-reader.ts"
+import { readRequestHead, readResponseHead } from "../../src/h1/head-reader.ts"
 import { putOffer } from "../../src/h1/upgrade.ts"
 import { cutResponseHead, writeResponseHead } from "../../src/h1/response-writer.ts"
-import { ResponseHead, responseFaults } from "../../src/h1/response.ts"
+import { responseFaults } from "../../src/h1/response.ts"
+import { ResponseMessage } from "../../src/http/response-message.ts"
 import type { Peer } from "./reference-forwarding.ts"
 import type { Field } from "./reference-fields.ts"
 import type { ChunkedFacts } from "./reference-body.ts"
@@ -55,10 +56,9 @@ function fieldsOf(bytes: Buffer, section: Section): Field[] {
   ])
 }
 
-const heads = new HeadReader()
 /** One head object for all texts: nothing of one may be left for the next. */
-const request = new RequestHead(limits)
-const response = new ResponseHead(responseLimits.fields)
+const request = new RequestMessage(limits)
+const response = new ResponseMessage(responseLimits.fields)
 
 export type RequestReading = Reading<RequestFacts & { readonly forwarded: readonly string[] }>
 
@@ -69,8 +69,8 @@ export function readOurRequest(
   bareLf = false,
 ): RequestReading {
   const { bytes: received, to } = around(text, plant)
-  const end = heads.request(received.subarray(0, to), FROM, limits, bareLf, request)
-  const bytes = heads.rewritten ?? received
+  const end = readRequestHead(received.subarray(0, to), FROM, limits, bareLf, request)
+  const { bytes } = request
   if (end === 0) return { verdict: "unfinished" }
   if (end < 0) {
     return { verdict: "refused", reasons: [refusals[-end]?.reason ?? "none"], late: 0 }
@@ -161,8 +161,8 @@ export function readOurResponse(
 ): ResponseReading {
   const { bytes: received, to } = around(text, plant)
   const { headBytes } = responseLimits
-  const end = heads.response(received.subarray(0, to), FROM, headBytes, toHead, bareLf, response)
-  const bytes = heads.rewritten ?? received
+  const end = readResponseHead(received.subarray(0, to), FROM, headBytes, toHead, bareLf, response)
+  const { bytes } = response
   if (end === 0) return { verdict: "unfinished" }
   if (end < 0) return { verdict: "refused", reasons: [responseFaults[-end] ?? "none"], late: 0 }
   const { fields, statusStart } = response

@@ -4,11 +4,12 @@
  * connections do it.
  */
 import { Body } from "../../src/h1/body.ts"
-import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../../src/h1/framing.ts"
+import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../../src/http/framing.ts"
 import { PartialHead } from "../../src/h1/partial-head.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { scanRequest } from "../../src/h1/request.ts"
-import { ResponseHead, scanResponse } from "../../src/h1/response.ts"
+import { scanResponse } from "../../src/h1/response.ts"
+import { ResponseMessage } from "../../src/http/response-message.ts"
 import type { Rng } from "../support/until.ts"
 import { rarely, request, response } from "./grammar.ts"
 import { mutated } from "./mutation.ts"
@@ -72,8 +73,8 @@ interface Head {
 
 type Scan = (bytes: Buffer, from: number) => Head
 
-const requestHead = new RequestHead(limits)
-const responseHead = new ResponseHead(responseLimits.fields)
+const requestHead = new RequestMessage(limits)
+const responseHead = new ResponseMessage(responseLimits.fields)
 
 function scanOneRequest(bytes: Buffer, from: number): Head {
   const end = scanRequest(bytes, from, bytes.length, limits, requestHead)

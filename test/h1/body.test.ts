@@ -1,7 +1,7 @@
 /** Where a body ends, by each kind of framing. */
 import { expect, test } from "bun:test"
 import { Body } from "../../src/h1/body.ts"
-import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "../../src/h1/framing.ts"
+import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "../../src/http/framing.ts"
 import { CHUNK } from "../../src/http/refusal.ts"
 
 const text = "4\r\nbody\r\n0\r\n\r\nrest"

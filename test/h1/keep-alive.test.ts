@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test"
-import { ResponseHead, scanResponse } from "../../src/h1/response.ts"
+import { scanResponse } from "../../src/h1/response.ts"
+import { ResponseMessage } from "../../src/http/response-message.ts"
 
 function idleSeconds(...lines: string[]): number {
-  const head = new ResponseHead(100)
+  const head = new ResponseMessage(100)
   const bytes = Buffer.from(["HTTP/1.1 200 OK", ...lines, "", ""].join("\r\n"))
   expect(scanResponse(bytes, 0, bytes.length, 1000, false, head)).toBe(bytes.length)
   return head.idleSeconds

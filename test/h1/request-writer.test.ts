@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { ascii } from "../../src/http/bytes.ts"
 import { ClientIdentity } from "../../src/http/identity.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { RequestIds } from "../../src/http/request-id.ts"
 import { headRoom, writeRequestHead } from "../../src/h1/request-writer.ts"
 import type { FieldPolicy, HeadPlan, BackendTerms } from "../../src/h1/request-writer.ts"
@@ -38,7 +38,7 @@ function written(
   terms: BackendTerms = ofClient,
   id = 1,
 ): string {
-  const head = new RequestHead(limits)
+  const head = new RequestMessage(limits)
   const bytes = Buffer.from(`..${request}`, "latin1")
   const end = scanRequest(bytes, 2, bytes.length, limits, head)
   expect(end).toBe(bytes.length)

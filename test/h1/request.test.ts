@@ -1,7 +1,7 @@
 /** The request head: its facts, its refusals, and that every beginning of a sound head asks for more. */
 import { describe, expect, test } from "bun:test"
 import * as refuse from "../../src/http/refusal.ts"
-import * as heads from "../../src/http/request-head.ts"
+import * as heads from "../../src/http/request-message.ts"
 import { namesConnectionScheme, scanRequest } from "../../src/h1/request.ts"
 import { rng } from "../support/until.ts"
 
@@ -9,7 +9,7 @@ const limits: heads.HeadLimits = { headBytes: 1024, requestLineBytes: 128, field
 
 /** Scans the text, which lies in the middle of a buffer. The result counts from the text's start. */
 function scan(text: string) {
-  const head = new heads.RequestHead(limits)
+  const head = new heads.RequestMessage(limits)
   const bytes = Buffer.from(`..${text}`, "latin1")
   const end = scanRequest(bytes, 2, bytes.length, limits, head)
   return { head, bytes, end: end > 0 ? end - 2 : end }
@@ -54,7 +54,7 @@ describe("facts:", () => {
   })
 
   test("a head after another knows nothing of it", () => {
-    const head = new heads.RequestHead(limits)
+    const head = new heads.RequestMessage(limits)
     const one = Buffer.from(
       "POST http://h/x HTTP/1.0\r\nHost: h\r\nContent-Length: 5\r\n" +
         "Authorization: NTLM x\r\nExpect: 100-continue\r\n\r\n",
@@ -67,11 +67,12 @@ describe("facts:", () => {
     ]) {
       scanRequest(other, 0, other.length, limits, head)
       scanRequest(two, 0, two.length, limits, head)
-      const { fields: _fields, ...facts } = head
-      const { fields: _others, ...expected } = scan(get()).head
+      const { fields: _fields, bytes, ...facts } = head
+      const { fields: _others, bytes: _received, ...expected } = scan(get()).head
+      expect(bytes).toBe(two)
       // `scan` begins at offset 2.
       const shifted = Object.entries(expected).map(([name, value]) => {
-        const isOffset = /(Start|End)$/.test(name) && typeof value === "number"
+        const isOffset = /(start|end)$/i.test(name) && typeof value === "number"
         return [name, isOffset ? value - 2 : value]
       })
       expect(facts).toEqual(Object.fromEntries(shifted))
@@ -188,7 +189,7 @@ test("no bytes by chance make the scanner throw or read beyond its range (seed 9
       bytes[chance.between(2, bytes.length - 1)] = chance.between(0, 255)
     }
     const to = chance.between(2, bytes.length)
-    const head = new heads.RequestHead(limits)
+    const head = new heads.RequestMessage(limits)
     const end = scanRequest(bytes, 2, to, limits, head)
     expect(end).toBeLessThanOrEqual(to)
     // What lies behind the range has no say.

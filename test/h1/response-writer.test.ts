@@ -2,10 +2,11 @@
 import { describe, expect, test } from "bun:test"
 import { ascii } from "../../src/http/bytes.ts"
 import * as writer from "../../src/h1/response-writer.ts"
-import { ResponseHead, scanResponse } from "../../src/h1/response.ts"
+import { scanResponse } from "../../src/h1/response.ts"
+import { ResponseMessage } from "../../src/http/response-message.ts"
 
 function scan(text: string) {
-  const head = new ResponseHead(20)
+  const head = new ResponseMessage(20)
   const bytes = Buffer.from(`..${text}body`, "latin1")
   const end = scanResponse(bytes, 2, bytes.length, 4096, false, head)
   expect(end).toBe(text.length + 2)

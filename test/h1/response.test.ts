@@ -1,13 +1,14 @@
 /** The response head: its facts, its framing, and what is no response. */
 import { describe, expect, test } from "bun:test"
-import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "../../src/h1/framing.ts"
-import { ResponseHead, responseFaults, scanResponse } from "../../src/h1/response.ts"
+import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY } from "../../src/http/framing.ts"
+import { responseFaults, scanResponse } from "../../src/h1/response.ts"
+import { ResponseMessage } from "../../src/http/response-message.ts"
 
 const LIMIT = 512
 
 /** Scans the text, which lies in the middle of a buffer. The result counts from the text's start. */
 function scan(text: string, bodiless: boolean = false) {
-  const head = new ResponseHead(8)
+  const head = new ResponseMessage(8)
   const bytes = Buffer.from(`..${text}`, "latin1")
   const end = scanResponse(bytes, 2, bytes.length, LIMIT, bodiless, head)
   return { head, end: end > 0 ? end - 2 : end, fault: end < 0 ? responseFaults[-end] : "" }

@@ -2,15 +2,15 @@
 import { describe, expect, test } from "bun:test"
 import { scanRequest } from "../../src/h1/request.ts"
 import { findOffer, isAmongOffered, protocolsOf, putOffer } from "../../src/h1/upgrade.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 
 const limits = { headBytes: 16_384, requestLineBytes: 8192, fields: 100 }
 
-function read(...values: string[]): { bytes: Buffer; head: RequestHead } {
+function read(...values: string[]): { bytes: Buffer; head: RequestMessage } {
   const lines = values.map((value) => `Upgrade: ${value}\r\n`).join("")
   const text = `GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n${lines}\r\n`
   const bytes = Buffer.from(text, "latin1")
-  const head = new RequestHead(limits)
+  const head = new RequestMessage(limits)
   expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
   return { bytes, head }
 }

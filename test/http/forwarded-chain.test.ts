@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test"
 import { scanRequest } from "../../src/h1/request.ts"
 import { clientIn, putClient, putMembers } from "../../src/http/forwarded-chain.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { TrustedProxies } from "../../src/net/ip/cidr.ts"
 
 const limits = { headBytes: 16_384, requestLineBytes: 8192, fields: 100 }
@@ -37,7 +37,7 @@ describe("the client", () => {
   test.each(table)("of %j", (values, client) => {
     const lines = values.map((value) => `X-Forwarded-For: ${value}\r\n`).join("")
     const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\n${lines}\r\n`)
-    const head = new RequestHead(limits)
+    const head = new RequestMessage(limits)
     expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
     const out = Buffer.alloc(256)
     const end = putClient(bytes, head.fields, trusted, out, 3)
@@ -51,7 +51,7 @@ test("members are written as one list, without the empty ones", () => {
     "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: a, , b,\r\n" +
       "X-Forwarded-For:\r\nX-Forwarded-For:\tc \r\n\r\n",
   )
-  const head = new RequestHead(limits)
+  const head = new RequestMessage(limits)
   expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
   const out = Buffer.alloc(64)
   expect(out.toString("latin1", 0, putMembers(bytes, head.fields, out, 0))).toBe("a, b, c, ")

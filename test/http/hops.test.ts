@@ -1,12 +1,12 @@
 /** A request that goes round is stopped; a chain of a few balancers is not. */
 import { describe, expect, test } from "bun:test"
 import { scanRequest } from "../../src/h1/request.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { LOOP } from "../../src/http/refusal.ts"
 import { HOP_LIMIT, countHops } from "../../src/http/hops.ts"
 
 const limits = { headBytes: 16_384, requestLineBytes: 8192, fields: 100 }
-const head = new RequestHead(limits)
+const head = new RequestMessage(limits)
 
 function scan(...vias: string[]): { result: number; hops: number } {
   const lines = vias.map((via) => `Via: ${via}\r\n`).join("")

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test"
 import { ClientIdentity, type IdentityTerms } from "../../src/http/identity.ts"
 import { TrustedProxies } from "../../src/net/ip/cidr.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { scanRequest } from "../../src/h1/request.ts"
 
 const limits = { headBytes: 4096, requestLineBytes: 1024, fields: 20 }
@@ -17,8 +17,8 @@ function identityOf(
   return new ClientIdentity(address, trusted, { chain, scheme, forwarded, port: 8080 })
 }
 
-function request(...lines: string[]): { bytes: Buffer; head: RequestHead } {
-  const head = new RequestHead(limits)
+function request(...lines: string[]): { bytes: Buffer; head: RequestMessage } {
+  const head = new RequestMessage(limits)
   const bytes = Buffer.from(["GET / HTTP/1.1", "Host: h", ...lines, "", ""].join("\r\n"), "latin1")
   expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
   return { bytes, head }

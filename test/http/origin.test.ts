@@ -1,7 +1,7 @@
 /** Numbers for clients and pages. */
 import { expect, test } from "bun:test"
 import { hashAddress, hashForwarded, hashPath } from "../../src/http/origin.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { scanRequest } from "../../src/h1/request.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
 
@@ -9,7 +9,7 @@ const { limits } = defaultSettings({ platform: "linux", cpus: 2 })
 
 function scanned(target: string, ...fields: string[]) {
   const bytes = Buffer.from([`GET ${target} HTTP/1.1`, "Host: x", ...fields, "", ""].join("\r\n"))
-  const head = new RequestHead(limits)
+  const head = new RequestMessage(limits)
   expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
   return { bytes, head }
 }

@@ -1,6 +1,6 @@
 /** Request ids: 32 digits, never the same twice. */
 import { expect, test } from "bun:test"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { RequestIds, hasSoundId } from "../../src/http/request-id.ts"
 import { scanRequest } from "../../src/h1/request.ts"
 
@@ -36,7 +36,7 @@ test("the count goes on beyond 24 bits", () => {
 })
 
 function isSound(...lines: readonly string[]): boolean {
-  const head = new RequestHead(limits)
+  const head = new RequestMessage(limits)
   const bytes = Buffer.from(["GET / HTTP/1.1", "Host: h", ...lines, "", ""].join("\r\n"), "latin1")
   expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
   return hasSoundId(bytes, head.fields)

@@ -1,11 +1,11 @@
 /** Targets and authorities: which forms there are, where host and path lie, and what is refused. */
 import { expect, test } from "bun:test"
 import { HOST_INVALID, TARGET_FORM } from "../../src/http/refusal.ts"
-import { GET, OPTIONS, RequestHead } from "../../src/http/request-head.ts"
+import { GET, OPTIONS, RequestMessage } from "../../src/http/request-message.ts"
 import { authorityEnd, judgeTarget } from "../../src/http/target.ts"
 
 function judge(target: string, method: number = GET) {
-  const head = new RequestHead({ headBytes: 1, requestLineBytes: 1, fields: 1 })
+  const head = new RequestMessage({ fields: 1 })
   const bytes = Buffer.from(`..${target}..`, "latin1")
   head.method = method
   head.targetStart = 2

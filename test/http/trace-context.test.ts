@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test"
 import { ascii } from "../../src/http/bytes.ts"
 import { TrustedProxies } from "../../src/net/ip/cidr.ts"
 import { ClientIdentity } from "../../src/http/identity.ts"
-import { RequestHead } from "../../src/http/request-head.ts"
+import { RequestMessage } from "../../src/http/request-message.ts"
 import { RequestIds } from "../../src/http/request-id.ts"
 import { headRoom, writeRequestHead } from "../../src/h1/request-writer.ts"
 import { scanRequest } from "../../src/h1/request.ts"
@@ -17,7 +17,7 @@ const form = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
 /** What a backend is told of the trace, and the span that told it. */
 function told(span: Span | null, ...lines: readonly string[]): string[] {
-  const head = new RequestHead(limits)
+  const head = new RequestMessage(limits)
   const bytes = Buffer.from(["GET / HTTP/1.1", "Host: h", ...lines, "", ""].join("\r\n"), "latin1")
   expect(scanRequest(bytes, 0, bytes.length, limits, head)).toBe(bytes.length)
   span?.begin(bytes, head.fields)

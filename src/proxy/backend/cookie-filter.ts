@@ -1,7 +1,7 @@
 /** Takes bunlb's own cookie out of the Cookie fields: it is not the backend's business. */
 import { copyWithoutCookie } from "../../balance/sticky-cookie.ts"
 import { ascii, putBytes } from "../../http/bytes.ts"
-import type { RequestHead } from "../../http/request-head.ts"
+import type { RequestMessage } from "../../http/request-message.ts"
 import type { CookieFilter } from "../../h1/request-writer.ts"
 
 const COOKIE_NAME = ascii("Cookie: ")
@@ -14,7 +14,7 @@ export class StickyCookieFilter implements CookieFilter {
     this.#name = name
   }
 
-  put(from: Buffer, head: RequestHead, position: number, out: Buffer, at: number): number {
+  put(from: Buffer, head: RequestMessage, position: number, out: Buffer, at: number): number {
     const { valueStarts, valueEnds } = head.fields
     const value = putBytes(COOKIE_NAME, out, at)
     const start = valueStarts[position] ?? 0

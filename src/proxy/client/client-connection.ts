@@ -11,6 +11,7 @@
 import type { Milliseconds } from "../../config/schema/settings.ts"
 import { CR } from "../../http/bytes.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength } from "../../http/refusal.ts"
+import { readRequestHead } from "../../h1/head-reader.ts"
 import type { HeadPlan } from "../../h1/request-writer.ts"
 import type { Deadlined } from "../../core/deadlines.ts"
 import { HIGH_WATER, Outbox } from "../../net/outbox.ts"
@@ -97,11 +98,15 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
   /** Serves the requests in `bytes`, one after the other, for as long as each ends within its own turn. */
   #read(received: Buffer): void {
     const gateway = this.#gateway
+    const { limits } = this.listener.settings
+    const acceptsBareLf = gateway.settings.http.bareLf === "accept"
     let bytes = received
     let from = 0
     this.#reading = true
     while (from < bytes.length && this.#phase <= HEAD && this.outbox.size <= HIGH_WATER) {
-      const end = gateway.readRequest(bytes, from, this.listener)
+      const request = gateway.messages.takeRequest(limits.fields)
+      const end = readRequestHead(bytes, from, limits, acceptsBareLf, request)
+      if (end <= 0) gateway.messages.giveRequest(request)
       if (end === 0) {
         this.#waitForHead(bytes, from, bytes.length)
         from = bytes.length
@@ -113,12 +118,12 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
         from = bytes.length
         break
       }
-      bytes = gateway.heads.rewritten ?? bytes
+      bytes = request.bytes
       this.#phase = EXCHANGE
       // A client that does not read what it was answered before is watched on.
       if (this.outbox.size > 0) watchReading(this)
       else this.deadlineAt = Infinity
-      from = this.exchange.begin(bytes, from, end, bytes.length)
+      from = this.exchange.begin(request, bytes.length)
       if (this.#phase === EXCHANGE && !this.exchange.requestDone && !this.#intake.paused) {
         this.within(this.listener.timeouts.clientBody)
       }

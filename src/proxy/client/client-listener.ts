@@ -7,7 +7,6 @@ import type { ListenerSettings, ListenerTimeouts } from "../../config/schema/set
 import type { FieldPolicy, HeadPlan } from "../../h1/request-writer.ts"
 import { ascii } from "../../http/bytes.ts"
 import { ClientIdentity } from "../../http/identity.ts"
-import { RequestHead } from "../../http/request-head.ts"
 import type { RequestIds } from "../../http/request-id.ts"
 import { Span } from "../../http/trace-context.ts"
 import { TrustedProxies } from "../../net/ip/cidr.ts"
@@ -29,8 +28,6 @@ export class ClientListener {
   readonly port: number
   /** It serves the requests of these clients. */
   pool: Pool
-  /** The facts of the request head that was scanned last, within the limits of this listener. */
-  request: RequestHead
   /** A Via line is added to responses. */
   addsResponseVia: boolean
   /** It accepts no more: every response asks its client to come back elsewhere. */
@@ -49,7 +46,6 @@ export class ClientListener {
     this.settings = settings
     this.port = port
     this.pool = pool
-    this.request = new RequestHead(settings.limits)
     this.addsResponseVia = addsVia(settings, "response")
     this.#trust = new TrustedProxies(settings.trustedProxies)
     this.#policy = policyOf(settings)
@@ -63,7 +59,6 @@ export class ClientListener {
   configure(settings: ListenerSettings, pool: Pool, terms: PlanTerms): void {
     this.settings = settings
     this.pool = pool
-    this.request = new RequestHead(settings.limits)
     this.addsResponseVia = addsVia(settings, "response")
     this.#trust = new TrustedProxies(settings.trustedProxies)
     this.#policy = policyOf(settings)

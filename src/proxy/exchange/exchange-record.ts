@@ -7,6 +7,7 @@
  */
 import type { ClientIdentity } from "../../http/identity.ts"
 import { BODY_TIMEOUT, HEAD_TIMEOUT, refusals } from "../../http/refusal.ts"
+import type { RequestMessage } from "../../http/request-message.ts"
 import type { Span } from "../../http/trace-context.ts"
 import type { AccessLog } from "./access-log.ts"
 
@@ -18,6 +19,7 @@ export type Who = "-" | "C" | "c" | "S" | "s" | "P" | "N" | "R" | "I" | "K"
 export type Phase = "R" | "C" | "H" | "D" | "T"
 
 const nothing = Buffer.alloc(0)
+const noHead: Pick<RequestMessage, "bytes" | "start" | "end"> = { bytes: nothing, start: 0, end: 0 }
 
 /** By what a request is known elsewhere. */
 interface Named {
@@ -62,8 +64,8 @@ export class ExchangeRecord {
     this.identity = identity
   }
 
-  /** The head `bytes[start..end)` has been read, and with it what follows it up to `used`. */
-  begin(bytes: Buffer, start: number, end: number, used: number, named: Named): void {
+  /** A head has been read, and with it what follows it up to `used`. */
+  begin({ bytes, start, end }: typeof noHead, used: number, named: Named): void {
     this.finish()
     this.#open = true
     this.tookMs = -1
@@ -89,7 +91,7 @@ export class ExchangeRecord {
   /** So many bytes have come that make no head. Nothing where a head has been read. */
   beginUnread(received: number): void {
     if (this.#open && this.tookMs < 0) return
-    this.begin(nothing, 0, 0, received, nameless)
+    this.begin(noHead, received, nameless)
   }
 
   received(bytes: number): void {

@@ -9,6 +9,8 @@
  */
 import { LATE, NO_RESPONSE, type FailureKind } from "../../health/request-breaker.ts"
 import type { DialFailure } from "../../net/dial-failure.ts"
+import { lastHopAnswer } from "../../http/max-forwards.ts"
+import type { RequestMessage } from "../../http/request-message.ts"
 import { HIGH_WATER } from "../../net/outbox.ts"
 import { Attempts, dialAnswer } from "./attempts.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
@@ -18,7 +20,7 @@ import type { ClientStream } from "./client-stream.ts"
 import type { Who } from "./exchange-record.ts"
 import type { Gateway } from "../gateway.ts"
 import { disposeOf } from "./disposal.ts"
-import { answerAsLastHop } from "./last-hop.ts"
+import { sendLastHopAnswer } from "./last-hop.ts"
 import { RequestRelay } from "./request-relay.ts"
 import * as relay from "./response-relay.ts"
 import { openTunnel } from "./tunnel.ts"
@@ -65,21 +67,22 @@ export class Exchange implements relay.RelayTerms, BackendUser {
     return this.#request.done && !this.#request.keepAlive && this.response.brief
   }
 
-  /** As `RequestRelay.begin`. */
-  begin(bytes: Buffer, start: number, end: number, to: number): number {
-    const gateway = this.#gateway
+  /** As `RequestRelay.begin`: `request` is the exchange's from now on, which gives it back. */
+  begin(request: RequestMessage, to: number): number {
     this.active = true
-    this.#began = gateway.clock.now()
+    this.#began = this.#gateway.clock.now()
     this.#attempts?.reset()
     this.response.reset()
-    const used = this.#request.begin(bytes, start, end, to)
+    const used = this.#request.begin(request, to)
     this.#request.pool.budget.deposit()
-    this.#client.record?.begin(bytes, start, end, used, this.#request)
-    if (gateway.request.maxForwards === 0) {
+    this.#client.record?.begin(request, used, this.#request)
+    if (request.maxForwards === 0) {
       // With a body it is the last one, so that how much of that has come makes no difference.
-      const keepAlive = used === end && this.#request.minor === 1 && this.#request.mayKeepAlive
+      const keepAlive =
+        used === request.end && this.#request.minor === 1 && this.#request.mayKeepAlive
+      const answer = lastHopAnswer(request, !keepAlive)
       this.#end()
-      answerAsLastHop(gateway, this.#client, bytes, keepAlive)
+      sendLastHopAnswer(this.#gateway, this.#client, answer, keepAlive)
       return used
     }
     if (this.#request.refusal !== 0) {
@@ -132,7 +135,6 @@ export class Exchange implements relay.RelayTerms, BackendUser {
       this.#send(pooled)
       return
     }
-    this.#request.forget()
     this.#client.waitForBackend()
     upstream.dial(this, this.#tries.firstTarget(upstream))
   }
@@ -204,6 +206,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
   #expectMore(): void {
     const backend = this.#backend
     if (backend === null || !this.response.started) return
+    this.#request.forgetAll()
     const { settings } = this.#request.pool
     backend.deadlineAt = this.#gateway.clock.now() + settings.timeouts.backendBody
     backend.stream(this.response.movable)
@@ -250,7 +253,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
 
   #switch(): void {
     const backend = this.#backend
-    const { switching, switchStart, switchEnd } = this.response
+    const { switching } = this.response
     if (backend === null || switching === null) return
     const tunnel = openTunnel(this.#gateway, this.#client, backend, this.#request, switching)
     if (tunnel === null) return this.#backendFailed("switched protocols unasked")
@@ -259,7 +262,8 @@ export class Exchange implements relay.RelayTerms, BackendUser {
     backend.unpin()
     this.#backend = null
     this.#end()
-    tunnel.start(switching, switchStart, switchEnd)
+    tunnel.start(switching)
+    this.response.reset()
   }
 
   #blame(kind: FailureKind, reason: string): void {
@@ -384,8 +388,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
   }
 
   #leaveUpstream(): void {
-    if (this.#upstream === null) return
-    this.#upstream.endExchange()
+    this.#upstream?.endExchange()
     this.#upstream = null
   }
 

@@ -6,16 +6,15 @@ import type { SentRequest } from "../../health/suspects.ts"
 import { Body } from "../../h1/body.ts"
 import { BARE_LF, STRICT } from "../../h1/chunked.ts"
 import { nominatedNames } from "../../http/field-section.ts"
-import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../../h1/framing.ts"
+import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../../http/framing.ts"
 import { noNames } from "../../http/trailers.ts"
 import { LOOKS } from "../../net/outbox.ts"
 import { unacknowledged } from "../../net/linux/peek.ts"
 import { lasting } from "../../net/linux/receive-memory.ts"
-import { HEAD, type RequestHead } from "../../http/request-head.ts"
+import { HEAD, type RequestMessage } from "../../http/request-message.ts"
 import { hasSoundId } from "../../http/request-id.ts"
 import { writeRequestHead } from "../../h1/request-writer.ts"
 import { hashPath } from "../../http/origin.ts"
-import { scanRequest } from "../../h1/request.ts"
 import type { Span } from "../../http/trace-context.ts"
 import { protocolsOf } from "../../h1/upgrade.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
@@ -27,21 +26,16 @@ import { keepBytes, letGo } from "./kept-bytes.ts"
 /** Body bytes that are sooner copied behind the head than sent from where they lie. */
 const COPIED = 2048
 
-const nothing = Buffer.alloc(0)
 const noPieces: Buffer[] = []
 
 export class RequestRelay implements SentRequest {
   readonly #client: ClientStream
   readonly #gateway: Gateway
-  /** The head as received, and after it what of the body came with it. */
-  #bytes: Buffer = nothing
-  /** `#bytes` when they are ours, from `keepBytes`. */
-  #block: Buffer | null = null
-  #start = 0
-  #end = 0
+  /** The head, and after it what of the body came with it, up to `#bodyEnd`; null once it need not be sent again. */
+  #message: RequestMessage | null = null
   #bodyEnd = 0
-  /** The facts of the head are still in the gateway. */
-  #scanned = false
+  /** The bytes of the message when they are ours, from `keepBytes`. */
+  #block: Buffer | null = null
   /** Later pieces of the body: kept until they are sent, and then while the request can be sent again. */
   #pieces = noPieces
   #kept = 0
@@ -115,18 +109,15 @@ export class RequestRelay implements SentRequest {
   }
 
   /**
-   * Takes the head `bytes[start..end)`, whose facts are in the gateway, and what follows it up to `to`. Returns
-   * the offset after what belongs to this request.
+   * Takes `head`, which it gives back, and what follows it up to `to`. Returns the offset after what belongs to this
+   * request.
    */
-  begin(bytes: Buffer, start: number, end: number, to: number): number {
+  begin(head: RequestMessage, to: number): number {
     const gateway = this.#gateway
-    const head = gateway.request
+    const { bytes, start, end } = head
     gateway.trace?.request(this.#client.id, bytes, start, end)
-    this.#bytes = bytes
-    this.#start = start
-    this.#end = end
+    this.#message = head
     this.#bodyEnd = end
-    this.#scanned = true
     this.bodiless = head.method === HEAD
     this.minor = head.minor
     this.idempotent = head.idempotent
@@ -184,11 +175,11 @@ export class RequestRelay implements SentRequest {
   /** Sends all that was received so far. */
   sendTo(connection: BackendConnection): void {
     this.#taking = false
+    const request = this.#message
+    if (request === null) return
     const { scratch, trace } = this.#gateway
     const { plan } = this.#client
-    const bytes = this.#bytes
-    const request = this.#scanned ? this.#gateway.request : this.#readAgain()
-    this.#scanned = false
+    const { bytes, end } = request
     const length = writeRequestHead(
       bytes,
       request,
@@ -198,47 +189,35 @@ export class RequestRelay implements SentRequest {
       scratch,
     )
     trace?.sent(this.#client.id, scratch, 0, length)
-    const body = this.#bodyEnd - this.#end
+    const body = this.#bodyEnd - end
     if (body <= COPIED) {
-      if (body > 0) bytes.copy(scratch, length, this.#end, this.#bodyEnd)
+      if (body > 0) bytes.copy(scratch, length, end, this.#bodyEnd)
       connection.send(scratch, 0, length + body)
-    } else connection.sendBoth(scratch, length, bytes, this.#end, this.#bodyEnd)
+    } else connection.sendBoth(scratch, length, bytes, end, this.#bodyEnd)
     for (const piece of this.#pieces) connection.send(piece, 0, piece.length)
-    if (!this.idempotent && !this.upgrades) this.#forgetAll()
+    if (!this.idempotent && !this.upgrades) this.forgetAll()
     else if (body + this.#kept > 0) this.#limitReplay()
   }
 
   /** Keeps what may be needed after the event that brought the head. */
   retain(): void {
-    if (this.#bytes === nothing) return
-    const block = keepBytes(this.#bytes, this.#start, this.#bodyEnd)
-    this.#own(block, this.#end - this.#start, this.#bodyEnd - this.#start)
+    if (this.#message !== null) this.#own(this.#message, this.#bodyEnd)
   }
 
-  /** `block` takes the place of the bytes received, with a head that ends at `end` and some body. */
-  #own(block: Buffer, end: number, bodyEnd: number): void {
+  /** Keeps the message up to `bodyEnd` in memory of its own. */
+  #own(message: RequestMessage, bodyEnd: number): void {
+    const { bytes, start } = message
+    const block = keepBytes(bytes, start, bodyEnd)
     if (this.#block !== null) letGo(this.#block)
-    this.#block = this.#bytes = block
-    this.#start = 0
-    this.#end = end
-    this.#bodyEnd = bodyEnd
+    this.#block = block
+    this.#bodyEnd = bodyEnd - start
+    message.moveTo(block, 0)
   }
 
-  /** What has left and must not be sent again need not be kept. */
-  #forgetAll(): void {
+  /** It will not be sent again: what has left need not be kept. */
+  forgetAll(): void {
     this.replayable = false
-    this.end()
-  }
-
-  #readAgain(): RequestHead {
-    const { again, widest } = this.#gateway
-    scanRequest(this.#bytes, this.#start, this.#end, widest, again)
-    return again
-  }
-
-  /** The facts in the gateway are now of another head. */
-  forget(): void {
-    this.#scanned = false
+    if (this.#message !== null) this.end()
   }
 
   /**
@@ -271,28 +250,29 @@ export class RequestRelay implements SentRequest {
 
   /** Beyond the replay limit nothing is kept, and the request cannot be sent again. */
   #limitReplay(): void {
-    const size = this.#kept + this.#bodyEnd - this.#end
-    if (!this.replayable || size <= this.pool.settings.retries.replayBytes) return
+    const message = this.#message
+    if (!this.replayable || message === null) return
+    const size = this.#kept + this.#bodyEnd - message.end
+    if (size <= this.pool.settings.retries.replayBytes) return
     this.replayable = false
     this.#pieces = noPieces
     this.#kept = 0
     // What of the body came with the head has been sent, and is as long as one read.
-    if (this.#bodyEnd === this.#end) return
-    const length = this.#end - this.#start
-    this.#own(keepBytes(this.#bytes, this.#start, this.#end), length, length)
+    if (this.#bodyEnd > message.end) this.#own(message, message.end)
   }
 
   /** The protocols that have been offered to the backend. */
   get offeredProtocols(): string[] {
-    const request = this.#readAgain()
-    return request.upgrade < 0 ? [] : protocolsOf(this.#bytes, request.fields)
+    const request = this.#message
+    return request === null || request.upgrade < 0 ? [] : protocolsOf(request.bytes, request.fields)
   }
 
   /** Lets go of the bytes. */
   end(): void {
+    if (this.#message !== null) this.#gateway.messages.giveRequest(this.#message)
+    this.#message = null
     if (this.#block !== null) letGo(this.#block)
     this.#block = null
-    this.#bytes = nothing
     this.#pieces = noPieces
     this.#kept = 0
   }

@@ -6,7 +6,8 @@
 import { Body } from "../../h1/body.ts"
 import { BARE_LF, BLANKS } from "../../h1/chunked.ts"
 import { nominatedNames } from "../../http/field-section.ts"
-import { BY_CHUNKS, BY_CLOSE } from "../../h1/framing.ts"
+import { BY_CHUNKS, BY_CLOSE } from "../../http/framing.ts"
+import { readResponseHead } from "../../h1/head-reader.ts"
 import { PartialHead } from "../../h1/partial-head.ts"
 import { CHUNK } from "../../http/refusal.ts"
 import {
@@ -19,6 +20,7 @@ import {
   writeResponseHead,
 } from "../../h1/response-writer.ts"
 import { responseFaults } from "../../h1/response.ts"
+import type { ResponseMessage } from "../../http/response-message.ts"
 import { noNames } from "../../http/trailers.ts"
 import { HIGH_WATER } from "../../net/outbox.ts"
 import { WORTH_MOVING } from "../../net/linux/splicer.ts"
@@ -77,10 +79,8 @@ export class ResponseRelay {
   delimited = false
   /** Why it is `BAD`. */
   fault = ""
-  /** A head of status 101 and what follows it, when it `SWITCHES`. */
-  switching: Buffer | null = null
-  switchStart = 0
-  switchEnd = 0
+  /** A head of status 101 and what follows it, when it `SWITCHES`: kept until the next `reset`. */
+  switching: ResponseMessage | null = null
 
   constructor(client: ClientStream, gateway: Gateway, request: RequestRelay) {
     this.#request = request
@@ -101,6 +101,7 @@ export class ResponseRelay {
     this.idleSeconds = -1
     this.keepAlive = false
     this.delimited = false
+    if (this.switching !== null) this.#gateway.messages.giveResponse(this.switching)
     this.switching = null
   }
 
@@ -149,47 +150,51 @@ export class ResponseRelay {
   }
 
   #receiveHead(received: Buffer, terms: RelayTerms): number {
+    const { messages } = this.#gateway
+    const head = messages.takeResponse()
+    const outcome = this.#readHeads(received, head, terms)
+    if (outcome === SWITCHES) this.switching = head
+    else messages.giveResponse(head)
+    return outcome
+  }
+
+  /** Interim heads, and the final one; each is read into `head`. */
+  #readHeads(received: Buffer, head: ResponseMessage, terms: RelayTerms): number {
     const gateway = this.#gateway
     const limit = this.#request.pool.settings.limits.responseHeadBytes
     const bare = gateway.settings.http.bareLf === "accept"
-    const head = gateway.response
-    const { heads } = gateway
     let bytes = received
     let from = 0
     while (from < bytes.length) {
-      const end = heads.response(bytes, from, limit, this.#request.bodiless, bare, head)
+      const end = readResponseHead(bytes, from, limit, this.#request.bodiless, bare, head)
       if (end === 0) {
         if (this.#partial === null || from > 0) {
           this.#partial = new PartialHead(bytes, from, bytes.length, limit)
         }
         return MORE
       }
-      bytes = heads.rewritten ?? bytes
       if (end < 0) return this.#bad(responseFaults[-end] ?? "malformed response")
-      if (head.status >= 200) return this.#start(bytes, from, end, terms)
-      if (head.status === 101) {
-        this.switching = bytes
-        this.switchStart = from
-        this.switchEnd = end
-        return SWITCHES
-      }
+      bytes = head.bytes
+      if (head.status >= 200) return this.#start(head, terms)
+      if (head.status === 101) return SWITCHES
       gateway.trace?.response(this.#client.id, bytes, from, end)
       // HTTP/1.0 knows no interim response (RFC 9110 section 15.2).
       const room = this.#interims < INTERIMS_RELAYED && this.#client.outbox.size <= HIGH_WATER
-      if (this.#request.minor === 1 && room) this.#sendInterim(bytes, from, end)
+      if (this.#request.minor === 1 && room) this.#sendInterim(head)
       this.#partial = null
       from = end
     }
     return MORE
   }
 
-  #sendInterim(bytes: Buffer, from: number, end: number): void {
+  #sendInterim(head: ResponseMessage): void {
     this.#interims++
-    const { response, scratch } = this.#gateway
-    if (response.mustBeWritten) {
-      const length = writeResponseHead(bytes, response, false, SILENT, null, false, scratch)
+    const { scratch } = this.#gateway
+    const { bytes, start, end } = head
+    if (head.mustBeWritten) {
+      const length = writeResponseHead(bytes, head, false, SILENT, null, false, scratch)
       this.#client.send(scratch, 0, length)
-    } else this.#client.send(bytes, cutResponseHead(bytes, from, response, false), end)
+    } else this.#client.send(bytes, cutResponseHead(bytes, start, head, false), end)
   }
 
   #bad(fault: string): number {
@@ -197,11 +202,11 @@ export class ResponseRelay {
     return BAD
   }
 
-  #start(bytes: Buffer, from: number, end: number, terms: RelayTerms): number {
+  #start(head: ResponseMessage, terms: RelayTerms): number {
     const gateway = this.#gateway
-    const head = gateway.response
+    const { bytes, start, end } = head
     const dechunk = this.#request.minor === 0 && head.framing === BY_CHUNKS
-    gateway.trace?.response(this.#client.id, bytes, from, end)
+    gateway.trace?.response(this.#client.id, bytes, start, end)
     const rules = head.bareLf ? BLANKS | BARE_LF : BLANKS
     const nominated =
       head.framing === BY_CHUNKS && head.nominates ? nominatedNames(bytes, head.fields) : noNames
@@ -211,7 +216,7 @@ export class ResponseRelay {
     this.#partial = null
     this.started = true
     this.status = head.status
-    this.brief = this.#body.done && used - from <= BRIEF
+    this.brief = this.#body.done && used - start <= BRIEF
     this.binds = head.bindsConnection
     this.idleSeconds = head.idleSeconds
     this.reusable = head.keepAlive && head.framing !== BY_CLOSE && used === bytes.length
@@ -220,13 +225,14 @@ export class ResponseRelay {
     this.delimited = head.framing !== BY_CLOSE && !dechunk
     this.keepAlive = this.delimited && lasts && this.#request.mayKeepAlive
     if (this.#body.outEnd > end) gateway.trace?.body("<", this.#client.id, bytes, end, used)
-    this.#sendHead(bytes, from, end, terms)
+    this.#sendHead(head, terms)
     return this.#body.done ? COMPLETE : MORE
   }
 
-  #sendHead(bytes: Buffer, from: number, end: number, terms: RelayTerms): void {
+  #sendHead(head: ResponseMessage, terms: RelayTerms): void {
     const client = this.#client
-    const { response, scratch } = this.#gateway
+    const { scratch } = this.#gateway
+    const { bytes, start, end } = head
     const cookie = terms.cookieLine()
     const via = client.listener.addsResponseVia
     const about = this.keepAlive
@@ -234,15 +240,15 @@ export class ResponseRelay {
         ? SAYS_KEEP_ALIVE
         : SILENT
       : SAYS_CLOSE
-    const upgrades = response.upgrade >= 0 && passesUpgrade(response.status)
+    const upgrades = head.upgrade >= 0 && passesUpgrade(head.status)
     const says = upgrades ? withUpgrade(about) : about
     const { outEnd, tail } = this.#body
     // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
     const dechunk = this.#request.minor === 0
-    if (says === SILENT && cookie === null && !via && !response.mustBeWritten) {
-      client.send(bytes, cutResponseHead(bytes, from, response, dechunk), outEnd)
+    if (says === SILENT && cookie === null && !via && !head.mustBeWritten) {
+      client.send(bytes, cutResponseHead(bytes, start, head, dechunk), outEnd)
     } else {
-      const length = writeResponseHead(bytes, response, dechunk, says, cookie, via, scratch)
+      const length = writeResponseHead(bytes, head, dechunk, says, cookie, via, scratch)
       if (outEnd - end <= scratch.length - length) {
         bytes.copy(scratch, length, end, outEnd)
         client.send(scratch, 0, length + outEnd - end)

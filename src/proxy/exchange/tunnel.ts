@@ -5,6 +5,7 @@
  */
 import { SAYS_UPGRADE, writeResponseHead } from "../../h1/response-writer.ts"
 import { isAmongOffered } from "../../h1/upgrade.ts"
+import type { ResponseMessage } from "../../http/response-message.ts"
 import { hasVanished } from "../../net/linux/keepalive.ts"
 import { HIGH_WATER } from "../../net/outbox.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
@@ -13,17 +14,17 @@ import type { ClientStream } from "./client-stream.ts"
 import type { Gateway } from "../gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
 
-/** The tunnel, when `head` (the facts are in the gateway) accepts what the request offered; else null. */
+/** The tunnel, when the response `head` accepts what the request offered; else null. */
 export function openTunnel(
   gateway: Gateway,
   client: ClientStream,
   backend: BackendConnection,
   request: RequestRelay,
-  head: Buffer,
+  head: ResponseMessage,
 ): Tunnel | null {
   // The request comes first, whole: what follows it is of the new protocol.
   if (!request.upgrades || !request.done) return null
-  const accepted = isAmongOffered(head, gateway.response.fields, request.offeredProtocols)
+  const accepted = isAmongOffered(head.bytes, head.fields, request.offeredProtocols)
   return accepted ? new Tunnel(gateway, client, backend) : null
 }
 
@@ -47,17 +48,18 @@ export class Tunnel implements TunnelUser {
   }
 
   /** Sends the 101 on, and what came with it. */
-  start(bytes: Buffer, _headStart: number, headEnd: number): void {
-    const { figures, response, scratch, deadlines } = this.#gateway
+  start(head: ResponseMessage): void {
+    const { figures, scratch, deadlines } = this.#gateway
+    const { bytes, end } = head
     figures.tunnels++
     this.#backend.upstream.figures.tunnels++
     this.#backend.exchange = null
     this.#backend.tunnel = this
     this.#backend.deadlineAt = Infinity
     deadlines.remove(this.#backend)
-    const length = writeResponseHead(bytes, response, false, SAYS_UPGRADE, null, false, scratch)
+    const length = writeResponseHead(bytes, head, false, SAYS_UPGRADE, null, false, scratch)
     this.#client.send(scratch, 0, length)
-    if (headEnd < bytes.length) this.#client.send(bytes, headEnd, bytes.length)
+    if (end < bytes.length) this.#client.send(bytes, end, bytes.length)
     this.#client.enterTunnel(this)
     this.#touch()
   }

@@ -1,5 +1,6 @@
 /**
- * The facts of one request head, as the scanner states them and everyone else reads them.
+ * The facts of one request head, as the scanner states them and everyone else reads them, with the bytes that they
+ * speak of. A message belongs to the stream on which it came, from the head until the request needs no more sending.
  */
 import { FieldSection } from "./field-section.ts"
 
@@ -18,8 +19,14 @@ export const OPTIONS = 6
 export const TRACE = 7
 export const OTHER_METHOD = 8
 
-/** The facts of one head. Offsets point into the scanned bytes; -1 says absent. Used again for each head. */
-export class RequestHead {
+const nothing = Buffer.alloc(0)
+
+/** Offsets point into `bytes`; -1 says absent. Used again for another request. */
+export class RequestMessage {
+  /** The arena: the head is at `[start..end)`, perhaps with something of the body behind it. */
+  bytes: Buffer = nothing
+  start = 0
+  end = 0
   method = OTHER_METHOD
   /** Sending it twice is the same as sending it once (RFC 9110 section 9.2.2). */
   idempotent = false
@@ -55,7 +62,31 @@ export class RequestHead {
   bindsConnection = false
   readonly fields: FieldSection
 
-  constructor(limits: HeadLimits) {
+  constructor(limits: Pick<HeadLimits, "fields">) {
     this.fields = new FieldSection(limits.fields)
+  }
+
+  /** The head, with what follows it, is now in `bytes` at `start`: what it was scanned in is about to be used again. */
+  moveTo(bytes: Buffer, start: number): void {
+    const by = start - this.start
+    this.bytes = bytes
+    if (by === 0) return
+    this.start = start
+    this.end += by
+    this.methodStart += by
+    this.methodEnd += by
+    this.targetStart += by
+    this.targetEnd += by
+    this.pathStart += by
+    if (this.hostStart >= 0) {
+      this.hostStart += by
+      this.hostEnd += by
+    }
+    this.fields.moveBy(by)
+  }
+
+  /** Lets go of the bytes. */
+  clear(): void {
+    this.bytes = nothing
   }
 }

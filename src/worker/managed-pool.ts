@@ -111,7 +111,7 @@ export class ManagedPool {
     return new Probes({
       onEnd: (index, reached) => this.#vanished.note(index, reached),
       target: (index) => {
-        const { settings, tls, addresses } = pool.upstreams[index]
+        const { settings, tls, addresses } = pool.at(index)
         return { settings, tls, addresses, host: hostHeader ?? hostOf(settings) }
       },
       health,
@@ -171,8 +171,8 @@ export class ManagedPool {
   }
 
   #healthChanged(index: number, healthy: boolean, reason: string): void {
-    const { board, roster, upstreams } = this.pool
-    const upstream = upstreams[index]
+    const { board, roster } = this.pool
+    const upstream = this.pool.at(index)
     if (healthy !== roster.isHealthy(index)) {
       upstream.transitions[healthy ? "healthy" : "unhealthy"]++
       if (!healthy) upstream.idle.retireWhere(() => true)
@@ -189,7 +189,7 @@ export class ManagedPool {
   }
 
   #avoids(index: number, avoids: boolean, cause: string, reason: string): void {
-    const { label } = this.pool.upstreams[index]
+    const { label } = this.pool.at(index)
     const { log } = this.#parts.gateway
     if (avoids) log.warn(`backend ${label}: requests of ${cause} go to other backends: ${reason}`)
     else log.info(`backend ${label}: gets all requests again`)

@@ -274,10 +274,10 @@ class Balancer implements Worker {
 
 /** For a worker that nobody has given any: those of its settings. */
 function ownListeners({ listeners }: Settings): ListeningSocket[] {
-  return listeners.map((settings, id) => {
+  return listeners.flatMap((settings, id) => {
     const { fds, queue, file } = openListener(settings, 1)
     file?.publish()
-    return { id, settings, fd: fds[0], queue, waits: false }
+    return fds.map((fd) => ({ id, settings, fd, queue, waits: false }))
   })
 }
 

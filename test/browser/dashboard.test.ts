@@ -257,7 +257,7 @@ describe("the dashboard", () => {
       const picture: Picture = { backends: [web], journal: [] }
       picture.backends = [web, member("api", "a:80"), member("api", "b:80", { state: "down" })]
       await using page = await Page.open(picture)
-      await page.says("#backends", "api 1 of 2 up, 20/s")
+      await page.says("#backends", "api 1 of 2 up · 20/s · round_robin, listener api")
       const names = `[...document.querySelectorAll("#backends tbody th .name")]
         .map((name) => name.textContent)`
       expect(await page.ask<string[]>(names)).toEqual(["default", "web:80", "api", "a:80", "b:80"])

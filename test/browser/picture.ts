@@ -3,7 +3,8 @@ import type { AdminSource } from "../../src/admin/server.ts"
 import type { JournalEntry } from "../../src/master/figures/journal.ts"
 import type { Moment } from "../../src/master/figures/live.ts"
 import type { Rates } from "../../src/master/figures/rates.ts"
-import type { BackendStatus, FleetStatus } from "../../src/master/figures/status.ts"
+import { isUsable } from "../../src/master/figures/status.ts"
+import type { BackendStatus, FleetStatus, PoolStatus } from "../../src/master/figures/status.ts"
 import { rng } from "../support/until.ts"
 
 const SECONDS = 900
@@ -53,6 +54,7 @@ export function sourceOf(picture: Picture): AdminSource {
   const status = (): FleetStatus => ({
     ...{ version: "1.2.3", mode: "mp", port: 8080, uptime: 94 * MINUTE, draining: false },
     backends: picture.backends.map(([each]) => each),
+    pools: poolsOf(picture),
     workers: [0, 1, 2, 3].map((index) => ({
       ...{ index, pid: 41_200 + index, state: "serving", uptime: (94 - index * 7) * MINUTE },
       ...{ clients: 61 + index * 3, inFlight: 9 + index, restarts: index === 2 ? 1 : 0 },
@@ -73,6 +75,15 @@ export function sourceOf(picture: Picture): AdminSource {
     }),
     past: () => ({ moments, journal: picture.journal }),
   }
+}
+
+/** Each pool of the picture's backends, with a listener of its own. */
+function poolsOf({ backends }: Picture): PoolStatus[] {
+  const pools = Map.groupBy(backends, ([{ pool = "default" }]) => pool)
+  return [...pools].map(([name, members]) => ({
+    ...{ name, strategy: "round_robin", listeners: [name], backends: members.length },
+    usable: members.filter(([{ state }]) => isUsable(state)).length,
+  }))
 }
 
 /** With an evening's swell, and a minute in which a backend was lost. */

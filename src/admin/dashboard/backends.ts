@@ -1,14 +1,19 @@
 /** The table of backends: what each is, how it does, and the button that drains or enables it. */
 import type { Live } from "../../master/figures/live.ts"
 import type { Rates } from "../../master/figures/rates.ts"
-import type { BackendState, BackendStatus, FleetStatus } from "../../master/figures/status.ts"
+import type {
+  BackendState,
+  BackendStatus,
+  FleetStatus,
+  PoolStatus,
+} from "../../master/figures/status.ts"
 import { command } from "./command.ts"
 import { at, dress, make, makeWord, write } from "./dom.ts"
 import { Grid, numberColumn } from "./grid.ts"
 import type { Entry } from "./grid.ts"
 import type { Tone } from "./headline.ts"
 import { age, count, latency, percent, rate } from "./numbers.ts"
-import { byPool, nameInPool } from "./pools.ts"
+import { byPool, describePool, nameInPool } from "./pools.ts"
 
 interface BackendRow {
   /** Its name in the table. */
@@ -55,18 +60,19 @@ export function showBackends({ at: now, status, backends }: Live): void {
     const share = rates.requests / busiest
     return [{ label: each.name, status: each, rates, share, now, control }]
   })
-  grid.show(entriesOf(rows))
+  grid.show(entriesOf(rows, status.pools ?? []))
   write(at("backends-note"), noteOf(status))
 }
 
 /** The rows of several pools come under a heading for each. */
-function entriesOf(rows: readonly BackendRow[]): Entry<BackendRow>[] {
+function entriesOf(rows: readonly BackendRow[], pools: readonly PoolStatus[]): Entry<BackendRow>[] {
   const entryOf = (data: BackendRow) => ({ key: `backend ${data.status.name}`, data })
-  const groups = byPool(rows, ({ status }) => status)
+  const groups = byPool(pools, rows, ({ status }) => status)
   if (groups.length < 2) return rows.map(entryOf)
-  return groups.flatMap(({ pool, backends }) => {
+  return groups.flatMap(({ pool, status, backends }) => {
     const requests = backends.reduce((sum, { rates }) => sum + rates.requests, 0)
-    const note = `${upOf(backends.map(({ status }) => status))}, ${rate(requests)}/s`
+    const up = upOf(backends.map((row) => row.status))
+    const note = [up, `${rate(requests)}/s`, describePool(status)].join(" · ")
     const members = backends.map((row) => entryOf({ ...row, label: nameInPool(row.status) }))
     return [{ key: `pool ${pool}`, heading: pool, note }, ...members]
   })

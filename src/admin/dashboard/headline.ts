@@ -3,9 +3,13 @@
  * Pure.
  */
 import type { Moment } from "../../master/figures/live.ts"
-import type { BackendState, BackendStatus, FleetStatus } from "../../master/figures/status.ts"
+import type {
+  BackendState,
+  BackendStatus,
+  FleetStatus,
+  PoolStatus,
+} from "../../master/figures/status.ts"
 import { finePercent } from "./numbers.ts"
-import { byPool } from "./pools.ts"
 
 /** Errors are counted over this time. */
 const WINDOW_MS = 10_000
@@ -22,7 +26,8 @@ export interface Headline {
 }
 
 type Facts = Pick<FleetStatus, "draining"> & {
-  readonly backends: readonly Pick<BackendStatus, "name" | "pool" | "state">[]
+  readonly backends: readonly Pick<BackendStatus, "state">[]
+  readonly pools?: readonly Pick<PoolStatus, "name" | "usable" | "listeners">[]
   readonly workers: readonly { readonly state: string }[]
 }
 
@@ -51,16 +56,14 @@ function outage({ draining, backends, workers }: Facts): Headline | null {
   return bad(`no usable backend: ${held === 0 ? "all are down" : "some are out by hand"}`)
 }
 
-/** The clients of one pool have no backend, while others have. */
-function poolOutage({ backends }: Facts): Headline | null {
-  const out = byPool(backends, (each) => each).filter(
-    (group) => countStates(group.backends).usable === 0,
-  )
+/** The clients of some pools have no backend, while others have. A pool without a listener has no clients. */
+function poolOutage({ pools = [] }: Facts): Headline | null {
+  const out = pools.filter(({ usable, listeners }) => usable === 0 && listeners.length > 0)
   const [first] = out
   if (first === undefined) return null
   const text =
     out.length === 1
-      ? `pool ${first.pool} has no usable backend`
+      ? `pool ${first.name} has no usable backend`
       : `${out.length} pools have no usable backend`
   return { tone: "bad", text }
 }

@@ -56,6 +56,13 @@ export class Pool {
     return this.settings.name
   }
 
+  /** The backend at an index that the roster, the board or the prober has named: each of those has one. */
+  at(index: number): Upstream {
+    const upstream = this.upstreams[index]
+    if (upstream === undefined) throw new Error(`pool ${this.name} has no backend at ${index}`)
+    return upstream
+  }
+
   /** Applies other settings. Open connections stay, with the time limits that already run. */
   configure(settings: PoolSettings): void {
     const { budgetPercent, budgetFloor } = settings.retries

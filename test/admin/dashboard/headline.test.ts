@@ -14,7 +14,7 @@ function moment(secondsAgo: number, success: number, failed: number, cut?: numbe
 }
 
 function say(states: readonly BackendState[], moments: readonly Moment[] = [], more = {}): string {
-  const backends = states.map((state, i) => ({ name: `b${i}:80`, state }))
+  const backends = states.map((state) => ({ state }))
   const status = { draining: false, backends, workers: [{ state: "serving" }], ...more }
   const { tone, text } = headline(status, moments, NOW)
   return `${tone}: ${text}`
@@ -40,18 +40,22 @@ describe("the headline", () => {
   })
 
   test("tells of a pool whose clients have no backend", () => {
-    const backend = (pool: string, name: string, state: BackendState) => {
-      return { pool, name: `${pool}/${name}`, state }
+    const pool = (name: string, usable: number, ...listeners: readonly string[]) => {
+      return { name, usable, listeners }
     }
-    const web = [backend("web", "a:80", "up"), backend("web", "b:80", "up")]
-    const api = [backend("api", "c:80", "down"), backend("api", "d:80", "disabled")]
-    const say2 = (...backends: typeof web) => say([], [moment(3, 60, 40)], { backends })
-    expect(say2(...web, ...api)).toBe("bad: pool api has no usable backend")
-    expect(say2(...web, ...api, backend("x", "e:80", "down"))).toBe(
+    const say2 = (...pools: readonly ReturnType<typeof pool>[]) =>
+      say(["up", "down"], [moment(3, 60, 40)], { pools })
+    expect(say2(pool("web", 1, "a"), pool("api", 0, "b"))).toBe(
+      "bad: pool api has no usable backend",
+    )
+    expect(say2(pool("web", 1, "a"), pool("api", 0, "b"), pool("x", 0, "c"))).toBe(
       "bad: 2 pools have no usable backend",
     )
-    expect(say2(...api)).toBe("bad: no usable backend: some are out by hand")
-    expect(say2(...web)).toBe("bad: 40% of answers are 5xx")
+    // One that no listener names has no clients.
+    expect(say2(pool("web", 1, "a"), pool("api", 0))).toBe("bad: 40% of answers are 5xx")
+    expect(say(["down"], [], { pools: [pool("web", 0, "a")] })).toBe(
+      "bad: no usable backend: all are down",
+    )
   })
 
   test("counts errors of the last ten seconds", () => {

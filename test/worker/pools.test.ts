@@ -225,6 +225,28 @@ describe("a change", () => {
   })
 })
 
+/** NTLM binds a connection to a backend to its client. */
+test("a client that is bound to a backend of one pool is not served by it in another pool", async () => {
+  const bound = async (connection: BackendConnection): Promise<void> => {
+    for (;;) {
+      await connection.receiveRequest()
+      await connection.send(answer(200, "bound", "WWW-Authenticate: NTLM"))
+    }
+  }
+  using a = await ScriptedBackend.start(bound)
+  using b = await named("b")
+  const [one, two] = [poolOf("one", [a.port]), poolOf("two", [b.port])]
+  const balancer = await start(one, two)
+  const client = await RawClient.connect(balancer.portOf("one"))
+  const authorized = `${GET.slice(0, -2)}Authorization: NTLM x\r\n\r\n`
+  expect((await client.exchange(authorized)).body.toString()).toBe("bound")
+  await balancer.apply([], partOf([one, two], [listenerOf("one", "two"), listenerOf("two")]))
+  expect((await client.exchange(GET)).body.toString()).toBe("b")
+  await until(() => a.connections[0]?.ending !== null, PATIENCE_MS, "the bound connection to end")
+  expect((await client.exchange(GET)).body.toString()).toBe("b")
+  await client.close()
+})
+
 describe("a pool that is removed", () => {
   /** Answers a GET when it is let go, and keeps tunnels. */
   async function holding() {

@@ -54,7 +54,13 @@ async function running(name: string, listeners: Addresses, workers = 2) {
     const url = `http://127.0.0.1:${bunlb.adminPort}/api/v1/reload`
     return await (await fetch(url, { method: "POST" })).text()
   }
-  return { bunlb, reload, [Symbol.asyncDispose]: () => bunlb[Symbol.asyncDispose]() }
+  const rewrite = (others: Addresses): void => write({ listeners: others })
+  return {
+    bunlb,
+    reload,
+    write: rewrite,
+    [Symbol.asyncDispose]: () => bunlb[Symbol.asyncDispose](),
+  }
 }
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -200,4 +206,31 @@ test("a socket file that a dead bunlb left behind is replaced, one in use is not
   await expect(running("left-too", listeners, 1)).rejects.toThrow(/already in use/)
   expect(await ask(path)).toBe("200 nobody")
   expect(second.bunlb.process.stderr.join("\n")).not.toContain("ERROR")
+})
+
+test("an upgrade hands all of them over, whatever else the settings then ask for, and nothing is lost", async () => {
+  const [one, two, three] = [refusedPort(), refusedPort(), refusedPort()]
+  const path = join(folder, "upgraded.sock")
+  const base = { one: `127.0.0.1:${one}`, local: `unix:${path}` }
+  await using running_ = await running("upgraded", { ...base, two: `:${two}` })
+  const { bunlb } = running_
+  const options = { clients: 5, pause: 1 }
+  const loads = [one, path].flatMap((place) => [
+    new Load(place, options),
+    new Load(place, { ...options, ...close }),
+  ])
+  const moved = new Load(two, { ...options, ...close })
+  await until(() => [...loads, moved].every(({ ok }) => ok > 50), PATIENCE_MS, "the load")
+  // Other names, another order, one gone and one more: what counts is the address.
+  running_.write({ local: `unix:${path}`, first: base.one, three: `127.0.0.1:${three}` })
+  await bunlb.upgrade()
+  expect(await ask(three)).toBe("200 127.0.0.1")
+  await moved.allRefused()
+  await bunlb.upgrade()
+  const before = loads.map(({ ok }) => ok)
+  await until(() => loads.every(({ ok }, i) => ok > (before[i] ?? 0) + 50), PATIENCE_MS, "more")
+  await Promise.all(loads.map((load) => load.stop()))
+  expect([...loads, moved].flatMap(({ failures }) => failures)).toEqual([])
+  expect(loads.map(({ refused }) => refused)).toEqual([0, 0, 0, 0])
+  expect(existsSync(path)).toBe(true)
 })

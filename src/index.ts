@@ -10,7 +10,8 @@ import { parseConfig } from "./config/file/config-tree.ts"
 import { hasBackend, noBackend } from "./config/no-backend.ts"
 import { resolveSettings } from "./config/resolve.ts"
 import { withStickyKey } from "./config/schema/pools.ts"
-import type { Settings } from "./config/schema/settings.ts"
+import { formatListen } from "./config/schema/listen-address.ts"
+import type { ListenAddress, Settings } from "./config/schema/settings.ts"
 import type { BalancerOptions } from "./options.ts"
 import { startBackend as startTestBackend } from "./demo/backend.ts"
 import { putAuthoritiesInEffect, readAllAuthorities } from "./net/tls/authorities.ts"
@@ -21,13 +22,15 @@ import { startWorker } from "./worker/worker.ts"
 
 export interface TestBalancer extends AsyncDisposable {
   readonly port: number
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`; with several listeners that of the first. */
   readonly url: string
+  /** That of each listener, by its name; `unix:/PATH` for a unix socket. */
+  readonly urls: Readonly<Record<string, string>>
   /** What it has logged, with the level in front: `warn: backend 127.0.0.1:9001 is unhealthy: ...`. */
   readonly lines: readonly string[]
   /** The sum of a metric's samples, of those whose labels contain each of `labels`: `backend="127.0.0.1:9001"`. */
   figure(metric: string, ...labels: string[]): number
-  /** Other backends and settings from the next request on. */
+  /** Other backends, pools and settings from the next request on. Listeners stay where they are. */
   apply(options: BalancerOptions): Promise<void>
   /** Lets what is in flight end, for `ms` at most; resolves with the number of connections that were cut. */
   drain(ms: number): Promise<number>
@@ -71,17 +74,21 @@ export async function startBalancer(options: BalancerOptions): Promise<TestBalan
     },
   })
   const { port } = worker
+  const urls = Object.fromEntries([...worker.addresses].map(([name, at]) => [name, urlOf(at)]))
   const figures = new WorkerFigures(worker)
   return {
     port,
-    url: `http://${formatHostPort(settings.host, port)}`,
+    url: Object.values(urls)[0] ?? "",
+    urls,
     lines,
     figure: (metric, ...labels) =>
       Object.entries(figures.samples()[metric] ?? {})
         .filter(([set]) => labels.every((label) => set.includes(label)))
         .reduce((sum, [, value]) => sum + value, 0),
     apply: async (changed) => {
-      const next = settingsOf(changed, stickyKey)
+      const { listeners } = options
+      const next = settingsOf({ ...(listeners && { listeners }), ...changed }, stickyKey)
+      refuseOther(settings, next)
       putAuthoritiesInEffect(readAllAuthorities(next.pools))
       await worker.apply(next)
       // What was counted for those that have left is kept by who reads it.
@@ -105,8 +112,27 @@ export async function startBackend(options: BackendOptions = {}): Promise<TestBa
 
 const NAME = "startBalancer"
 
-/** On 127.0.0.1 at a free port if nothing is said. */
-/** `stickyKey`: what cookies are made with unless the options name a key. */
+function urlOf(address: ListenAddress): string {
+  if ("path" in address) return formatListen(address)
+  const { host, port } = address
+  return `http://${formatHostPort(host === "" ? "127.0.0.1" : host, port)}`
+}
+
+/** Throws where other listeners than the running ones are asked for. */
+function refuseOther(running: Settings, asked: Settings): void {
+  const places = ({ listeners }: Settings): string[] =>
+    listeners.map((each) => `${each.name}=${formatListen(each)}`)
+  const before = places(running)
+  const other = places(asked).find((place) => !before.includes(place))
+  if (other === undefined) return
+  const message = `${NAME}: listener ${other}: only the whole program opens listeners while it serves`
+  throw new BunlbError("BUNLB_E_CONFIG", message)
+}
+
+/**
+ * On 127.0.0.1 at a free port if nothing is said. `stickyKey`: what cookies are made with unless the options name a
+ * key.
+ */
 function settingsOf(options: BalancerOptions, stickyKey: string): Settings {
   // An address of its own would stand beside those of the listeners.
   const address = options.listeners ? {} : { host: "127.0.0.1", port: 0 }

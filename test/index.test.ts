@@ -37,6 +37,27 @@ test("a backend that was stopped comes back at its port, and others may take ove
   expect(await ask()).toBe("again says hello\n")
 })
 
+test("several listeners and pools, each with settings of its own", async () => {
+  using one = await startBackend({ name: "one" })
+  using two = await startBackend({ name: "two" })
+  await using balancer = await startBalancer({
+    backends: [one.address],
+    pools: { api: { backends: [two.address], host_header: "api.example.com" } },
+    listeners: { web: "127.0.0.1:0", api: { address: "127.0.0.1:0", pool: "api" } },
+    health: { type: "none" },
+  })
+  const { web = "", api = "" } = balancer.urls
+  const ask = async (url: string): Promise<string> => await (await fetch(url)).text()
+  expect([balancer.url, `http://127.0.0.1:${balancer.port}`]).toEqual([web, web])
+  expect(await ask(web)).toBe("one says hello\n")
+  expect(await ask(api)).toBe("two says hello\n")
+  expect(await ask(`${api}/echo`)).toContain("api.example.com")
+  await balancer.apply({ backends: [two.address], pools: { api: [one.address] } })
+  expect([await ask(web), await ask(api)]).toEqual(["two says hello\n", "one says hello\n"])
+  const other = balancer.apply({ backends: [one.address], listeners: { more: ":0" } })
+  expect(other).rejects.toThrow("listener more=:0: only the whole program opens listeners")
+})
+
 test("faults are injected: failing, slow, behind TLS", async () => {
   using failing = await startBackend({ failRate: 0.5, status: 503 })
   await using one = await startBalancer({

@@ -308,13 +308,15 @@ export type BalancerOptions = BalancerSettings &
 
 export interface TestBalancer extends AsyncDisposable {
   readonly port: number
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`; with several listeners that of the first. */
   readonly url: string
+  /** That of each listener, by its name; `unix:/PATH` for a unix socket. */
+  readonly urls: Readonly<Record<string, string>>
   /** What it has logged, with the level in front: `warn: backend 127.0.0.1:9001 is unhealthy: ...`. */
   readonly lines: readonly string[]
   /** The sum of a metric's samples, of those whose labels contain each of `labels`: `backend="127.0.0.1:9001"`. */
   figure(metric: string, ...labels: string[]): number
-  /** Other backends and settings from the next request on. */
+  /** Other backends, pools and settings from the next request on. Listeners stay where they are. */
   apply(options: BalancerOptions): Promise<void>
   /** Lets what is in flight end, for `ms` at most; resolves with the number of connections that were cut. */
   drain(ms: number): Promise<number>

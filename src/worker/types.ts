@@ -1,5 +1,5 @@
 /** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
-import type { Settings } from "../config/schema/settings.ts"
+import type { ListenAddress, Settings } from "../config/schema/settings.ts"
 import type { Deadlines } from "../core/deadlines.ts"
 import type { ListeningSocket } from "../net/listeners.ts"
 import type { Lookup } from "../net/names/resolver.ts"
@@ -36,6 +36,8 @@ export interface DrainOutcome {
 export interface Worker {
   /** The port that the first listener is bound to, for settings with port 0; 0 when all are unix sockets. */
   readonly port: number
+  /** Where each listener is, by its name. */
+  readonly addresses: ReadonlyMap<string, ListenAddress>
   /** The same few figures however many backends there are. */
   report(): WorkerReport
   /** The figures of the backends, a piece at a time. */

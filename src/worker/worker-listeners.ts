@@ -5,7 +5,7 @@
  * A worker that has no room left pauses all of them; one listener at a limit of its own pauses alone. A paused listener
  * loses nobody: the kernel goes on queueing.
  */
-import type { ListenerSettings, Settings } from "../config/schema/settings.ts"
+import type { ListenAddress, ListenerSettings, Settings } from "../config/schema/settings.ts"
 import { TOO_MANY_FROM_CLIENT } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
 import { portOf } from "../net/linux/activation.ts"
@@ -55,6 +55,16 @@ export class WorkerListeners {
   /** The port of the first one that has a port; 0 when all are unix sockets. */
   get port(): number {
     return this.all.find(({ facts }) => facts.port > 0)?.facts.port ?? 0
+  }
+
+  /** Where each is, by its name, with the port that was found for port 0. */
+  get addresses(): ReadonlyMap<string, ListenAddress> {
+    return new Map(
+      this.all.map(({ facts: { settings, port } }) => [
+        settings.name,
+        "path" in settings ? { path: settings.path } : { host: settings.host, port },
+      ]),
+    )
   }
 
   /** Owns the descriptor from now on, and nobody is accepted before `resume`. */

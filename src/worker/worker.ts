@@ -2,7 +2,7 @@
  * One process's whole balancer, put together: listener, gateway, backends, health, names, deadlines. It knows
  * nothing of fleets; in single-process mode it is all there is.
  */
-import type { Settings } from "../config/schema/settings.ts"
+import type { ListenAddress, Settings } from "../config/schema/settings.ts"
 import { onlyBackendsChanged } from "../config/settings-change.ts"
 import { refusals } from "../http/refusal.ts"
 import { Deadlines, SWEEP_MS } from "../core/deadlines.ts"
@@ -88,6 +88,10 @@ class Balancer implements Worker {
 
   get port(): number {
     return this.#listeners.port
+  }
+
+  get addresses(): ReadonlyMap<string, ListenAddress> {
+    return this.#listeners.addresses
   }
 
   #createResolver(): Resolver {

@@ -52,6 +52,7 @@ export const startStandIn: StartWorker = async (options) => {
   }
   return {
     port: listener.port,
+    addresses: new Map(),
     backends: backendsOf(options.settings, () => requests),
     report: () => report(options, { requests, clients: open.size, draining, startedAt }),
     apply: async () => {},

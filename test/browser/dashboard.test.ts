@@ -3,121 +3,19 @@
  * phone and can be used without a mouse. Pictures of it go to the folder that BUNLB_SCREENSHOTS names.
  */
 import { afterAll, describe, expect } from "bun:test"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { startAdmin } from "../../src/admin/server.ts"
-import type { AdminListener } from "../../src/admin/server.ts"
 import { RunningBackend, RunningBunlb } from "../e2e/running-bunlb.ts"
 import { find, testWith } from "../matrix/programs.ts"
 import type { BackendStatus } from "../../src/master/figures/status.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
-import { backend, rates, sourceOf } from "./picture.ts"
+import { Page, pictures } from "./page.ts"
+import { backend, evening, rates } from "./picture.ts"
 import type { Picture } from "./picture.ts"
 
 const BROWSER_MS = 20_000
-const folder = process.env.BUNLB_SCREENSHOTS ?? join(tmpdir(), "bunlb-screenshots")
 const TOKEN = "0123456789abcdef"
 const evil = `"><img src=x onerror="window.hacked=1"><b class=evil>`
 
 afterAll(() => Bun.WebView.closeAll())
-
-class Page implements AsyncDisposable {
-  private constructor(
-    readonly view: Bun.WebView,
-    readonly picture: Picture,
-    private admin: AdminListener | null,
-  ) {}
-
-  static async open(picture: Picture = evening()): Promise<Page> {
-    const admin = await startAdmin({ host: "127.0.0.1", port: 0 }, sourceOf(picture))
-    const page = await Page.visit(admin.port ?? 0, picture, admin)
-    await page.says("#backends", picture.backends[0]?.[0].name ?? "")
-    return page
-  }
-
-  /** The page of whatever bunlb listens there. */
-  static async visit(
-    port: number,
-    picture: Picture = evening(),
-    admin: AdminListener | null = null,
-  ): Promise<Page> {
-    const argv = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    const path = find("chromium") ?? ""
-    const view = new Bun.WebView({ backend: { type: "chrome", path, argv } })
-    await view.navigate(`http://127.0.0.1:${port}/`)
-    const page = new Page(view, picture, admin)
-    await page.says("#link", "live")
-    return page
-  }
-
-  /** The value of an expression in the page. */
-  ask<T>(expression: string): Promise<T> {
-    return this.view.evaluate(expression) as Promise<T>
-  }
-
-  async says(selector: string, text: string): Promise<void> {
-    const expression = `document.querySelector(${JSON.stringify(selector)})?.textContent ?? ""`
-    const said = async (): Promise<boolean> => (await this.ask<string>(expression)).includes(text)
-    await until(said, PATIENCE_MS, `${selector} to say ${text}`)
-  }
-
-  async size(width: number, height: number, scheme: "light" | "dark"): Promise<void> {
-    const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 500 }
-    await this.view.cdp("Emulation.setDeviceMetricsOverride", metrics)
-    const features = [{ name: "prefers-color-scheme", value: scheme }]
-    await this.view.cdp("Emulation.setEmulatedMedia", { features })
-    await until(() => this.ask(`innerWidth === ${width}`), PATIENCE_MS, "the new size")
-    // The charts are drawn anew after the layout.
-    await this.ask("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 50)))")
-  }
-
-  async keep(name: string): Promise<void> {
-    await Bun.write(join(folder, `${name}.png`), await this.view.screenshot())
-  }
-
-  async loseBunlb(): Promise<void> {
-    await this.admin?.stop()
-  }
-
-  async startBunlbAgain(): Promise<void> {
-    const address = { host: "127.0.0.1", port: this.admin?.port ?? 0 }
-    this.admin = await startAdmin(address, sourceOf(this.picture))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.view.close()
-    await this.admin?.stop()
-  }
-}
-
-/** Some are well, some are not. */
-function evening(): Picture {
-  const now = Date.now()
-  const late = { state: "degraded", healthyWorkers: 3, since: now - 42_000, failures: 12 } as const
-  const down = { state: "down", healthyWorkers: 0, since: now - 301_000, failures: 318 } as const
-  const nothing = { p50: null, p99: null, reuse: null, classes: [0, 0, 0, 0, 0] }
-  const rows: Picture["backends"] = [
-    [backend("10.0.0.11:8080"), rates(1_204)],
-    [
-      backend("10.0.0.12:8080", { ...late, reason: "3 failures, last: response head late" }),
-      rates(431, { p99: 210, classes: [0, 400, 2, 12, 17] }),
-    ],
-    [
-      backend("10.0.0.13:8080", { ...down, reason: "3 failures, last: connect refused" }),
-      rates(0, nothing),
-    ],
-    [backend("api.example.com:443", { tls: true, weight: 3 }), rates(1_206, { p50: 3.2 })],
-    [backend("spare.example.com:443", { tls: true, backup: true }), rates(0, nothing)],
-  ]
-  return {
-    backends: rows,
-    journal: [
-      { id: 1, at: now - 5_640_000, kind: "note", text: "bunlb 1.2.3 serves" },
-      { id: 2, at: now - 301_000, kind: "bad", text: "backend 10.0.0.13:8080 is unhealthy" },
-      { id: 3, at: now - 82_000, kind: "good", text: "backend 10.0.0.11:8080 is healthy again" },
-    ],
-  }
-}
 
 type States = readonly BackendStatus["state"][]
 
@@ -142,7 +40,7 @@ const headlines: readonly (readonly [string, States, number, Tone, string, numbe
 
 describe("the dashboard", () => {
   const browserTest = testWith("chromium")
-  if (find("chromium") !== null) console.error(`screenshots of the dashboard: ${folder}`)
+  if (find("chromium") !== null) console.error(`screenshots of the dashboard: ${pictures}`)
 
   browserTest(
     "shows backends, workers, figures, charts and what happened, from here alone",

@@ -34,6 +34,35 @@ export function rates(requests: number, more: Partial<Rates> = {}): Rates {
   }
 }
 
+/** Some are well, some are not. */
+export function evening(): Picture {
+  const now = Date.now()
+  const late = { state: "degraded", healthyWorkers: 3, since: now - 42_000, failures: 12 } as const
+  const down = { state: "down", healthyWorkers: 0, since: now - 301_000, failures: 318 } as const
+  const nothing = { p50: null, p99: null, reuse: null, classes: [0, 0, 0, 0, 0] }
+  const rows: Picture["backends"] = [
+    [backend("10.0.0.11:8080"), rates(1_204)],
+    [
+      backend("10.0.0.12:8080", { ...late, reason: "3 failures, last: response head late" }),
+      rates(431, { p99: 210, classes: [0, 400, 2, 12, 17] }),
+    ],
+    [
+      backend("10.0.0.13:8080", { ...down, reason: "3 failures, last: connect refused" }),
+      rates(0, nothing),
+    ],
+    [backend("api.example.com:443", { tls: true, weight: 3 }), rates(1_206, { p50: 3.2 })],
+    [backend("spare.example.com:443", { tls: true, backup: true }), rates(0, nothing)],
+  ]
+  return {
+    backends: rows,
+    journal: [
+      { id: 1, at: now - 5_640_000, kind: "note", text: "bunlb 1.2.3 serves" },
+      { id: 2, at: now - 301_000, kind: "bad", text: "backend 10.0.0.13:8080 is unhealthy" },
+      { id: 3, at: now - 82_000, kind: "good", text: "backend 10.0.0.11:8080 is healthy again" },
+    ],
+  }
+}
+
 type Shares = Pick<Picture, "errorShare" | "cutShare">
 
 /** May be changed while it is shown. */

@@ -9,7 +9,7 @@
  */
 import { closeSync, write, writeSync } from "node:fs"
 import type { Log } from "../core/log.ts"
-import type { LineSink } from "../proxy/exchange/access-log.ts"
+import type { LineSink } from "../proxy/core/access-log.ts"
 import { isGiven, openDestination, takeBack, type Destination } from "./log-destination.ts"
 
 /** Characters that may wait. */

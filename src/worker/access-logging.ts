@@ -1,14 +1,16 @@
 /** The access log of one worker put together: what is written, and the file that takes it; null while it is off. */
 import type { AccessLogSettings } from "../config/schema/settings.ts"
 import type { Log } from "../core/log.ts"
-import { AccessLog } from "../proxy/exchange/access-log.ts"
-import type { Gateway } from "../proxy/gateway.ts"
+import { AccessLog } from "../proxy/core/access-log.ts"
+import type { Clients } from "../proxy/client/clients.ts"
+import type { Gateway } from "../proxy/core/gateway.ts"
 import { AccessFile } from "./access-file.ts"
 
 const wallClock = { now: () => Date.now() }
 
 export class AccessLogging {
   readonly #gateway: Gateway
+  readonly #clients: Clients
   readonly #worker: number
   readonly #log: Log
   #path = ""
@@ -17,8 +19,9 @@ export class AccessLogging {
   /** By files that are no longer written. */
   #dropped = 0
 
-  constructor(gateway: Gateway, worker: number, log: Log) {
+  constructor(gateway: Gateway, clients: Clients, worker: number, log: Log) {
     this.#gateway = gateway
+    this.#clients = clients
     this.#worker = worker
     this.#log = log
   }
@@ -37,7 +40,7 @@ export class AccessLogging {
       this.#access.configure(settings)
     }
     this.#gateway.accessLog = this.#access
-    for (const client of this.#gateway.clients) client.record = this.#gateway.recordFor(client)
+    for (const client of this.#clients.all) client.record = this.#gateway.recordFor(client)
   }
 
   #create(settings: AccessLogSettings): AccessLog {

@@ -8,7 +8,7 @@ import { processClock } from "../core/clock.ts"
 import { SWEEP_MS } from "../core/deadlines.ts"
 import type { ClientConnection } from "../proxy/client/client-connection.ts"
 import { stopClient } from "../proxy/client/departure.ts"
-import type { Gateway } from "../proxy/gateway.ts"
+import type { Gateway } from "../proxy/core/gateway.ts"
 import type { DrainOutcome } from "./types.ts"
 
 const ASKING_MS = 300

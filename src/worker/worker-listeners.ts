@@ -15,7 +15,8 @@ import type { TcpSocket } from "../net/transport/socket.ts"
 import type { ListenerReport } from "../observe/snapshot.ts"
 import { ClientConnection } from "../proxy/client/client-connection.ts"
 import { ClientListener } from "../proxy/client/client-listener.ts"
-import type { Gateway } from "../proxy/gateway.ts"
+import type { Clients } from "../proxy/client/clients.ts"
+import type { Gateway } from "../proxy/core/gateway.ts"
 import { ConnectionsPerClient } from "./connections-per-client.ts"
 import type { WorkerPools } from "./worker-pools.ts"
 
@@ -35,14 +36,21 @@ export interface WorkerListener {
 
 export class WorkerListeners {
   readonly #gateway: Gateway
+  readonly #clients: Clients
   readonly #pools: Pick<WorkerPools, "of">
   readonly #direct: Poller | null
   /** Called with each connection that has been accepted. */
   readonly #accepted: () => void
   readonly #byId = new Map<number, WorkerListener>()
 
-  constructor(gateway: Gateway, pools: Pick<WorkerPools, "of">, accepted: () => void) {
+  constructor(
+    gateway: Gateway,
+    clients: Clients,
+    pools: Pick<WorkerPools, "of">,
+    accepted: () => void,
+  ) {
     this.#gateway = gateway
+    this.#clients = clients
     this.#pools = pools
     this.#direct = gateway.direct
     this.#accepted = accepted
@@ -74,6 +82,7 @@ export class WorkerListeners {
       portOf(fd) ?? 0,
       this.#pools.of(settings.pool),
       this.#gateway.planTerms,
+      this.#clients,
     )
     const accept = (socket: TcpSocket, address: string): ClientConnection =>
       this.#accept(listener, socket, address)
@@ -93,7 +102,7 @@ export class WorkerListeners {
       facts.configure(settings, this.#pools.of(settings.pool), terms)
       acceptor.keepAlive(settings.keepalive.client)
     }
-    for (const client of this.#gateway.clients) client.plan = client.listener.renewed(client.plan)
+    for (const client of this.#clients.all) client.plan = client.listener.renewed(client.plan)
   }
 
   /** Those with room accept from now on. */

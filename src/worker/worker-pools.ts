@@ -11,7 +11,7 @@ import type { Pauses } from "../core/slices.ts"
 import type { Resolver } from "../net/names/resolver.ts"
 import type { Pool } from "../proxy/backend/pool.ts"
 import type { Upstream } from "../proxy/backend/upstream.ts"
-import type { Gateway } from "../proxy/gateway.ts"
+import type { Gateway } from "../proxy/core/gateway.ts"
 import { ManagedPool, type ManagedPoolParts } from "./managed-pool.ts"
 import type { PlannedChange } from "./membership.ts"
 
@@ -47,6 +47,7 @@ export class WorkerPools {
   /** Begins with the pools of these settings; their backends come with `apply`. */
   constructor(settings: readonly PoolSettings[], parts: WorkerPoolsParts) {
     this.#parts = parts
+    parts.gateway.backends.retireIdle = () => this.#retireIdle()
     for (const pool of settings) this.#create(pool)
     this.#wanted = new Set(settings.map(({ name }) => name))
   }
@@ -113,6 +114,17 @@ export class WorkerPools {
     }
   }
 
+  /** Closes an idle connection to the backend that has most of them. */
+  #retireIdle(): void {
+    let richest: Upstream | null = null
+    for (const { pool } of this.all) {
+      for (const upstream of pool.upstreams) {
+        if (richest === null || upstream.idle.size > richest.idle.size) richest = upstream
+      }
+    }
+    richest?.idle.retireOldest()
+  }
+
   #pausesFor(pools: readonly PoolSettings[]): Pauses {
     const coming = pools.reduce((sum, { backends }) => sum + backends.length, 0)
     const present = this.all.reduce((sum, { membership }) => sum + membership.size, 0)
@@ -123,7 +135,6 @@ export class WorkerPools {
     const keepHosts = (): void => this.#keepHosts()
     const managed = new ManagedPool(settings, { ...this.#parts, keepHosts })
     this.#byName.set(settings.name, managed)
-    this.#parts.gateway.pools.add(managed.pool)
     return managed
   }
 
@@ -171,7 +182,6 @@ export class WorkerPools {
   #forget(pool: Pool): void {
     pool.prober.stop()
     this.#byName.delete(pool.name)
-    this.#parts.gateway.pools.delete(pool)
   }
 
   /** Forgets the addresses of hosts that no backend has any more. */

@@ -13,7 +13,8 @@ import { Resolver } from "../net/names/resolver.ts"
 import { EventClock, processClock } from "../core/clock.ts"
 import { Figures } from "../observe/figures.ts"
 import type { Samples, WorkerReport } from "../observe/snapshot.ts"
-import { Gateway } from "../proxy/gateway.ts"
+import { Clients } from "../proxy/client/clients.ts"
+import { Gateway } from "../proxy/core/gateway.ts"
 import type { Upstream } from "../proxy/backend/upstream.ts"
 import { AccessLogging } from "./access-logging.ts"
 import { BackendReports } from "./backend-reports.ts"
@@ -39,6 +40,7 @@ export const startWorker: StartWorker = async (options) => {
 class Balancer implements Worker {
   readonly #options: WorkerOptions
   readonly #gateway: Gateway
+  readonly #clients: Clients
   readonly #resolver: Resolver
   readonly #listeners: WorkerListeners
   readonly #pools: WorkerPools
@@ -63,7 +65,8 @@ class Balancer implements Worker {
       figures: new Figures(refusals.map((entry) => entry?.reason ?? "")),
       deadlines: options.deadlines ?? new Deadlines(),
     })
-    this.#access = new AccessLogging(this.#gateway, options.index, options.log)
+    this.#clients = new Clients(this.#gateway)
+    this.#access = new AccessLogging(this.#gateway, this.#clients, options.index, options.log)
     this.#resolver = this.#createResolver()
     this.#pools = new WorkerPools(settings.pools, {
       gateway: this.#gateway,
@@ -78,9 +81,11 @@ class Balancer implements Worker {
       pauses: (backends) => (backends > FEW ? new Slices(true) : unbroken),
     })
     this.backends = new BackendReports({ pools: this.#pools, resolver: this.#resolver })
-    this.#listeners = new WorkerListeners(this.#gateway, this.#pools, () => this.#accepted())
+    this.#listeners = new WorkerListeners(this.#gateway, this.#clients, this.#pools, () =>
+      this.#accepted(),
+    )
     for (const socket of options.listeners ?? ownListeners(settings)) this.#listeners.add(socket)
-    this.#gateway.onClientGone = (client) => {
+    this.#clients.onGone = (client) => {
       this.#listeners.gone(client)
       this.#clientGone()
     }
@@ -129,7 +134,7 @@ class Balancer implements Worker {
     const descriptors = descriptorLimit()
     this.#clientLimit = clientLimit(0, backends, descriptors)
     const most = clientLimit(connectionsOf(listeners), backends, descriptors)
-    this.#gateway.backendLimit = backendLimit(most, backends, descriptors)
+    this.#gateway.backends.limit = backendLimit(most, backends, descriptors)
     this.#clientGone()
   }
 
@@ -162,14 +167,14 @@ class Balancer implements Worker {
     this.#gateway.deadlines.sweep(now)
     this.#pools.tick(now)
     this.#resolver.tick(now)
-    if (this.#gateway.clients.size < this.#clientLimit * ROOMY) this.#toldFull = false
+    if (this.#clients.size < this.#clientLimit * ROOMY) this.#toldFull = false
     this.#clientGone()
     this.#access.flush()
-    if (this.#leaving) for (const client of this.#gateway.clients) client.closeIfIdle()
+    if (this.#leaving) for (const client of this.#clients.all) client.closeIfIdle()
   }
 
   #accepted(): void {
-    if (this.#gateway.clients.size < this.#clientLimit) return
+    if (this.#clients.size < this.#clientLimit) return
     this.#listeners.pause()
     if (this.#toldFull) return
     this.#toldFull = true
@@ -178,7 +183,7 @@ class Balancer implements Worker {
 
   #clientGone(): void {
     if (this.#sweeper === null) return
-    if (this.#gateway.clients.size < this.#clientLimit) this.#listeners.resume()
+    if (this.#clients.size < this.#clientLimit) this.#listeners.resume()
   }
 
   #tell({ pool, label, candidate }: Upstream, healthy: boolean, reason: string): void {
@@ -200,7 +205,7 @@ class Balancer implements Worker {
     return {
       ...{ index: this.#options.index, pid: process.pid },
       uptime: processClock.now() - this.#began,
-      clients: gateway.clients.size,
+      clients: this.#clients.size,
       listeners: this.#listeners.report(),
       inFlight: this.backends.inFlight,
       draining: gateway.draining,
@@ -226,7 +231,7 @@ class Balancer implements Worker {
     const gateway = this.#gateway
     const drain = new Drain({
       ...{ limitMs, gateway, closed },
-      clients: () => [...gateway.clients].filter((client) => client.listener === facts),
+      clients: () => [...this.#clients.all].filter((client) => client.listener === facts),
       isOver: () => facts.clients === 0,
       finishing: () => 0,
       finish: (ms) => this.#listeners.finish(ms, [id]),
@@ -247,12 +252,12 @@ class Balancer implements Worker {
     this.#listeners.close(succeeded)
     const drain = new Drain({
       ...{ limitMs, gateway, closed },
-      clients: () => [...gateway.clients],
-      isOver: () => gateway.clients.size + gateway.finishing === 0,
-      finishing: () => gateway.finishing,
+      clients: () => [...this.#clients.all],
+      isOver: () => this.#clients.size + gateway.backends.finishing === 0,
+      finishing: () => gateway.backends.finishing,
       finish: async (ms) => {
         await this.#listeners.finish(ms)
-        gateway.onClientGone = (client) => {
+        this.#clients.onGone = (client) => {
           this.#listeners.gone(client)
           drain.look()
         }
@@ -270,7 +275,7 @@ class Balancer implements Worker {
     this.#sweeper = null
     this.#listeners.close()
     this.#resolver.stop()
-    stopClients([...this.#gateway.clients], this.#gateway)
+    stopClients([...this.#clients.all], this.#gateway)
     this.#pools.stop()
     this.#access.close()
   }

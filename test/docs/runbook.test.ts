@@ -157,7 +157,7 @@ describe("what programs read", () => {
 
   test("every letter of an end state", () => {
     const [, words = ""] =
-      /type Who =(.*)/.exec(sourceOf("src/proxy/exchange/exchange-record.ts")) ?? []
+      /type Who =(.*)/.exec(sourceOf("src/proxy/core/exchange-record.ts")) ?? []
     const letters = [...words.matchAll(/"(.)"/g)].map(([, letter = ""]) => letter)
     expect(letters.length).toBeGreaterThan(8)
     expect(listed("End states")).toEqual(letters)

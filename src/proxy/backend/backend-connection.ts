@@ -12,7 +12,7 @@ import { LOOKS, Outbox } from "../../net/outbox.ts"
 import { isQuiet } from "../../net/linux/peek.ts"
 import { RECEIVE_SIZE } from "../../net/linux/receive-memory.ts"
 import type { BackendUser, PinnedClient, TunnelUser } from "./backend-user.ts"
-import type { Gateway } from "../gateway.ts"
+import type { Gateway } from "../core/gateway.ts"
 import type { Upstream } from "./upstream.ts"
 
 /** Enough for a head and a small body; the rest of a large one is moved, or received in larger pieces. */
@@ -66,7 +66,7 @@ export class BackendConnection extends Outbound implements Mover {
 
   begin(port: number): void {
     this.upstream.connections.add(this)
-    this.#gateway.openToBackends++
+    this.#gateway.backends.open++
     this.upstream.figures.dialing++
     this.#gateway.deadlines.add(this)
     this.target.began(this.born)
@@ -184,7 +184,7 @@ export class BackendConnection extends Outbound implements Mover {
     const { clock, deadlines } = this.#gateway
     this.tunnel = null
     this.#finishing = true
-    this.#gateway.finishing++
+    this.#gateway.backends.finishing++
     this.outbox.renew()
     this.deadlineAt = clock.now() + this.#limits.backendBody / LOOKS
     deadlines.add(this)
@@ -346,9 +346,9 @@ export class BackendConnection extends Outbound implements Mover {
     const client = this.#pinnedTo
     this.unpin()
     this.upstream.idle.remove(this)
-    if (this.upstream.connections.delete(this)) this.#gateway.openToBackends--
+    if (this.upstream.connections.delete(this)) this.#gateway.backends.open--
     this.#gateway.deadlines.remove(this)
-    if (this.#finishing) this.#gateway.finishing--
+    if (this.#finishing) this.#gateway.backends.finishing--
     this.#finishing = false
     this.exchange = null
     this.tunnel = null

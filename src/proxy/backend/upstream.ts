@@ -14,7 +14,7 @@ import { BackendFigures } from "../../observe/figures.ts"
 import { BackendConnection } from "./backend-connection.ts"
 import type { BackendUser } from "./backend-user.ts"
 import { IdleLimit } from "./idle-limit.ts"
-import type { Gateway } from "../gateway.ts"
+import type { Gateway } from "../core/gateway.ts"
 import { IdleConnections } from "./idle-connections.ts"
 import type { Pool } from "./pool.ts"
 import { ReuseLimit } from "./reuse-limit.ts"
@@ -184,7 +184,7 @@ export class Upstream {
       exchange.dialFailed({ ...plainFailure, reason: "name not resolved" })
       return
     }
-    this.#gateway.makeRoom()
+    this.#gateway.backends.makeRoom()
     const connection = new BackendConnection(this.#gateway, this, exchange, target)
     exchange.dialing = connection
     connection.begin(this.settings.port)

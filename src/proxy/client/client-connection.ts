@@ -20,8 +20,8 @@ import type { BackendConnection } from "../backend/backend-connection.ts"
 import { BRIEFLY, BY_RESET, Departure, IN_ORDER, READING_ON } from "./departure.ts"
 import type { ClientStream } from "../exchange/client-stream.ts"
 import { Exchange } from "../exchange/exchange.ts"
-import type { ExchangeRecord, Who } from "../exchange/exchange-record.ts"
-import type { Gateway } from "../gateway.ts"
+import type { ExchangeRecord, Who } from "../core/exchange-record.ts"
+import type { Gateway } from "../core/gateway.ts"
 import type { ClientListener } from "./client-listener.ts"
 import { Intake } from "./intake.ts"
 import { judgeReading, watchReading } from "./reading.ts"
@@ -69,7 +69,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
     this.exchange = new Exchange(this, gateway)
     this.record = gateway.recordFor(this)
     this.deadlineAt = gateway.clock.now() + this.listener.timeouts.clientHead
-    this.id = gateway.admit(this)
+    this.id = listener.allClients.admit(this)
   }
 
   received(bytes: Buffer): void {
@@ -389,11 +389,11 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
     this.departure = null
     this.deadlineAt = Infinity
     this.outbox.clear()
-    this.#gateway.dismiss(this)
+    this.listener.allClients.dismiss(this)
     this.exchange.clientGone()
     tunnel?.clientGone()
     this.pinned?.retire()
     this.record?.finish()
-    this.#gateway.onClientGone(this)
+    this.listener.allClients.onGone(this)
   }
 }

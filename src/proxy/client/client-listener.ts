@@ -7,20 +7,14 @@ import type { ListenerSettings, ListenerTimeouts } from "../../config/schema/set
 import type { FieldPolicy, HeadPlan } from "../../h1/request-writer.ts"
 import { ascii } from "../../http/bytes.ts"
 import { ClientIdentity } from "../../http/identity.ts"
-import type { RequestIds } from "../../http/request-id.ts"
 import { Span } from "../../http/trace-context.ts"
 import { TrustedProxies } from "../../net/ip/cidr.ts"
+import type { PlanTerms } from "../core/gateway.ts"
+import type { Clients } from "./clients.ts"
 import type { Pool } from "../backend/pool.ts"
 
 /** Client addresses whose plans are kept: a client that opens a connection for each request is known again. */
 const KEPT_PLANS = 1024
-
-/** What the plans of all listeners share. */
-export interface PlanTerms {
-  readonly ids: RequestIds
-  /** Requests take part in distributed traces. */
-  readonly tracing: boolean
-}
 
 export class ClientListener {
   settings: ListenerSettings
@@ -36,13 +30,22 @@ export class ClientListener {
   clients = 0
   /** Connections that it has accepted. */
   accepted = 0
+  /** The clients of all listeners. */
+  readonly allClients: Clients
   #trust: TrustedProxies
   #policy: FieldPolicy
   #terms: PlanTerms
   /** By client address. */
   readonly #plans = new Map<string, HeadPlan>()
 
-  constructor(settings: ListenerSettings, port: number, pool: Pool, terms: PlanTerms) {
+  constructor(
+    settings: ListenerSettings,
+    port: number,
+    pool: Pool,
+    terms: PlanTerms,
+    allClients: Clients,
+  ) {
+    this.allClients = allClients
     this.settings = settings
     this.port = port
     this.pool = pool

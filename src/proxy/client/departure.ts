@@ -14,7 +14,7 @@
 import { hasFailed, isQuiet, unacknowledged } from "../../net/linux/peek.ts"
 import type { TcpSocket } from "../../net/transport/socket.ts"
 import type { ClientConnection } from "./client-connection.ts"
-import type { Gateway } from "../gateway.ts"
+import type { Gateway } from "../core/gateway.ts"
 import { cutReader, judgeReading, watchReading } from "./reading.ts"
 
 /** Closes at once when the client has everything already. */

@@ -5,7 +5,7 @@ import type { HeadPlan } from "../../h1/request-writer.ts"
 import type { Outbox } from "../../net/outbox.ts"
 import type { PinnedClient } from "../backend/backend-user.ts"
 import type { Pool } from "../backend/pool.ts"
-import type { ExchangeRecord, Who } from "./exchange-record.ts"
+import type { ExchangeRecord, Who } from "../core/exchange-record.ts"
 import type { Tunnel } from "./tunnel.ts"
 
 /** What an exchange asks of the listener that its client came by. */

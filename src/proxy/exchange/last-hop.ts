@@ -3,7 +3,7 @@
  * hot path: only TRACE and OPTIONS with `Max-Forwards: 0` come here.
  */
 import type { ClientStream } from "./client-stream.ts"
-import type { Gateway } from "../gateway.ts"
+import type { Gateway } from "../core/gateway.ts"
 
 /** Sends `answer`, of `lastHopAnswer`; the exchange has ended. */
 export function sendLastHopAnswer(

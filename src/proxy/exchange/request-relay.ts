@@ -19,7 +19,7 @@ import type { Span } from "../../http/trace-context.ts"
 import { protocolsOf } from "../../h1/upgrade.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
 import type { ClientStream } from "./client-stream.ts"
-import type { Gateway } from "../gateway.ts"
+import type { Gateway } from "../core/gateway.ts"
 import type { Pool } from "../backend/pool.ts"
 import { keepBytes, letGo } from "./kept-bytes.ts"
 

@@ -25,7 +25,7 @@ import { noNames } from "../../http/trailers.ts"
 import { HIGH_WATER } from "../../net/outbox.ts"
 import { WORTH_MOVING } from "../../net/linux/splicer.ts"
 import type { ClientStream } from "./client-stream.ts"
-import type { Gateway } from "../gateway.ts"
+import type { Gateway } from "../core/gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
 
 /** What a piece of response has led to. */

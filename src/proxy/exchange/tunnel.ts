@@ -11,7 +11,7 @@ import { HIGH_WATER } from "../../net/outbox.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
 import type { TunnelUser } from "../backend/backend-user.ts"
 import type { ClientStream } from "./client-stream.ts"
-import type { Gateway } from "../gateway.ts"
+import type { Gateway } from "../core/gateway.ts"
 import type { RequestRelay } from "./request-relay.ts"
 
 /** The tunnel, when the response `head` accepts what the request offered; else null. */

@@ -2,7 +2,7 @@
  * What `--trace` shows: heads as text and bodies as hex, with what a person must not see masked. Off the hot
  * path: without `--trace` it does not exist.
  */
-import type { Log } from "../core/log.ts"
+import type { Log } from "../../core/log.ts"
 
 const SECRET = /^(authorization|proxy-authorization|cookie|set-cookie)(\s*:).*$/gim
 /** Bytes of one piece of a body that are shown. */

@@ -3,24 +3,21 @@
  * scratch space, and the limits that descriptors set. Made once by the worker; the data path reads it and adds to its
  * figures.
  */
-import type { LimitSettings, Settings } from "../config/schema/settings.ts"
-import { ownAnswer, refusals } from "../http/refusal.ts"
-import { RequestIds } from "../http/request-id.ts"
-import { SpareMessages } from "../http/spare-messages.ts"
-import { headRoom } from "../h1/request-writer.ts"
-import type { Deadlines } from "../core/deadlines.ts"
-import { poller, type Poller } from "../net/linux/poller.ts"
-import { type Splicer, splicerOf } from "../net/linux/splicer.ts"
-import type { EventClock } from "../core/clock.ts"
-import type { Figures } from "../observe/figures.ts"
-import type { Log } from "../core/log.ts"
-import type { AccessLog } from "./exchange/access-log.ts"
-import type { ClientConnection } from "./client/client-connection.ts"
-import type { PlanTerms } from "./client/client-listener.ts"
-import type { ExchangeRecord } from "./exchange/exchange-record.ts"
+import type { LimitSettings, Settings } from "../../config/schema/settings.ts"
+import { ownAnswer, refusals } from "../../http/refusal.ts"
+import { RequestIds } from "../../http/request-id.ts"
+import { SpareMessages } from "../../http/spare-messages.ts"
+import { type HeadPlan, headRoom } from "../../h1/request-writer.ts"
+import type { Deadlines } from "../../core/deadlines.ts"
+import { poller, type Poller } from "../../net/linux/poller.ts"
+import { type Splicer, splicerOf } from "../../net/linux/splicer.ts"
+import type { EventClock } from "../../core/clock.ts"
+import type { Figures } from "../../observe/figures.ts"
+import type { Log } from "../../core/log.ts"
+import type { AccessLog } from "./access-log.ts"
+import type { ExchangeRecord } from "./exchange-record.ts"
+import { BackendBudget } from "./backend-budget.ts"
 import { Trace } from "./trace.ts"
-import type { Pool } from "./backend/pool.ts"
-import type { Upstream } from "./backend/upstream.ts"
 
 export interface GatewayParts {
   readonly settings: Settings
@@ -38,6 +35,18 @@ function scratchSize(limits: LimitSettings): number {
   return Math.max(headRoom(limits.headBytes), limits.responseHeadBytes + 1024) + BODY_ROOM
 }
 
+interface RecordedClient {
+  readonly plan: HeadPlan
+  readonly record: ExchangeRecord | null
+}
+
+/** What the plans of all listeners have in common. */
+export interface PlanTerms {
+  readonly ids: RequestIds
+  /** Requests take part in distributed traces. */
+  readonly tracing: boolean
+}
+
 export class Gateway {
   settings: Settings
   readonly clock: EventClock
@@ -48,9 +57,8 @@ export class Gateway {
   /** The largest limits there have been: for the size of what all share. */
   #widest: LimitSettings
   readonly ids = new RequestIds()
-  /** Every pool, those that are being removed included. Kept by the worker. */
-  readonly pools = new Set<Pool>()
-  readonly clients = new Set<ClientConnection>()
+  /** Connections to all backends together. */
+  readonly backends = new BackendBudget()
   /** Where heads are composed: used and done with inside one event. */
   scratch: Buffer
   /** Waits for the sockets of this worker; null where they are Bun's. */
@@ -61,14 +69,6 @@ export class Gateway {
   accessLog: AccessLog | null = null
   /** Every response now asks its client to come back on another connection. */
   draining = false
-  /** Connections to all backends together, kept by them. */
-  openToBackends = 0
-  /** Connections to all backends together that the descriptors allow. Set by the worker. */
-  backendLimit = Infinity
-  /** Connections to backends that send the last bytes of tunnels whose clients have gone in good order. */
-  finishing = 0
-  /** Called when a client connection has closed. */
-  onClientGone: (client: ClientConnection) => void = () => {}
 
   constructor(parts: GatewayParts) {
     this.settings = parts.settings
@@ -85,28 +85,8 @@ export class Gateway {
     this.messages = new SpareMessages(limits.fields, limits.fields)
   }
 
-  /** Before a dial: closes an idle connection, to whichever backend has most of them, when there is no room left. */
-  makeRoom(): void {
-    if (this.openToBackends < this.backendLimit) return
-    let richest: Upstream | null = null
-    for (const { upstreams } of this.pools) {
-      for (const upstream of upstreams) {
-        if (richest === null || upstream.idle.size > richest.idle.size) richest = upstream
-      }
-    }
-    richest?.idle.retireOldest()
-  }
-
-  /** Returns the number of this connection among those of the process. */
-  admit(client: ClientConnection): number {
-    this.deadlines.add(client)
-    this.clients.add(client)
-    this.figures.clients++
-    return ++this.figures.accepted
-  }
-
   /** What the access log will say of a client's exchanges, or null while there is none. */
-  recordFor({ plan, record }: ClientConnection): ExchangeRecord | null {
+  recordFor({ plan, record }: RecordedClient): ExchangeRecord | null {
     return this.accessLog?.recordOf(plan.identity, record) ?? null
   }
 
@@ -120,12 +100,6 @@ export class Gateway {
   answerFor(status: number, text: string, keepAlive: boolean): Buffer {
     const retryAfter = status === 503 ? "Retry-After: 1\r\n" : ""
     return Buffer.from(ownAnswer(status, text, !keepAlive, retryAfter))
-  }
-
-  dismiss(client: ClientConnection): void {
-    this.deadlines.remove(client)
-    this.clients.delete(client)
-    this.figures.clients--
   }
 
   /**

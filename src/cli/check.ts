@@ -7,7 +7,7 @@ import { dirname } from "node:path"
 import { formatHostPort } from "../config/schema/address.ts"
 import { formatAdmin } from "../config/schema/admin-address.ts"
 import { formatListen } from "../config/schema/listen-address.ts"
-import { backendLabel } from "../config/schema/pools.ts"
+import { backendLabel, poolsInWords } from "../config/schema/pools.ts"
 import type { BackendSettings, PoolSettings, Settings } from "../config/schema/settings.ts"
 import { effectiveConfiguration, effectiveValues } from "../config/effective.ts"
 import { hasBackend, noBackend } from "../config/no-backend.ts"
@@ -106,15 +106,12 @@ function refuseLog({ format, path }: Settings["accessLog"]): void {
 }
 
 function summary({ listeners, pools, mode, workers, admin }: Settings): string {
-  const backends = pools.reduce((sum, pool) => sum + pool.backends.length, 0)
-  const several = pools.length === 1 ? "" : ` in ${pools.length} pools`
-  const count = `${backends === 1 ? "1 backend" : `${backends} backends`}${several}`
-  const strategies = [...new Set(pools.map(({ strategy }) => strategy))].join(" and ")
+  const { backends, strategies } = poolsInWords(pools)
   const places = listeners.map((each) =>
     "path" in each ? formatListen(each) : `port ${formatHostPort(each.host, each.port)}`,
   )
   const processes =
     mode === "sp" ? "single process" : workers === 1 ? "1 worker" : `${workers} workers`
   const figures = admin === null ? "admin off" : `admin ${formatAdmin(admin)}`
-  return `${count}, ${strategies}, ${processes}, ${places.join(", ")}, ${figures}`
+  return `${backends}, ${strategies}, ${processes}, ${places.join(", ")}, ${figures}`
 }

@@ -6,6 +6,7 @@
  * the other one serves and this one has drained.
  */
 import { formatAdmin } from "../config/schema/admin-address.ts"
+import { poolsInWords } from "../config/schema/pools.ts"
 import type { Settings } from "../config/schema/settings.ts"
 import { authorityStates } from "../net/tls/authorities.ts"
 import { reapOrphans } from "../net/linux/orphans.ts"
@@ -260,9 +261,10 @@ function startLine(
   listeners: readonly Listening[],
   adminPort: number | null,
 ): string {
-  const { backends, strategy, mode, workers, admin } = settings
+  const { pools, mode, workers, admin } = settings
+  const { backends, strategies } = poolsInWords(pools)
   const parts = [
-    `bunlb ${version}: ${placeOf(listeners)} -> ${count(backends.length, "backend")} (${strategy})`,
+    `bunlb ${version}: ${placeOf(listeners)} -> ${backends} (${strategies})`,
     mode === "sp" ? "single process" : count(workers, "worker"),
   ]
   if (socketsInUse(settings) === "bun") parts.push("sockets of Bun")

@@ -48,6 +48,20 @@ export function usedPools({ listeners, pools }: Settings): readonly PoolSettings
   return pools.filter(({ name }) => listeners.some(({ pool }) => pool === name))
 }
 
+/** `5 backends in 2 pools`, and their strategies: `random and sticky`. */
+export function poolsInWords(pools: readonly PoolSettings[]): {
+  readonly backends: string
+  readonly strategies: string
+} {
+  const count = pools.reduce((sum, { backends }) => sum + backends.length, 0)
+  const several = pools.length === 1 ? "" : ` in ${pools.length} pools`
+  const strategies = new Set(pools.map(({ strategy }) => strategy))
+  return {
+    backends: `${count === 1 ? "1 backend" : `${count} backends`}${several}`,
+    strategies: [...strategies].join(" and "),
+  }
+}
+
 /** `flat` with its one listener and its one pool. */
 export function withDefaults(flat: FlatSettings): Settings {
   const { host, port } = flat

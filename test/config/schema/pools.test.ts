@@ -4,6 +4,7 @@ import { camelCase, defaultSettings } from "../../../src/config/resolve.ts"
 import { backend as backendType } from "../../../src/config/schema/backend.ts"
 import {
   backendLabel,
+  poolsInWords,
   withBackends,
   withDefaults,
   withStickyKey,
@@ -87,4 +88,14 @@ test.each(settingRows.map(({ key }) => key))("%s is a value of those that say it
   const rows = (kind: RecordKind): boolean => kind.rows.some((row) => row.key === key)
   expect(has(listeners)).toBe(rows(listenerKind) || key === "host" || key === "port")
   expect(has(pools)).toBe(rows(poolKind))
+})
+
+test("pools in words: how many backends, in how many pools, and how they are chosen", () => {
+  const one = withBackends(defaults, "default", [backend("a:80")]).pools
+  expect(poolsInWords(one)).toEqual({ backends: "1 backend", strategies: "round_robin" })
+  const other = one.map((pool) => ({ ...pool, name: "api", strategy: "random" as const }))
+  expect(poolsInWords([...one, ...other, ...other])).toEqual({
+    backends: "3 backends in 3 pools",
+    strategies: "round_robin and random",
+  })
 })

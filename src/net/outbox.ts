@@ -7,6 +7,7 @@
  * of one-byte chunks does not become a flood of objects.
  */
 import { unacknowledged } from "./linux/peek.ts"
+import type { DirectSocket } from "./linux/direct-socket.ts"
 import type { TcpSocket } from "./transport/socket.ts"
 
 /** Above this many waiting bytes a source is paused; it goes on when all are gone. */
@@ -51,6 +52,31 @@ export class Outbox {
     if (taken < 0) return false
     this.taken += taken
     if (taken < to - from) this.keep(bytes, from + taken, to)
+    return true
+  }
+
+  /**
+   * As `send`, for a head and the body bytes behind it: in one call, and without a copy, where the socket is `direct`.
+   */
+  sendBoth(
+    socket: TcpSocket,
+    direct: DirectSocket | null,
+    head: Buffer,
+    length: number,
+    body: Buffer,
+    from: number,
+    to: number,
+  ): boolean {
+    if (direct === null || this.size > 0) {
+      return this.send(socket, head, 0, length) && this.send(socket, body, from, to)
+    }
+    const taken = direct.writeBoth(head, length, body, from, to - from)
+    if (taken < 0) return false
+    this.taken += taken
+    if (taken < length) {
+      this.keep(head, taken, length)
+      this.keep(body, from, to)
+    } else if (taken - length < to - from) this.keep(body, from + taken - length, to)
     return true
   }
 

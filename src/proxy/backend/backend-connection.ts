@@ -6,11 +6,13 @@ import type { PoolTimeouts } from "../../config/schema/settings.ts"
 import type { DialTarget } from "../../net/names/address-book.ts"
 import type { DialFailure } from "../../net/dial-failure.ts"
 import type { Mover } from "../../net/linux/direct-socket.ts"
-import { Outbound } from "../../net/outbound.ts"
 import { SILENT_MS, askOften, isSilent, keepAlive } from "../../net/linux/keepalive.ts"
-import { LOOKS, Outbox } from "../../net/outbox.ts"
+import { LOOKS } from "../../net/outbox.ts"
 import { isQuiet } from "../../net/linux/peek.ts"
 import { RECEIVE_SIZE } from "../../net/linux/receive-memory.ts"
+import type { BackendStream } from "./backend-stream.ts"
+import { H1Writer } from "./h1-writer.ts"
+import { isStillTaken } from "./late-request.ts"
 import type { BackendUser, PinnedClient, TunnelUser } from "./backend-user.ts"
 import type { Gateway } from "../core/gateway.ts"
 import type { Upstream } from "./upstream.ts"
@@ -18,14 +20,12 @@ import type { Upstream } from "./upstream.ts"
 /** Enough for a head and a small body; the rest of a large one is moved, or received in larger pieces. */
 const FIRST_READ = 32 * 1024
 
-export class BackendConnection extends Outbound implements Mover {
-  readonly upstream: Upstream
+export class BackendConnection extends H1Writer implements BackendStream, Mover {
   /** The address dialled. */
   readonly target: DialTarget
   readonly born: number
   exchange: BackendUser | null
   tunnel: TunnelUser | null = null
-  readonly outbox = new Outbox()
   paused = false
   /** Neighbours among the idle connections. */
   above: BackendConnection | null = null
@@ -40,8 +40,6 @@ export class BackendConnection extends Outbound implements Mover {
   #unheard = true
   /** The one client that it serves, because it is authenticated for that client (NTLM, Negotiate). */
   #pinnedTo: PinnedClient | null = null
-  /** A write has failed. It has used up the news of a reset, so an end that follows is none in good order. */
-  #broken = false
   #dialing = true
   /** Since when the kernel has been asking the peer whether it is there. */
   #askedAt = Infinity
@@ -50,10 +48,8 @@ export class BackendConnection extends Outbound implements Mover {
   readonly #gateway: Gateway
 
   constructor(gateway: Gateway, upstream: Upstream, exchange: BackendUser, target: DialTarget) {
-    const { timeouts, keepalive } = upstream.pool.settings
-    super(upstream.tls, timeouts, gateway.direct, keepalive.backend)
+    super(gateway, upstream)
     this.#gateway = gateway
-    this.upstream = upstream
     this.exchange = exchange
     this.target = target
     this.born = gateway.clock.now()
@@ -73,33 +69,6 @@ export class BackendConnection extends Outbound implements Mover {
     this.dial(this.target.ip, port, this.born)
   }
 
-  /**
-   * Sends or keeps `bytes[from..to)`. A socket that is already gone reports through
-   * `closed`, so there is nothing to return.
-   */
-  send(bytes: Buffer, from: number, to: number): void {
-    if (this.socket === null || from === to) return
-    this.#gateway.figures.toBackend += to - from
-    if (!this.outbox.send(this.socket, bytes, from, to)) this.#broken = true
-  }
-
-  /** As `send`, for a head and the body bytes behind it: in one call, and without a copy where sockets are direct. */
-  sendBoth(head: Buffer, length: number, body: Buffer, from: number, to: number): void {
-    if (this.direct === null || this.outbox.size > 0) {
-      this.send(head, 0, length)
-      this.send(body, from, to)
-      return
-    }
-    this.#gateway.figures.toBackend += length + to - from
-    const taken = this.direct.writeBoth(head, length, body, from, to - from)
-    if (taken > 0) this.outbox.taken += taken
-    if (taken < 0) this.#broken = true
-    else if (taken < length) {
-      this.outbox.keep(head, taken, length)
-      this.outbox.keep(body, from, to)
-    } else if (taken - length < to - from) this.outbox.keep(body, from + taken - length, to)
-  }
-
   pause(): void {
     if (this.paused) return
     this.paused = true
@@ -113,7 +82,6 @@ export class BackendConnection extends Outbound implements Mover {
     this.socket?.resume()
   }
 
-  /** Sets the time limit for what its exchange waits for now. */
   awaitBackend(requestDone: boolean, responseStarted: boolean): void {
     const { clock } = this.#gateway
     const { backendBody, responseHead } = this.#limits
@@ -123,6 +91,10 @@ export class BackendConnection extends Outbound implements Mover {
     } else if (responseStarted) {
       if (!this.paused) this.deadlineAt = clock.now() + backendBody
     } else this.deadlineAt = requestDone ? clock.now() + responseHead : Infinity
+  }
+
+  isStillTaken(started: boolean): boolean {
+    return isStillTaken(this, started, this.#gateway.clock.now())
   }
 
   /** More of a response is to come. `moves`: the kernel may move it, as `move` says. */
@@ -178,7 +150,13 @@ export class BackendConnection extends Outbound implements Mover {
     return this.#pinnedTo !== null && this.exchange === null
   }
 
-  /** Closes once everything has been sent: the last of a tunnel. */
+  enterTunnel(tunnel: TunnelUser): void {
+    this.exchange = null
+    this.tunnel = tunnel
+    this.deadlineAt = Infinity
+    this.#gateway.deadlines.remove(this)
+  }
+
   finish(): void {
     if (this.outbox.size === 0) return this.retire()
     const { clock, deadlines } = this.#gateway
@@ -277,7 +255,7 @@ export class BackendConnection extends Outbound implements Mover {
   drained(): void {
     if (this.socket === null) return
     this.#gateway.clock.tick()
-    if (this.outbox.size > 0 && !this.outbox.flush(this.socket)) this.#broken = true
+    if (this.outbox.size > 0 && !this.outbox.flush(this.socket)) this.broken = true
     if (this.exchange !== null) this.exchange.backendDrained(this)
     else if (this.outbox.size > 0) return
     else if (this.tunnel !== null) this.tunnel.backendDrained()
@@ -287,7 +265,7 @@ export class BackendConnection extends Outbound implements Mover {
   ended(): void {
     this.#gateway.clock.tick()
     this.#noteLoss()
-    if (this.exchange !== null) this.exchange.backendEnded(this.#broken)
+    if (this.exchange !== null) this.exchange.backendEnded(this.broken)
     else if (this.tunnel !== null) this.tunnel.backendEnded()
     else {
       this.#noteIdleEnd()
@@ -301,8 +279,8 @@ export class BackendConnection extends Outbound implements Mover {
     this.#noteIdleEnd()
     this.#noteLoss()
     this.#leave()
-    if (exchange !== null) exchange.backendEnded(reset || this.#broken)
-    else tunnel?.backendClosed(reset || this.#broken)
+    if (exchange !== null) exchange.backendEnded(reset || this.broken)
+    else tunnel?.backendClosed(reset || this.broken)
   }
 
   protected late(): void {

@@ -3,26 +3,26 @@
  * the connection and give it back; it only reports events. So the backend side knows nothing of clients.
  */
 import type { DialFailure } from "../../net/dial-failure.ts"
-import type { BackendConnection } from "./backend-connection.ts"
+import type { BackendStream } from "./backend-stream.ts"
 
 /** An exchange, as its backend connection sees it. */
 export interface BackendUser {
   /** The connection being opened for it. */
-  dialing: BackendConnection | null
-  connected(connection: BackendConnection): void
+  dialing: BackendStream | null
+  connected(connection: BackendStream): void
   /** No connection, and so no byte of the request sent. */
   dialFailed(failure: DialFailure): void
   receiveResponse(bytes: Buffer): void
   /** Has the kernel move body bytes from the backend's socket, as `Mover` says. */
   moveResponse(from: number): number | null
   /** The socket has taken bytes of the request. */
-  backendDrained(connection: BackendConnection): void
+  backendDrained(connection: BackendStream): void
   /** The connection has ended, with a reset or in good order. */
   backendEnded(reset: boolean): void
   /** The deadline of the connection has passed. */
   backendLate(): void
   /** Probes have found that the backend has vanished, and nothing answers on this connection either. */
-  backendVanished(connection: BackendConnection): void
+  backendVanished(connection: BackendStream): void
 }
 
 /** A tunnel, as its backend connection sees it. */
@@ -37,7 +37,7 @@ export interface TunnelUser {
 
 /** A client connection to which a backend connection is pinned (NTLM, Negotiate). */
 export interface PinnedClient {
-  pinned: BackendConnection | null
+  pinned: BackendStream | null
   /** The pinned connection is gone. */
   pinnedLost(): void
 }

@@ -10,19 +10,19 @@
  */
 import type { Milliseconds } from "../../config/schema/settings.ts"
 import { CR } from "../../http/bytes.ts"
-import { BODY_TIMEOUT, HEAD_TIMEOUT, headLength } from "../../http/refusal.ts"
+import { BODY_TIMEOUT, HEAD_TIMEOUT } from "../../http/refusal.ts"
 import { readRequestHead } from "../../h1/head-reader.ts"
-import type { HeadPlan } from "../../h1/request-writer.ts"
 import type { Deadlined } from "../../core/deadlines.ts"
-import { HIGH_WATER, Outbox } from "../../net/outbox.ts"
+import { HIGH_WATER } from "../../net/outbox.ts"
 import type { SocketOwner, TcpSocket } from "../../net/transport/socket.ts"
 import type { BackendConnection } from "../backend/backend-connection.ts"
 import { BRIEFLY, BY_RESET, Departure, IN_ORDER, READING_ON } from "./departure.ts"
 import type { ClientStream } from "../exchange/client-stream.ts"
 import { Exchange } from "../exchange/exchange.ts"
-import type { ExchangeRecord, Who } from "../core/exchange-record.ts"
+import type { Who } from "../core/exchange-record.ts"
 import type { Gateway } from "../core/gateway.ts"
 import type { ClientListener } from "./client-listener.ts"
+import { H1Writer } from "./h1-writer.ts"
 import { Intake } from "./intake.ts"
 import { judgeReading, watchReading } from "./reading.ts"
 import type { Tunnel } from "../exchange/tunnel.ts"
@@ -34,21 +34,12 @@ const TUNNEL = 3
 const LEAVING = 4
 const CLOSED = 5
 
-export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
+export class ClientConnection extends H1Writer implements Deadlined, SocketOwner, ClientStream {
   deadlineAt: number
   deadlineSlot = -1
   /** Counts connections of this process; names this one in traces. */
   readonly id: number
-  readonly outbox = new Outbox()
-  /** What this client's requests gain on their way. */
-  plan: HeadPlan
-  /** Where it came in. */
-  readonly listener: ClientListener
-  /** What the access log will say, or null while there is none. */
-  record: ExchangeRecord | null = null
-  readonly #gateway: Gateway
   readonly exchange: Exchange
-  #socket: TcpSocket | null
   #phase = IDLE
   readonly #intake: Intake
   #tunnel: Tunnel | null = null
@@ -60,12 +51,9 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
   pinned: BackendConnection | null = null
 
   constructor(gateway: Gateway, listener: ClientListener, socket: TcpSocket, address: string) {
-    this.#gateway = gateway
-    this.listener = listener
-    this.#socket = socket
-    this.#intake = new Intake(socket)
     gateway.clock.tick()
-    this.plan = listener.planFor(address)
+    super(gateway, listener, socket, address)
+    this.#intake = new Intake(socket)
     this.exchange = new Exchange(this, gateway)
     this.record = gateway.recordFor(this)
     this.deadlineAt = gateway.clock.now() + this.listener.timeouts.clientHead
@@ -73,8 +61,8 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
   }
 
   received(bytes: Buffer): void {
-    this.#gateway.clock.tick()
-    this.#gateway.figures.fromClient += bytes.length
+    this.gateway.clock.tick()
+    this.gateway.figures.fromClient += bytes.length
     const intake = this.#intake
     switch (this.#phase) {
       case IDLE:
@@ -97,7 +85,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
 
   /** Serves the requests in `bytes`, one after the other, for as long as each ends within its own turn. */
   #read(received: Buffer): void {
-    const gateway = this.#gateway
+    const gateway = this.gateway
     const { limits } = this.listener.settings
     const acceptsBareLf = gateway.settings.http.bareLf === "accept"
     let bytes = received
@@ -119,6 +107,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
         break
       }
       bytes = request.bytes
+      this.minor = request.minor
       this.#phase = EXCHANGE
       // A client that does not read what it was answered before is watched on.
       if (this.outbox.size > 0) watchReading(this)
@@ -163,25 +152,14 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
     if (this.hasEnded && this.#intake.held === null) this.ended()
   }
 
-  /** Sends or keeps `bytes[from..to)`. */
-  send(bytes: Buffer, from: number, to: number): void {
-    if (this.#socket === null || from === to) return
-    this.#gateway.figures.toClient += to - from
-    this.record?.sentOn(to - from)
-    const before = this.outbox.size
-    this.outbox.send(this.#socket, bytes, from, to)
-    if (before === 0 && this.outbox.size > 0 && this.#phase !== TUNNEL) watchReading(this)
-  }
-
-  /** The socket's descriptor, or -1. */
-  get fd(): number {
-    return this.#socket?.fd ?? -1
+  protected beginsToWait(): void {
+    if (this.#phase !== TUNNEL) watchReading(this)
   }
 
   drained(): void {
-    if (this.#socket === null || this.outbox.size === 0) return
-    this.#gateway.clock.tick()
-    this.outbox.flush(this.#socket)
+    if (this.socket === null || this.outbox.size === 0) return
+    this.gateway.clock.tick()
+    this.outbox.flush(this.socket)
     if (this.#phase !== TUNNEL) watchReading(this)
     if (this.outbox.size > 0) return
     switch (this.#phase) {
@@ -217,7 +195,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
   }
 
   within(limit: Milliseconds): void {
-    this.deadlineAt = this.#gateway.clock.now() + limit
+    this.deadlineAt = this.gateway.clock.now() + limit
   }
 
   /** The exchange has ended. The client may still be sending: a rest of it, or requests after it. */
@@ -234,18 +212,10 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
     else this.#intake.resume()
   }
 
-  /** An answer of bunlb's own. */
-  answer(status: number, text: string, keepAlive: boolean, bodiless: boolean): void {
-    const bytes = this.#gateway.answerFor(status, text, keepAlive)
-    this.send(bytes, 0, bodiless ? headLength(bytes) : bytes.length)
-    this.record?.complete(keepAlive, status)
-    this.exchangeDone(keepAlive)
-  }
-
   /** Answers with a refusal of `http/refusal.ts` and closes. `unread`: bytes of a head that could not be read. */
   refuse(refusal: number, unread = 0): void {
     this.record?.beginUnread(unread)
-    const bytes = this.#gateway.refusalFor(this.plan.identity.address, refusal)
+    const bytes = this.gateway.refusalFor(this.plan.identity.address, refusal)
     this.send(bytes, 0, bytes.length)
     this.record?.refused(refusal)
     this.#depart(READING_ON)
@@ -261,7 +231,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
   }
 
   shutdown(): void {
-    this.#socket?.shutdown()
+    this.socket?.shutdown()
   }
 
   finish(): void {
@@ -273,11 +243,11 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
   }
 
   #depart(manner: number, left = false): void {
-    if (this.#socket === null) return
+    if (this.socket === null) return
     this.#phase = LEAVING
     this.#intake.clear()
     this.#intake.resume()
-    this.departure = new Departure(this, this.#gateway, this.#socket, manner, left)
+    this.departure = new Departure(this, this.gateway, this.socket, manner, left)
     this.departure.begin()
   }
 
@@ -293,7 +263,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
 
   /** Closes at once: what the kernel has taken it still sends, unless the client sends more. */
   close(): void {
-    const socket = this.#socket
+    const socket = this.socket
     this.#leave()
     socket?.end()
   }
@@ -306,7 +276,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
 
   /** Resets the connection, so that a response cut short is seen as such. */
   abort(): void {
-    const socket = this.#socket
+    const socket = this.socket
     this.#leave()
     socket?.terminate()
   }
@@ -353,7 +323,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
   }
 
   crashed(error: Error): void {
-    this.#gateway.logCrash(`client ${this.plan.identity.address}`, error)
+    this.gateway.logCrash(`client ${this.plan.identity.address}`, error)
     this.cut("I", "internal error")
   }
 
@@ -361,13 +331,13 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
     switch (this.#phase) {
       case IDLE:
         if (this.outbox.size === 0) this.finish()
-        else judgeReading(this, this.#gateway.figures)
+        else judgeReading(this, this.gateway.figures)
         break
       case HEAD:
         this.refuse(HEAD_TIMEOUT, this.#intake.partial?.bytes.length)
         break
       case EXCHANGE:
-        if (this.outbox.size > 0) judgeReading(this, this.#gateway.figures)
+        if (this.outbox.size > 0) judgeReading(this, this.gateway.figures)
         else this.exchange.refuse(BODY_TIMEOUT)
         break
       case TUNNEL:
@@ -383,7 +353,7 @@ export class ClientConnection implements Deadlined, SocketOwner, ClientStream {
     if (this.#phase === CLOSED) return
     const tunnel = this.#tunnel
     this.#phase = CLOSED
-    this.#socket = null
+    this.socket = null
     this.#tunnel = null
     this.#intake.clear()
     this.departure = null

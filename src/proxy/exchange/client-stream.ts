@@ -2,7 +2,7 @@
  * A client's side of an exchange, as the exchange and a tunnel see it. An HTTP/1 connection is its own only stream.
  */
 import type { HeadPlan } from "../../h1/request-writer.ts"
-import type { Outbox } from "../../net/outbox.ts"
+import type { ResponseMessage } from "../../http/response-message.ts"
 import type { PinnedClient } from "../backend/backend-user.ts"
 import type { Pool } from "../backend/pool.ts"
 import type { ExchangeRecord, Who } from "../core/exchange-record.ts"
@@ -16,28 +16,45 @@ export interface ListenerFacts {
   readonly addsResponseVia: boolean
   /** Every response asks its client to close the connection. */
   readonly leaving: boolean
-  readonly settings: { readonly keepalive: { readonly client: number } }
 }
 
 export interface ClientStream extends PinnedClient {
   /** Counts connections of this process; names this one in traces. */
   readonly id: number
-  /** The descriptor of the socket, or -1. */
-  readonly fd: number
   /** What the requests of this client gain on their way. */
   readonly plan: HeadPlan
   /** What the access log will say, or null while there is none. */
   readonly record: ExchangeRecord | null
   readonly listener: ListenerFacts
-  readonly outbox: Outbox
+  /** When the tunnel wants to look again; nothing else may set it. */
   deadlineAt: number
   /** The client has sent FIN. */
   readonly hasEnded: boolean
 
-  /** Sends or keeps `bytes[from..to)`. */
+  /** Chunked framing may pass as it is; else bodies come without it. */
+  readonly takesChunks: boolean
+  /** Bytes that may be sent before the source should pause; negative once it should have. */
+  readonly room: number
+  /** The descriptor to which the kernel may move body bytes, or -1 while it may not. */
+  readonly sink: number
+
+  /** Whether the client can tell where a response framed like this ends before its connection does. */
+  delimits(framing: number): boolean
+  /** Sends a response with a status below 200 on, where the client knows such. */
+  sendInterim(head: ResponseMessage): void
+  /**
+   * Sends the final head on, and with it what of the body follows it up to `bodyEnd`. `cookie`: a line to add.
+   * `goesOn`: the client may send another request after this response.
+   */
+  sendHead(head: ResponseMessage, bodyEnd: number, cookie: Uint8Array | null, goesOn: boolean): void
+  /** Sends the head of a 101 on, and with it the first bytes of the new protocol that follow it. */
+  sendSwitch(head: ResponseMessage): void
+  /** Sends or keeps `bytes[from..to)` of a body, or of a tunnel. */
   send(bytes: Buffer, from: number, to: number): void
-  /** Sends a response of bunlb's own. */
-  answer(status: number, text: string, keepAlive: boolean, bodiless: boolean): void
+  /** The kernel has moved so many bytes to `sink`. */
+  moved(count: number): void
+  /** Sends a response of bunlb's own. `mayGoOn`: another request may follow. */
+  answer(status: number, text: string, mayGoOn: boolean, bodiless: boolean): void
   /** Answers with a refusal of `http/refusal.ts` and closes. */
   refuse(refusal: number): void
   /**
@@ -51,6 +68,12 @@ export interface ClientStream extends PinnedClient {
   waitForBackend(): void
   backendReady(): void
   enterTunnel(tunnel: Tunnel): void
+  /** Bytes that were sent wait for the client to take them. */
+  readonly waits: boolean
+  /** Whether the client has acknowledged more since this was asked last, and has still more to get. */
+  delivers(): boolean
+  /** The client's machine no longer answers. */
+  readonly hasVanished: boolean
   /** Sends FIN and goes on reading. */
   shutdown(): void
   /** Closes once everything has been sent. */

@@ -11,9 +11,8 @@ import { LATE, NO_RESPONSE, type FailureKind } from "../../health/request-breake
 import type { DialFailure } from "../../net/dial-failure.ts"
 import { lastHopAnswer } from "../../http/max-forwards.ts"
 import type { RequestMessage } from "../../http/request-message.ts"
-import { HIGH_WATER } from "../../net/outbox.ts"
 import { Attempts, dialAnswer } from "./attempts.ts"
-import type { BackendConnection } from "../backend/backend-connection.ts"
+import type { BackendStream } from "../backend/backend-stream.ts"
 import type { BackendUser } from "../backend/backend-user.ts"
 import { chooseBackend, keepsSession } from "./choice.ts"
 import type { ClientStream } from "./client-stream.ts"
@@ -32,8 +31,8 @@ export class Exchange implements relay.RelayTerms, BackendUser {
   readonly #request: RequestRelay
   readonly response: relay.ResponseRelay
   active = false
-  dialing: BackendConnection | null = null
-  #backend: BackendConnection | null = null
+  dialing: BackendStream | null = null
+  #backend: BackendStream | null = null
   #upstream: Upstream | null = null
   /** Made for the first request that needs a dial. */
   #attempts: Attempts | null = null
@@ -78,8 +77,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
     this.#client.record?.begin(request, used, this.#request)
     if (request.maxForwards === 0) {
       // With a body it is the last one, so that how much of that has come makes no difference.
-      const keepAlive =
-        used === request.end && this.#request.minor === 1 && this.#request.mayKeepAlive
+      const keepAlive = used === request.end && request.minor === 1 && this.#request.mayKeepAlive
       const answer = lastHopAnswer(request, !keepAlive)
       this.#end()
       sendLastHopAnswer(this.#gateway, this.#client, answer, keepAlive)
@@ -104,7 +102,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
   }
 
   /** The connection that this client has authenticated, or is about to, carries all its further requests. */
-  #usePinned(connection: BackendConnection): void {
+  #usePinned(connection: BackendStream): void {
     const { upstream } = connection
     this.#enter(upstream)
     this.#reused = true
@@ -139,12 +137,12 @@ export class Exchange implements relay.RelayTerms, BackendUser {
     upstream.dial(this, this.#tries.firstTarget(upstream))
   }
 
-  connected(connection: BackendConnection): void {
+  connected(connection: BackendStream): void {
     this.dialing = null
     this.#send(connection)
   }
 
-  #send(connection: BackendConnection): void {
+  #send(connection: BackendStream): void {
     connection.exchange = this
     this.#backend = connection
     this.response.reset()
@@ -163,7 +161,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
       return bytes.length
     }
     if (backend === null) return used
-    if (backend.outbox.size > HIGH_WATER) this.#client.waitForBackend()
+    if (backend.room < 0) this.#client.waitForBackend()
     this.backendDrained(backend)
     return used
   }
@@ -177,10 +175,10 @@ export class Exchange implements relay.RelayTerms, BackendUser {
     this.#client.truncate(this.response.delimited, false)
   }
 
-  backendDrained(connection: BackendConnection): void {
-    const waiting = connection.outbox.size > 0
+  backendDrained(connection: BackendStream): void {
+    const waits = connection.waits
     connection.awaitBackend(this.#request.done, this.response.started)
-    if (!waiting && !this.#request.done) this.#client.backendReady()
+    if (!waits && !this.#request.done) this.#client.backendReady()
   }
 
   moveResponse(from: number): number | null {
@@ -210,7 +208,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
     const { settings } = this.#request.pool
     backend.deadlineAt = this.#gateway.clock.now() + settings.timeouts.backendBody
     backend.stream(this.response.movable)
-    if (this.#client.outbox.size > HIGH_WATER) backend.pause()
+    if (this.#client.room < 0) backend.pause()
   }
 
   /** The client has taken all that was waiting for it. */
@@ -303,7 +301,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
     }
   }
 
-  backendVanished(connection: BackendConnection): void {
+  backendVanished(connection: BackendStream): void {
     if (this.#backend !== connection || this.response.started) return
     this.#dropBackend()
     this.#recover("unreachable while its response was awaited", false)
@@ -342,7 +340,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
 
   /** The backend is late with its head, its body, or with taking the request. */
   backendLate(): void {
-    if (this.#request.isStillTaken(this.#backend, this.response.started)) return
+    if (this.#backend?.isStillTaken(this.response.started) === true) return
     if (this.response.started) {
       this.#cutShort("s", "no more of the response in time")
       return
@@ -373,7 +371,7 @@ export class Exchange implements relay.RelayTerms, BackendUser {
   /** bunlb answers in the backend's place. */
   #fail(who: Who, status: number, text: string): void {
     this.#client.record?.blame(who, text)
-    const keepAlive = this.#request.mayKeepAliveAfterOwn
+    const keepAlive = this.#request.mayKeepAlive && !this.#request.pinned
     this.#gateway.figures.own.answered(status, this.#gateway.clock.now() - this.#began)
     this.#end()
     this.#client.answer(status, text, keepAlive, this.#request.bodiless)

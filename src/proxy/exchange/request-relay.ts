@@ -8,23 +8,17 @@ import { BARE_LF, STRICT } from "../../h1/chunked.ts"
 import { nominatedNames } from "../../http/field-section.ts"
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from "../../http/framing.ts"
 import { noNames } from "../../http/trailers.ts"
-import { LOOKS } from "../../net/outbox.ts"
-import { unacknowledged } from "../../net/linux/peek.ts"
 import { lasting } from "../../net/linux/receive-memory.ts"
 import { HEAD, type RequestMessage } from "../../http/request-message.ts"
 import { hasSoundId } from "../../http/request-id.ts"
-import { writeRequestHead } from "../../h1/request-writer.ts"
 import { hashPath } from "../../http/origin.ts"
 import type { Span } from "../../http/trace-context.ts"
 import { protocolsOf } from "../../h1/upgrade.ts"
-import type { BackendConnection } from "../backend/backend-connection.ts"
+import type { BackendStream } from "../backend/backend-stream.ts"
 import type { ClientStream } from "./client-stream.ts"
 import type { Gateway } from "../core/gateway.ts"
 import type { Pool } from "../backend/pool.ts"
 import { keepBytes, letGo } from "./kept-bytes.ts"
-
-/** Body bytes that are sooner copied behind the head than sent from where they lie. */
-const COPIED = 2048
 
 const noPieces: Buffer[] = []
 
@@ -44,8 +38,6 @@ export class RequestRelay implements SentRequest {
   pool: Pool
   /** HEAD: the response has no body. */
   bodiless = false
-  /** Minor version of the client. */
-  minor = 1
   idempotent = false
   keepAlive = false
   /** Authenticates the connection, not the request (RFC 4559). */
@@ -65,8 +57,6 @@ export class RequestRelay implements SentRequest {
   requestId = 0
   /** All that was received can still be sent again. */
   replayable = true
-  /** The kernel was still handing the request to the backend when the time for the answer was over. */
-  #taking = false
 
   constructor(client: ClientStream, gateway: Gateway) {
     this.#client = client
@@ -87,11 +77,6 @@ export class RequestRelay implements SentRequest {
   /** The client's connection may go on after the response. */
   get mayKeepAlive(): boolean {
     return this.keepAlive && this.done && !this.#client.listener.leaving
-  }
-
-  /** The same after an answer of bunlb's own. HTTP/1.0 would have to be told that the connection stays. */
-  get mayKeepAliveAfterOwn(): boolean {
-    return this.minor === 1 && this.mayKeepAlive && !this.pinned
   }
 
   /** A connection that the client is bound to in another pool, which the listener named before, ends. */
@@ -119,7 +104,6 @@ export class RequestRelay implements SentRequest {
     this.#message = head
     this.#bodyEnd = end
     this.bodiless = head.method === HEAD
-    this.minor = head.minor
     this.idempotent = head.idempotent
     this.keepAlive = head.keepAlive
     this.binds = head.bindsConnection
@@ -148,55 +132,15 @@ export class RequestRelay implements SentRequest {
     return used
   }
 
-  /**
-   * The backend's time is over. Whether it acknowledges more of the request all the same, so that it is slow, not late:
-   * then it has another deadline. What the kernel holds can take minutes; the time for the answer begins after that.
-   */
-  isStillTaken(backend: BackendConnection | null, started: boolean): boolean {
-    if (backend === null) return false
-    const { backendBody, responseHead } = backend.upstream.pool.settings.timeouts
-    const now = this.#gateway.clock.now()
-    const fd = backend.socket?.fd ?? -1
-    if (backend.outbox.size > 0) {
-      backend.deadlineAt = now + backendBody / LOOKS
-      return backend.outbox.moves(fd)
-    }
-    if (started) return false
-    const wasTaking = this.#taking
-    this.#taking = unacknowledged(fd) > 0
-    if (this.#taking) {
-      backend.deadlineAt = now + Math.min(backendBody, responseHead) / LOOKS
-      return backend.outbox.moves(fd)
-    }
-    backend.deadlineAt = now + responseHead
-    return wasTaking
-  }
-
   /** Sends all that was received so far. */
-  sendTo(connection: BackendConnection): void {
-    this.#taking = false
+  sendTo(connection: BackendStream): void {
     const request = this.#message
     if (request === null) return
-    const { scratch, trace } = this.#gateway
-    const { plan } = this.#client
-    const { bytes, end } = request
-    const length = writeRequestHead(
-      bytes,
-      request,
-      plan,
-      connection.upstream,
-      this.requestId,
-      scratch,
-    )
-    trace?.sent(this.#client.id, scratch, 0, length)
-    const body = this.#bodyEnd - end
-    if (body <= COPIED) {
-      if (body > 0) bytes.copy(scratch, length, end, this.#bodyEnd)
-      connection.send(scratch, 0, length + body)
-    } else connection.sendBoth(scratch, length, bytes, end, this.#bodyEnd)
+    const { id, plan } = this.#client
+    connection.sendHead(request, this.#bodyEnd, plan, this.requestId, id)
     for (const piece of this.#pieces) connection.send(piece, 0, piece.length)
     if (!this.idempotent && !this.upgrades) this.forgetAll()
-    else if (body + this.#kept > 0) this.#limitReplay()
+    else if (this.#bodyEnd - request.end + this.#kept > 0) this.#limitReplay()
   }
 
   /** Keeps what may be needed after the event that brought the head. */
@@ -224,7 +168,7 @@ export class RequestRelay implements SentRequest {
    * Takes more of the body and sends it on, or keeps it while there is no `backend`. Returns the offset after
    * what belongs to this request; on a malformed body `refusal` is set and nothing is sent.
    */
-  receive(bytes: Buffer, backend: BackendConnection | null): number {
+  receive(bytes: Buffer, backend: BackendStream | null): number {
     const body = this.#body
     const used = body.feed(bytes, 0, bytes.length)
     if (body.refusal !== 0) return used
@@ -234,7 +178,7 @@ export class RequestRelay implements SentRequest {
     return used
   }
 
-  #forward(bytes: Buffer, to: number, backend: BackendConnection | null): void {
+  #forward(bytes: Buffer, to: number, backend: BackendStream | null): void {
     if (to === 0) return
     if (backend === null || this.replayable) this.#keep(bytes.subarray(0, to))
     if (backend === null) return

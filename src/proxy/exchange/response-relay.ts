@@ -10,19 +10,9 @@ import { BY_CHUNKS, BY_CLOSE } from "../../http/framing.ts"
 import { readResponseHead } from "../../h1/head-reader.ts"
 import { PartialHead } from "../../h1/partial-head.ts"
 import { CHUNK } from "../../http/refusal.ts"
-import {
-  SAYS_CLOSE,
-  SAYS_KEEP_ALIVE,
-  SILENT,
-  cutResponseHead,
-  passesUpgrade,
-  withUpgrade,
-  writeResponseHead,
-} from "../../h1/response-writer.ts"
 import { responseFaults } from "../../h1/response.ts"
 import type { ResponseMessage } from "../../http/response-message.ts"
 import { noNames } from "../../http/trailers.ts"
-import { HIGH_WATER } from "../../net/outbox.ts"
 import { WORTH_MOVING } from "../../net/linux/splicer.ts"
 import type { ClientStream } from "./client-stream.ts"
 import type { Gateway } from "../core/gateway.ts"
@@ -130,15 +120,13 @@ export class ResponseRelay {
   move(from: number): number | null {
     const { splicer, figures } = this.#gateway
     const client = this.#client
-    if (splicer === null || client.outbox.size > 0) return null
-    const moved = splicer.move(from, client.fd, this.#body.left)
+    if (splicer === null || client.sink < 0) return null
+    const moved = splicer.move(from, client.sink, this.#body.left)
     if (moved === null || moved <= 0) return moved
     figures.fromBackend += moved
     this.#body.skip(moved)
     const { rest } = splicer
-    figures.toClient += moved - rest.length
-    client.outbox.taken += moved - rest.length
-    client.record?.sentOn(moved - rest.length)
+    client.moved(moved - rest.length)
     client.send(rest, 0, rest.length)
     return moved
   }
@@ -178,23 +166,13 @@ export class ResponseRelay {
       if (head.status >= 200) return this.#start(head, terms)
       if (head.status === 101) return SWITCHES
       gateway.trace?.response(this.#client.id, bytes, from, end)
-      // HTTP/1.0 knows no interim response (RFC 9110 section 15.2).
-      const room = this.#interims < INTERIMS_RELAYED && this.#client.outbox.size <= HIGH_WATER
-      if (this.#request.minor === 1 && room) this.#sendInterim(head)
+      const relays = this.#interims < INTERIMS_RELAYED && this.#client.room >= 0
+      if (relays) this.#client.sendInterim(head)
+      if (relays) this.#interims++
       this.#partial = null
       from = end
     }
     return MORE
-  }
-
-  #sendInterim(head: ResponseMessage): void {
-    this.#interims++
-    const { scratch } = this.#gateway
-    const { bytes, start, end } = head
-    if (head.mustBeWritten) {
-      const length = writeResponseHead(bytes, head, false, SILENT, null, false, scratch)
-      this.#client.send(scratch, 0, length)
-    } else this.#client.send(bytes, cutResponseHead(bytes, start, head, false), end)
   }
 
   #bad(fault: string): number {
@@ -205,12 +183,12 @@ export class ResponseRelay {
   #start(head: ResponseMessage, terms: RelayTerms): number {
     const gateway = this.#gateway
     const { bytes, start, end } = head
-    const dechunk = this.#request.minor === 0 && head.framing === BY_CHUNKS
     gateway.trace?.response(this.#client.id, bytes, start, end)
     const rules = head.bareLf ? BLANKS | BARE_LF : BLANKS
     const nominated =
       head.framing === BY_CHUNKS && head.nominates ? nominatedNames(bytes, head.fields) : noNames
-    this.#body.start(head.framing, head.contentLength, !dechunk, rules, nominated)
+    const { takesChunks } = this.#client
+    this.#body.start(head.framing, head.contentLength, takesChunks, rules, nominated)
     const used = this.#body.feed(bytes, end, bytes.length)
     if (this.#body.refusal !== 0) return this.#bad("malformed chunked body")
     this.#partial = null
@@ -222,42 +200,13 @@ export class ResponseRelay {
     this.reusable = head.keepAlive && head.framing !== BY_CLOSE && used === bytes.length
     // A pinned connection that ends takes its client's with it.
     const lasts = this.reusable || !this.#request.pinned
-    this.delimited = head.framing !== BY_CLOSE && !dechunk
+    this.delimited = this.#client.delimits(head.framing)
     this.keepAlive = this.delimited && lasts && this.#request.mayKeepAlive
     if (this.#body.outEnd > end) gateway.trace?.body("<", this.#client.id, bytes, end, used)
-    this.#sendHead(head, terms)
-    return this.#body.done ? COMPLETE : MORE
-  }
-
-  #sendHead(head: ResponseMessage, terms: RelayTerms): void {
-    const client = this.#client
-    const { scratch } = this.#gateway
-    const { bytes, start, end } = head
-    const cookie = terms.cookieLine()
-    const via = client.listener.addsResponseVia
-    const about = this.keepAlive
-      ? this.#request.minor === 0
-        ? SAYS_KEEP_ALIVE
-        : SILENT
-      : SAYS_CLOSE
-    const upgrades = head.upgrade >= 0 && passesUpgrade(head.status)
-    const says = upgrades ? withUpgrade(about) : about
     const { outEnd, tail } = this.#body
-    // HTTP/1.0 knows no transfer codings, nor does the answer to its HEAD (RFC 9112 section 6.1).
-    const dechunk = this.#request.minor === 0
-    if (says === SILENT && cookie === null && !via && !head.mustBeWritten) {
-      client.send(bytes, cutResponseHead(bytes, start, head, dechunk), outEnd)
-    } else {
-      const length = writeResponseHead(bytes, head, dechunk, says, cookie, via, scratch)
-      if (outEnd - end <= scratch.length - length) {
-        bytes.copy(scratch, length, end, outEnd)
-        client.send(scratch, 0, length + outEnd - end)
-      } else {
-        client.send(scratch, 0, length)
-        client.send(bytes, end, outEnd)
-      }
-    }
-    if (tail.length > 0) client.send(tail, 0, tail.length)
+    this.#client.sendHead(head, outEnd, terms.cookieLine(), this.keepAlive)
+    if (tail.length > 0) this.#client.send(tail, 0, tail.length)
+    return this.#body.done ? COMPLETE : MORE
   }
 
   #relayBody(bytes: Buffer, from: number): number {

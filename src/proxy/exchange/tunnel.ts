@@ -3,12 +3,9 @@
  * backpressure, until both sides have ended or nothing has passed for the idle limit. It exists only after the
  * backend's 101, so nothing that a client sends early can reach a backend which has not agreed.
  */
-import { SAYS_UPGRADE, writeResponseHead } from "../../h1/response-writer.ts"
 import { isAmongOffered } from "../../h1/upgrade.ts"
 import type { ResponseMessage } from "../../http/response-message.ts"
-import { hasVanished } from "../../net/linux/keepalive.ts"
-import { HIGH_WATER } from "../../net/outbox.ts"
-import type { BackendConnection } from "../backend/backend-connection.ts"
+import type { BackendStream } from "../backend/backend-stream.ts"
 import type { TunnelUser } from "../backend/backend-user.ts"
 import type { ClientStream } from "./client-stream.ts"
 import type { Gateway } from "../core/gateway.ts"
@@ -18,7 +15,7 @@ import type { RequestRelay } from "./request-relay.ts"
 export function openTunnel(
   gateway: Gateway,
   client: ClientStream,
-  backend: BackendConnection,
+  backend: BackendStream,
   request: RequestRelay,
   head: ResponseMessage,
 ): Tunnel | null {
@@ -34,14 +31,14 @@ const LOOK_MS = 5000
 export class Tunnel implements TunnelUser {
   readonly #gateway: Gateway
   readonly #client: ClientStream
-  readonly #backend: BackendConnection
+  readonly #backend: BackendStream
   #clientEnded = false
   #backendEnded = false
   #open = true
   /** Nothing has passed for the idle limit at this time. */
   #idleAt = 0
 
-  constructor(gateway: Gateway, client: ClientStream, backend: BackendConnection) {
+  constructor(gateway: Gateway, client: ClientStream, backend: BackendStream) {
     this.#gateway = gateway
     this.#client = client
     this.#backend = backend
@@ -49,17 +46,11 @@ export class Tunnel implements TunnelUser {
 
   /** Sends the 101 on, and what came with it. */
   start(head: ResponseMessage): void {
-    const { figures, scratch, deadlines } = this.#gateway
-    const { bytes, end } = head
+    const { figures } = this.#gateway
     figures.tunnels++
     this.#backend.upstream.figures.tunnels++
-    this.#backend.exchange = null
-    this.#backend.tunnel = this
-    this.#backend.deadlineAt = Infinity
-    deadlines.remove(this.#backend)
-    const length = writeResponseHead(bytes, head, false, SAYS_UPGRADE, null, false, scratch)
-    this.#client.send(scratch, 0, length)
-    if (end < bytes.length) this.#client.send(bytes, end, bytes.length)
+    this.#backend.enterTunnel(this)
+    this.#client.sendSwitch(head)
     this.#client.enterTunnel(this)
     this.#touch()
   }
@@ -69,19 +60,19 @@ export class Tunnel implements TunnelUser {
     this.#touch()
     this.#client.record?.received(bytes.length)
     this.#backend.send(bytes, 0, bytes.length)
-    if (this.#backend.outbox.size > HIGH_WATER) this.#client.waitForBackend()
+    if (this.#backend.room < 0) this.#client.waitForBackend()
   }
 
   fromBackend(bytes: Buffer): void {
     this.#touch()
     this.#client.send(bytes, 0, bytes.length)
-    if (this.#client.outbox.size > HIGH_WATER) this.#backend.pause()
+    if (this.#client.room < 0) this.#backend.pause()
   }
 
   backendDrained(): void {
     this.#touch()
     this.#client.backendReady()
-    if (this.#clientEnded) this.#backend.socket?.shutdown()
+    if (this.#clientEnded) this.#backend.shutdown()
   }
 
   clientDrained(): void {
@@ -92,13 +83,13 @@ export class Tunnel implements TunnelUser {
 
   clientEnded(): void {
     this.#clientEnded = true
-    if (this.#backend.outbox.size === 0) this.#backend.socket?.shutdown()
+    if (!this.#backend.waits) this.#backend.shutdown()
     this.#closeWhenBothEnded()
   }
 
   backendEnded(): void {
     this.#backendEnded = true
-    if (this.#client.outbox.size === 0) this.#client.shutdown()
+    if (!this.#client.waits) this.#client.shutdown()
     this.#closeWhenBothEnded()
   }
 
@@ -151,20 +142,16 @@ export class Tunnel implements TunnelUser {
   /** Time to look for an end that nobody tells of, or for one that has come: nothing passes any more. */
   expired(): void {
     const { clock } = this.#gateway
-    const { keepalive } = this.#backend.upstream.pool.settings
-    const [client, backend] = [this.#client.fd, this.#backend.socket?.fd ?? -1]
-    if (clock.now() >= this.#idleAt) return this.#expireIdle(client, backend)
-    if (hasVanished(client, 2 * this.#client.listener.settings.keepalive.client)) {
-      this.#client.cut("C", "the client vanished")
-    } else if (hasVanished(backend, 2 * keepalive.backend)) {
-      this.#client.cut("S", "the backend vanished")
-    } else this.#client.deadlineAt = Math.min(this.#idleAt, clock.now() + LOOK_MS)
+    if (clock.now() >= this.#idleAt) return this.#expireIdle()
+    if (this.#client.hasVanished) this.#client.cut("C", "the client vanished")
+    else if (this.#backend.hasVanished) this.#client.cut("S", "the backend vanished")
+    else this.#client.deadlineAt = Math.min(this.#idleAt, clock.now() + LOOK_MS)
   }
 
   /** Nothing was handed on for the idle limit. The kernel may still be delivering what it was given before. */
-  #expireIdle(client: number, backend: number): void {
-    const toClient = this.#client.outbox.delivers(client)
-    if (this.#backend.outbox.delivers(backend) || toClient) this.#touch()
+  #expireIdle(): void {
+    const toClient = this.#client.delivers()
+    if (this.#backend.delivers() || toClient) this.#touch()
     else this.#client.cut("c", "nothing came in time")
   }
 }

@@ -8,7 +8,8 @@ import type {
   Settings,
 } from "./schema/settings.ts"
 
-type Warn = (loud: boolean, line: string) => void
+/** `loud`: for what a running balancer should say too. */
+export type Warn = (loud: boolean, line: string) => void
 
 export function poolWarnings(pool: PoolSettings, settings: Settings, warn: Warn): void {
   const isDefault = pool.name === DEFAULT_NAME

@@ -3,7 +3,7 @@ import { isPrivateListener } from "./schema/address.ts"
 import { DEFAULT_NAME } from "./schema/pools.ts"
 import type { Settings } from "./schema/settings.ts"
 import type { Machine } from "./schema/setting.ts"
-import { poolWarnings } from "./pool-warnings.ts"
+import { poolWarnings, type Warn } from "./pool-warnings.ts"
 
 export interface Warning {
   /** True for what a running balancer should say too: it opens a door or cannot work. */
@@ -57,8 +57,6 @@ export function warningsAbout(
   // What many pools have from the top level is told once.
   return warnings.filter(({ line }, at) => warnings.findIndex((each) => each.line === line) === at)
 }
-
-type Warn = (loud: boolean, line: string) => void
 
 /** The top level and every listener with a list of its own. */
 function warnAboutTrust({ trustedProxies, listeners }: Settings, warn: Warn): void {

@@ -81,7 +81,7 @@ export function listenerKind(rows: Rows): RecordKind {
       const pool = values["pool"] === undefined ? "" : `,pool=${String(values["pool"])}`
       return `${name}=${address}${pool}`
     },
-    elsewhere: elsewhere(rows, { host: 1, port: 1, backends: 1, pools: 1 }, isPoolKey, "pools"),
+    elsewhere: elsewhere(rows, ["host", "port", "backends", "pools"], isPoolKey, "pools"),
     typescript: "string | ListenerEntry",
   }
 }
@@ -98,7 +98,7 @@ export function poolKind(rows: Rows): RecordKind {
       const backends = values["backends"] as readonly BackendSettings[]
       return `${name}=${backends.map((each) => backend.format(each)).join(";")}`
     },
-    elsewhere: elsewhere(rows, { host: 1, port: 1 }, isListenerKey, "listeners"),
+    elsewhere: elsewhere(rows, ["host", "port"], isListenerKey, "listeners"),
     typescript: "readonly (string | BackendEntry)[] | PoolEntry",
   }
 }
@@ -117,14 +117,14 @@ function shared(rows: Rows, isOurs: (key: string) => boolean): readonly RecordRo
 /** `not`: keys of the file that are meant for something else in a record. */
 function elsewhere(
   rows: Rows,
-  not: Readonly<Record<string, 1>>,
+  not: readonly string[],
   isTheirs: (key: string) => boolean,
   them: string,
 ): (path: string) => string | null {
   const top = new Set(Object.keys(rows).flatMap((key) => [key, key.split(".")[0] ?? key]))
   for (const key of ["listeners", "pools"]) top.add(key)
   return (path) => {
-    if (Object.hasOwn(not, path) || !top.has(path)) return null
+    if (not.includes(path) || !top.has(path)) return null
     return isTheirs(path)
       ? `, it is a setting of ${them} and of the top level`
       : ", it belongs at the top level"

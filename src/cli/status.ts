@@ -5,7 +5,12 @@
 import type { Settings } from "../config/schema/settings.ts"
 import { boolean } from "../config/schema/value-types.ts"
 import type { Discovered } from "../master/figures/discovered.ts"
-import type { BackendStatus, FleetStatus, WorkerStatus } from "../master/figures/status.ts"
+import type {
+  BackendStatus,
+  FleetStatus,
+  ListenerStatus,
+  WorkerStatus,
+} from "../master/figures/status.ts"
 import { BunlbError } from "../core/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
 import { command } from "./command.ts"
@@ -72,17 +77,33 @@ export function statusPage(fleet: FleetStatus, now: number, paint: Paint = paint
   const state = fleet.draining ? ", draining" : ""
   const sockets = fleet.sockets === "bun" ? ", sockets of Bun" : ""
   const up = `up ${age(fleet.uptime)}${state}`
-  const head = `bunlb ${fleet.version}, port ${fleet.port}${sockets}, ${up}`
+  const head = `bunlb ${fleet.version}, ${placeOf(fleet)}${sockets}, ${up}`
   const byHand = (fleet.byHand ?? []).map((line) => `by hand, in no file: ${line}`)
   return [
     paint("bold", head),
     ...byHand,
     ...(fleet.discovered ?? []).map(discoveredLine),
     "",
+    ...listenerTable(fleet.listeners ?? [], colours),
     backendTable(fleet.backends, now, colours),
     "",
     workerTable(fleet.workers, colours),
   ].join("\n")
+}
+
+function placeOf({ port, listeners = [] }: FleetStatus): string {
+  const [first] = listeners
+  if (listeners.length > 1) return `${listeners.length} listeners`
+  return first === undefined || first.port !== null ? `port ${port}` : first.address
+}
+
+/** A single one is told of in the head. */
+function listenerTable(listeners: readonly ListenerStatus[], colours: TableColours): string[] {
+  if (listeners.length < 2) return []
+  const rows = listeners.map(({ name, address, port, pool, clients }) => [
+    ...[name, address, port ?? "-", pool, clients],
+  ])
+  return [table(["LISTENER", "ADDRESS", "PORT", "POOL", "CLIENTS"], rows, [], colours), ""]
 }
 
 function discoveredLine({ name, members, stale }: Discovered): string {

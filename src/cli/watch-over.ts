@@ -2,9 +2,10 @@
 import type { ValueType } from "../config/schema/setting.ts"
 import { leaveStartFolder } from "../config/start-folder.ts"
 import { duration, boolean, text } from "../config/schema/value-types.ts"
-import type { Settings } from "../config/schema/settings.ts"
+import type { AdminAddress } from "../config/schema/admin-address.ts"
+import type { ListenerSettings, Settings } from "../config/schema/settings.ts"
 import { QUICK_LOOK_MS, ReloadTriggers } from "../service/reload-triggers.ts"
-import type { WatchedAddresses } from "../ha/watched-addresses.ts"
+import { namesOf, type WatchedAddresses } from "../ha/watched-addresses.ts"
 import type { Watcher } from "../ha/watcher.ts"
 import { ServiceManager } from "../net/service-manager.ts"
 import { createLog } from "../observe/console-log.ts"
@@ -21,6 +22,8 @@ interface WatchOptions {
   readonly deadline: number
   readonly rise: number
   readonly port: boolean
+  /** Null: all of them. */
+  readonly listener: string | null
   readonly needBackend: boolean
 }
 
@@ -56,7 +59,15 @@ const options: OptionsOf<WatchOptions> = {
   interval: time("interval", 20, 1_000, "Time between two looks"),
   deadline: time("deadline", 150, 60_000, "Silence that is a fault"),
   rise: time("rise", 200, 3_600_000, "Time without any fault after which all is well again"),
-  port: wish("dial-port", true, "See whether the port of clients takes connections"),
+  port: wish("dial-port", true, "See whether the listeners take connections"),
+  listener: {
+    name: "listener",
+    type: text(/^[a-z0-9][a-z0-9_-]{0,62}$/, "the name of a listener", "NAME"),
+    group: "Flags",
+    help: "The listener to dial, instead of all",
+    default: null,
+    defaultText: "all",
+  },
   needBackend: wish("need-backend", false, "That no backend is healthy is a fault too"),
 }
 
@@ -77,7 +88,11 @@ export const watch = command({
   async run(typed, terminal) {
     const asked = readOptions(typed, options)
     const { settings, path } = await askedSettings(typed, terminal)
-    const places = placesOf(settings, asked.port)
+    const dialled = (listener: ListenerSettings): boolean =>
+      asked.port && (asked.listener === null || asked.listener === listener.name)
+    if (asked.listener !== null && !settings.listeners.some(dialled))
+      throw usageError(`--listener: there is no listener ${asked.listener}`)
+    const places = placesOf(settings, dialled)
     if (places === null) throw usageError("--admin: expected HOST:PORT, got off")
     leaveStartFolder()
     const manager = ServiceManager.find(process.env)
@@ -98,9 +113,9 @@ export const watch = command({
     watcher.start()
     const triggers = new ReloadTriggers(path, true, () => new Map(), QUICK_LOOK_MS)
     const readAgain = async (): Promise<WatchedAddresses | null> =>
-      placesOf((await askedSettings(typed, terminal)).settings, asked.port)
+      placesOf((await askedSettings(typed, terminal)).settings, dialled)
     triggers.begin(() => void follow(watcher, readAgain))
-    manager?.ready(`watches port ${settings.port}`)
+    manager?.ready(`watches ${namesOf(places)}`)
     await stopSignal()
     triggers.stop()
     manager?.stopping("the file says fault")
@@ -126,16 +141,20 @@ async function follow(
 }
 
 /** Null when nobody can be asked. */
-function placesOf({ admin, host, port }: Settings, dialled: boolean): WatchedAddresses | null {
+function placesOf(
+  { admin, listeners }: Settings,
+  dialled: (listener: ListenerSettings) => boolean,
+): WatchedAddresses | null {
   if (admin === null) return null
-  return {
-    admin: "path" in admin ? admin : { host: reachable(admin.host), port: admin.port },
-    port: dialled ? { host: reachable(host), port } : null,
-  }
+  const place = (address: AdminAddress): AdminAddress =>
+    "path" in address
+      ? { path: address.path }
+      : { host: reachable(address.host), port: address.port }
+  return { admin: place(admin), ports: listeners.filter(dialled).map(place) }
 }
 
 /** A listener on all addresses is asked on the loopback one. */
 function reachable(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1"
+  if (host === "0.0.0.0" || host === "") return "127.0.0.1"
   return host === "::" ? "::1" : host
 }

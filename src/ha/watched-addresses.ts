@@ -8,36 +8,33 @@ import { Line } from "./line.ts"
 
 export interface WatchedAddresses {
   readonly admin: AdminAddress
-  /** The port that clients use; null leaves it alone. */
-  readonly port: AdminAddress | null
+  /** The listeners that clients use; none leaves them alone. */
+  readonly ports: readonly AdminAddress[]
 }
 
-export function namesOf({ admin, port }: WatchedAddresses): string {
-  return [admin, port]
-    .filter((place) => place !== null)
-    .map(formatAdmin)
-    .join(" and ")
+export function namesOf({ admin, ports }: WatchedAddresses): string {
+  return [admin, ...ports].map(formatAdmin).join(" and ")
 }
 
-/** One try to reach bunlb somewhere: `there` is called once, when its admin listener answers and its port is open. */
+/** One try to reach bunlb somewhere: `there` is called once, when its admin listener answers and all ports are open. */
 export class Trial {
   readonly #there: () => void
   readonly #link: AdminLink
-  readonly #line: Line | null
+  readonly #lines: readonly Line[]
   #missing: number
 
-  constructor({ admin, port }: WatchedAddresses, there: () => void) {
+  constructor({ admin, ports }: WatchedAddresses, there: () => void) {
     this.#there = there
-    this.#missing = port === null ? 1 : 2
+    this.#missing = 1 + ports.length
     this.#link = new AdminLink(admin, { answered: () => this.#found(), lost: () => {} })
     const events = { opened: () => this.#found(), received: () => {}, gone: () => {} }
-    this.#line = port === null ? null : new Line(port, events)
+    this.#lines = ports.map((port) => new Line(port, events))
   }
 
   /** `there` is not called any more. */
   drop(): void {
     this.#link.drop()
-    this.#line?.drop()
+    for (const line of this.#lines) line.drop()
   }
 
   #found(): void {

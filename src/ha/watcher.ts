@@ -3,7 +3,7 @@
  * of its own, for it must outlive what it watches.
  *
  *   kept connection to the admin listener: asked every `intervalMs`; closed by a dying master in the same moment
- *   the port that clients use: dialled ten times a second, and in every look once something is odd
+ *   the listeners that clients use: dialled ten times a second, and in every look once something is odd
  *
  * Both go to the judge; its verdict goes to the file when it changes. Cost at 20 ms: see docs/high-availability.md.
  *
@@ -15,7 +15,7 @@ import type { Clock } from "../core/clock.ts"
 import type { Log } from "../core/log.ts"
 import { AdminLink } from "./admin-link.ts"
 import { Fitness } from "./fitness.ts"
-import { Line } from "./line.ts"
+import { DIAL_MS, PORT_MS, PortProbes } from "./port-probes.ts"
 import { namesOf, Trial, type WatchedAddresses } from "./watched-addresses.ts"
 import { writeTrackFile } from "./track-file.ts"
 
@@ -31,10 +31,6 @@ export interface WatcherOptions {
   readonly log: Log
 }
 
-/** How often the port of clients is dialled while nothing is odd. */
-const PORT_MS = 100
-/** A dial that hangs longer is given up. Until the kernel gives it up too it costs a descriptor. */
-const DIAL_MS = 1_000
 /**
  * While all is well another dial is tried sooner: where an old process hands its port to a new one, the kernel gives
  * some to the old one, which does not take them, and they would wait a second.
@@ -52,8 +48,7 @@ export class Watcher {
   #trial: Trial | null = null
   #triedAt = -Infinity
   #link: AdminLink | null = null
-  #probe: Line | null = null
-  #probedAt = -Infinity
+  #probes: PortProbes
   #askedAt = 0
   #lookedAt: number
   #timer: Timer | null = null
@@ -68,6 +63,7 @@ export class Watcher {
     const now = options.clock.now()
     this.#options = options
     this.#places = options.places
+    this.#probes = this.#probesOf(options.places)
     this.#judge = new Fitness(options, now)
     this.#fault = this.#judge.look(now)
     this.#lookedAt = this.#changedAt = now
@@ -101,10 +97,14 @@ export class Watcher {
     clearInterval(this.#timer)
     this.#timer = null
     this.#link?.drop()
-    this.#probe?.drop()
+    this.#probes.drop()
     this.#trial?.drop()
     this.#write(true)
     this.#options.log.info(`ends: ${this.#options.trackFile} says 1 (fault)`)
+  }
+
+  #probesOf({ ports }: WatchedAddresses): PortProbes {
+    return new PortProbes(ports, (open) => this.#probed(open))
   }
 
   #turn(): void {
@@ -131,8 +131,8 @@ export class Watcher {
     this.#next = this.#trial = null
     this.#link?.drop()
     this.#link = null
-    this.#probe?.drop()
-    this.#probe = null
+    this.#probes.drop()
+    this.#probes = this.#probesOf(places)
     this.#judge.port(true)
     this.#options.log.info(`watches ${namesOf(places)} from now on`)
     this.#askAdmin(this.#options.clock.now())
@@ -190,26 +190,11 @@ export class Watcher {
   }
 
   #dialPort(now: number): void {
-    const { port } = this.#places
-    if (port === null) return
-    const sinceMs = now - this.#probedAt
-    const waiting = this.#probe !== null && sinceMs < DIAL_MS
-    if (waiting || (sinceMs < PORT_MS && !this.#judge.suspicious)) return
-    this.#probe?.drop()
-    this.#probedAt = now
-    const probe = new Line(port, {
-      opened: () => this.#probed(probe, true),
-      received: () => {},
-      gone: (refused) => this.#probed(probe, refused ? false : null),
-    })
-    this.#probe = probe
+    this.#probes.dial(now, this.#judge.suspicious)
   }
 
-  /** Null: neither open nor refused, which says nothing. */
-  #probed(probe: Line, open: boolean | null): void {
-    probe.drop()
-    if (this.#probe === probe) this.#probe = null
-    if (open !== null) this.#judge.port(open)
+  #probed(open: boolean): void {
+    this.#judge.port(open)
     this.#look()
   }
 

@@ -30,6 +30,9 @@ export const labelMeanings: Readonly<Record<string, string>> = {
   bun: "Version of Bun",
   code: "Status code of the response",
   direction: "`from_client`, `to_client`, `from_backend` or `to_backend`",
+  listener:
+    "Name of the listener. The series of the listener `default` do not have it: they are as " +
+    "without names",
   name:
     "A backend that is discovered, as configured: `dns+http://HOST:PORT`; `POOL/...` " +
     "in another pool than `default`",

@@ -173,14 +173,16 @@ export const families: readonly Family[] = [
   {
     name: "bunlb_client_connections",
     kind: "gauge",
-    help: "Client connections open now.",
+    help: "Client connections open now, by listener.",
     merge: "sum",
+    labels: ["listener"],
   },
   {
     name: "bunlb_client_connections_total",
     kind: "counter",
-    help: "Client connections accepted.",
+    help: "Client connections accepted, by listener.",
     merge: "sum",
+    labels: ["listener"],
   },
   {
     name: "bunlb_client_aborts_total",

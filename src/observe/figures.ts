@@ -122,9 +122,7 @@ export class Figures {
     set(samples, "bunlb_bytes_total", 'direction="to_client"', this.toClient)
     set(samples, "bunlb_bytes_total", 'direction="from_backend"', this.fromBackend)
     set(samples, "bunlb_bytes_total", 'direction="to_backend"', this.toBackend)
-    set(samples, "bunlb_client_connections", "", this.clients)
     set(samples, "bunlb_worker_connections", "", this.clients)
-    set(samples, "bunlb_client_connections_total", "", this.accepted)
     set(samples, "bunlb_client_aborts_total", "", this.aborts)
     set(samples, "bunlb_truncated_responses_total", "", this.truncated)
     for (const [reason, count] of Object.entries(this.undelivered)) {

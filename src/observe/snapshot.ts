@@ -17,8 +17,6 @@ export interface ListenerReport {
   readonly name: string
   /** Open connections. */
   readonly clients: number
-  /** Connections that it has accepted. */
-  readonly accepted: number
 }
 
 /** What is said of a worker as a whole; its size does not depend on the number of backends. */

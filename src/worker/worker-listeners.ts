@@ -5,6 +5,7 @@
  * A worker that has no room left pauses all of them; one listener at a limit of its own pauses alone. A paused listener
  * loses nobody: the kernel goes on queueing.
  */
+import { DEFAULT_NAME } from "../config/schema/pools.ts"
 import type { ListenAddress, ListenerSettings, Settings } from "../config/schema/settings.ts"
 import { TOO_MANY_FROM_CLIENT } from "../http/refusal.ts"
 import { Acceptor } from "../net/acceptor.ts"
@@ -12,7 +13,7 @@ import { portOf } from "../net/linux/activation.ts"
 import type { Poller } from "../net/linux/poller.ts"
 import type { ListeningSocket } from "../net/listeners.ts"
 import type { TcpSocket } from "../net/transport/socket.ts"
-import type { ListenerReport } from "../observe/snapshot.ts"
+import type { ListenerReport, Samples } from "../observe/snapshot.ts"
 import { ClientConnection } from "../proxy/client/client-connection.ts"
 import { ClientListener } from "../proxy/client/client-listener.ts"
 import type { Clients } from "../proxy/client/clients.ts"
@@ -42,6 +43,8 @@ export class WorkerListeners {
   /** Called with each connection that has been accepted. */
   readonly #accepted: () => void
   readonly #byId = new Map<number, WorkerListener>()
+  /** Connections that listeners had accepted which have left since, by name. */
+  readonly #acceptedBefore = new Map<string, number>()
 
   constructor(
     gateway: Gateway,
@@ -145,8 +148,13 @@ export class WorkerListeners {
     return this.#byId.get(id) ?? null
   }
 
+  /** What it has counted stays counted. */
   remove(id: number): void {
+    const facts = this.#byId.get(id)?.facts
     this.#byId.delete(id)
+    if (facts === undefined) return
+    const { name } = facts.settings
+    this.#acceptedBefore.set(name, (this.#acceptedBefore.get(name) ?? 0) + facts.accepted)
   }
 
   /** Every response now asks its client to come back on another connection. */
@@ -154,15 +162,27 @@ export class WorkerListeners {
     for (const { facts } of this.all) facts.leaving = true
   }
 
-  /** Those that leave are told of only while all do. */
+  /** One that is leaving counts with the one that has its name now. */
   report(): ListenerReport[] {
-    return this.all
-      .filter(({ facts }) => this.#gateway.draining || !facts.leaving)
-      .map(({ facts: { settings, clients, accepted } }) => ({
-        name: settings.name,
-        clients,
-        accepted,
-      }))
+    const clients = new Map<string, number>()
+    for (const { facts } of this.all) {
+      const { name } = facts.settings
+      clients.set(name, (clients.get(name) ?? 0) + facts.clients)
+    }
+    return [...clients].map(([name, count]) => ({ name, clients: count }))
+  }
+
+  collect(samples: Samples): void {
+    const open: Record<string, number> = {}
+    for (const { name, clients } of this.report()) open[labelOf(name)] = clients
+    const accepted: Record<string, number> = {}
+    for (const [name, count] of this.#acceptedBefore) accepted[labelOf(name)] = count
+    for (const { facts } of this.all) {
+      const label = labelOf(facts.settings.name)
+      accepted[label] = (accepted[label] ?? 0) + facts.accepted
+    }
+    samples["bunlb_client_connections"] = open
+    samples["bunlb_client_connections_total"] = accepted
   }
 
   #of(facts: ClientListener): WorkerListener | undefined {
@@ -198,4 +218,9 @@ export class WorkerListeners {
 
 function limitOf({ limits }: ListenerSettings): number {
   return limits.connections === 0 ? Infinity : limits.connections
+}
+
+/** As without names for the default one. */
+function labelOf(name: string): string {
+  return name === DEFAULT_NAME ? "" : `listener="${name}"`
 }

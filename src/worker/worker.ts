@@ -202,6 +202,7 @@ class Balancer implements Worker {
     const samples: Samples = {}
     gateway.figures.accessLogDropped = this.#access.dropped
     gateway.figures.collect(samples)
+    this.#listeners.collect(samples)
     return {
       ...{ index: this.#options.index, pid: process.pid },
       uptime: processClock.now() - this.#began,

@@ -67,7 +67,7 @@ function watch(
     trackFile: file,
     places: {
       admin: typeof admin === "number" ? { host: "127.0.0.1", port: admin } : admin,
-      port: port === null ? null : { host: "127.0.0.1", port },
+      ports: port === null ? [] : [{ host: "127.0.0.1", port }],
     },
     ...{ intervalMs: 10, deadlineMs: 300, riseMs: 60, needBackend, clock: processClock },
     log: { error: line, warn: line, info: line, debug: () => {}, debugging: false },
@@ -210,7 +210,7 @@ test("a bunlb that moves is found before it leaves, and watched where it is", as
   const { watcher, lines, says, becomes } = watch(old.port)
   await becomes("0\n")
   const port = refusedPort()
-  const next = { admin: { host: "127.0.0.1", port }, port: null }
+  const next = { admin: { host: "127.0.0.1", port }, ports: [] }
   watcher.follow(next)
   await until(() => lines.at(-1)?.startsWith("looks for bunlb at") ?? false, PATIENCE_MS, "a look")
   const asked = old.asked
@@ -233,11 +233,11 @@ test("one that was to move and has not is watched where it is", async () => {
   const admin = new Admin()
   const { watcher, lines, becomes } = watch(admin.port)
   await becomes("0\n")
-  watcher.follow({ admin: { host: "127.0.0.1", port: refusedPort() }, port: null })
+  watcher.follow({ admin: { host: "127.0.0.1", port: refusedPort() }, ports: [] })
   admin.status = 503
   await becomes("1\n")
   admin.status = 200
-  watcher.follow({ admin: { host: "127.0.0.1", port: admin.port }, port: null })
+  watcher.follow({ admin: { host: "127.0.0.1", port: admin.port }, ports: [] })
   await becomes("0\n")
   expect(lines.some((line) => line.includes("from now on"))).toBeFalse()
 })

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test"
 import { join } from "node:path"
 import { labelMeanings, metricsPage } from "../../src/observe/document.ts"
 import { families } from "../../src/observe/families.ts"
+import { defaultSettings } from "../../src/config/resolve.ts"
 import { TestBalancer } from "../support/balancer.ts"
 
 const path = join(import.meta.dir, "../../docs/metrics.md")
@@ -20,7 +21,10 @@ test("every label has a meaning, and every meaning a label", () => {
 
 test("a worker says no label that its family has not", async () => {
   const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") })
-  const balancer = await TestBalancer.start([backend.port ?? 0])
+  const own = defaultSettings({ platform: "linux", cpus: 1 }).listeners
+  // The default one has no label.
+  const listeners = own.map((each) => ({ ...each, name: "web", host: "127.0.0.1", port: 0 }))
+  const balancer = await TestBalancer.start([backend.port ?? 0], { listeners })
   await fetch(`http://127.0.0.1:${balancer.port}/`)
   const { samples } = balancer.report()
   await backend.stop(true)

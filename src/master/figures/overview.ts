@@ -18,7 +18,15 @@ import { Slices } from "../../core/slices.ts"
 import type { Death } from "../supervise/death.ts"
 import { portOf } from "../supervise/listening.ts"
 import type { Slot } from "../supervise/slot.ts"
-import { backendRows, planOf, poolRows, socketsInUse, takesOrders, workerRow } from "./status.ts"
+import {
+  backendRows,
+  listenerRow,
+  planOf,
+  poolRows,
+  socketsInUse,
+  takesOrders,
+  workerRow,
+} from "./status.ts"
 import type { FleetStatus } from "./status.ts"
 import { version } from "../../core/version.ts"
 
@@ -125,6 +133,7 @@ export class Overview {
       mode: settings.mode,
       sockets: socketsInUse(settings),
       port: portOf(workers.listeners),
+      listeners: workers.listeners.map((each) => listenerRow(each, reportsOf(workers.all))),
       uptime: Math.round(processClock.now() - this.#startedAt),
       draining,
       workers: [...slots, ...leaving].map(workerRow),

@@ -17,6 +17,10 @@ import type { BackendFacts } from "../../observe/backend-series.ts"
 import { ACTIVE, FAILURES, IDLE, REQUESTS, TUNNELS } from "../../observe/backend-series.ts"
 import type { BackendTable, BackendTotals, View } from "./backend-table.ts"
 import type { Slices } from "../../core/slices.ts"
+import { formatListen } from "../../config/schema/listen-address.ts"
+import { addressOf } from "../../config/schema/pools.ts"
+import type { WorkerReport } from "../../observe/snapshot.ts"
+import type { Listening } from "../supervise/listening.ts"
 import type { Slot } from "../supervise/slot.ts"
 import type { Discovered } from "./discovered.ts"
 
@@ -82,6 +86,17 @@ export interface PoolStatus {
   readonly usable: number
 }
 
+export interface ListenerStatus {
+  readonly name: string
+  /** As the settings have it: `127.0.0.1:8080`, `:80`, `unix:/run/bunlb.sock`. */
+  readonly address: string
+  /** The port that is really bound; null for a unix socket. */
+  readonly port: number | null
+  readonly pool: string
+  /** Open connections of all workers. */
+  readonly clients: number
+}
+
 export interface FleetStatus {
   readonly version: string
   /** Of the master; older versions do not say it. */
@@ -89,7 +104,10 @@ export interface FleetStatus {
   readonly mode: Mode
   /** What plain connections are made of; older versions do not say it. */
   readonly sockets?: SocketKind
+  /** That of the first listener which has one. */
   readonly port: number
+  /** Older versions have one and do not say it. */
+  readonly listeners?: readonly ListenerStatus[]
   /** Milliseconds. */
   readonly uptime: number
   readonly draining: boolean
@@ -267,4 +285,14 @@ export function workerRow(slot: Slot): WorkerStatus {
   const { index, pid, state, uptime, restarts, lastReport } = slot
   const { clients = 0, inFlight = 0 } = lastReport ?? {}
   return { index, pid, state, uptime: Math.round(uptime), clients, inFlight, restarts }
+}
+
+export function listenerRow(
+  { settings, port }: Listening,
+  reports: readonly WorkerReport[],
+): ListenerStatus {
+  const { name, pool } = settings
+  const own = reports.flatMap(({ listeners }) => listeners.filter((each) => each.name === name))
+  const clients = own.reduce((sum, each) => sum + each.clients, 0)
+  return { name, address: formatListen(addressOf(settings)), port, pool, clients }
 }

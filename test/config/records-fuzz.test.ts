@@ -11,7 +11,9 @@ import {
   parseConfig,
   type FileFormat,
 } from "../../src/config/file/config-tree.ts"
+import { configurationSchema } from "../../src/config/json-schema.ts"
 import { resolve, type Resolved } from "../../src/config/resolve.ts"
+import { faultsOf as schemaFaults } from "../support/json-schema.ts"
 import { rng, type Rng } from "../support/until.ts"
 
 interface Tree {
@@ -19,6 +21,7 @@ interface Tree {
 }
 type Node = string | number | boolean | Node[] | Tree
 
+const schema = configurationSchema()
 const formats: readonly [FileFormat, ...FileFormat[]] = ["yaml", "toml", "json"]
 
 function read(text: string, format: FileFormat): Resolved {
@@ -134,9 +137,10 @@ function written(random: Rng, tree: Tree, format: FileFormat): string {
 }
 
 test("three languages and the printed file say the same", () => {
-  for (let seed = 1; seed <= 150; seed++) {
+  for (let seed = 1; seed <= 80; seed++) {
     const tree = wholeTree(rng(seed))
     const expected = read(JSON.stringify(tree), "json").settings
+    expect(schemaFaults(schema, tree), `seed ${seed}`).toEqual([])
     for (const format of formats) {
       const text = written(rng(seed * 7), tree, format)
       const made = read(text, format)
@@ -163,6 +167,7 @@ test("a fault is told with the place of its key", () => {
     if (path === null) continue
     const format = random.pick(formats)
     const text = written(random, tree, format)
+    expect(schemaFaults(schema, tree), `seed ${seed}`).not.toEqual([])
     const lines = faultsOf(text, format)
     const where = `seed ${seed}, ${path}:\n${text}\n${lines.join("\n")}`
     const line = lines.find((each) => each.includes(`: ${path}: `)) ?? ""

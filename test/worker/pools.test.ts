@@ -6,6 +6,7 @@ import { describe, expect, test } from "bun:test"
 import { defaultSettings } from "../../src/config/resolve.ts"
 import { withDefaults } from "../../src/config/schema/pools.ts"
 import type { ListenerSettings, PoolSettings } from "../../src/config/schema/settings.ts"
+import { AccessLogFile } from "../support/access-log.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { present } from "../support/present.ts"
 import { RawClient, type RawResponse } from "../support/raw-client.ts"
@@ -169,6 +170,17 @@ describe("each pool", () => {
     expect((await ask(balancer.portOf("one"))).status).toBe(502)
     expect((await ask(balancer.portOf("two"))).body.toString()).toBe("good")
   })
+})
+
+test("the access log and the log of a worker name a backend with its pool", async () => {
+  using a = await named("a")
+  using file = new AccessLogFile()
+  const accessLog = { ...defaults.accessLog, format: "json", path: file.path } as const
+  const part = partOf([poolOf("one", [a.port]), poolOf("default", [a.port])])
+  const balancer = await TestBalancer.start([], { ...part, accessLog })
+  for (const name of ["one", "default"]) await ask(balancer.portOf(name))
+  const entries = (await file.lines(2)).map((line) => line["backend"])
+  expect(entries).toEqual([`one/127.0.0.1:${a.port}`, `127.0.0.1:${a.port}`])
 })
 
 describe("a change", () => {

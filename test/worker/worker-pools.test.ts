@@ -14,6 +14,7 @@ import { NOT_CONNECTED } from "../../src/health/request-breaker.ts"
 import type { SentRequest } from "../../src/health/suspects.ts"
 import { Resolver } from "../../src/net/names/resolver.ts"
 import { Figures } from "../../src/observe/figures.ts"
+import type { BackendConnection } from "../../src/proxy/backend/backend-connection.ts"
 import type { Pool } from "../../src/proxy/backend/pool.ts"
 import type { Upstream } from "../../src/proxy/backend/upstream.ts"
 import { Gateway } from "../../src/proxy/core/gateway.ts"
@@ -293,4 +294,28 @@ test("a listener that names a pool before the settings do finds it as soon as th
   await world.pools.apply({ ...settings, pools: [...world.wanted, pool] }, steps)
   expect(world.pools.of("early")).toBe(early)
   expect(early.roster.pick(NO_TOKEN)?.name).toBe("h1.test:80")
+})
+
+test("when connections run out, the backend with most idle ones closes its oldest, whatever its pool", async () => {
+  const world = new World(8)
+  const backends = [testBackend("h0.test:80")]
+  const pools = ["a", "b"].map((name) => ({ ...rules, name, backends }))
+  await world.pools.apply({ ...settings, pools }, { adopt() {}, turn() {} })
+  const closed: string[] = []
+  for (const { label, idle } of world.pools.upstreams) {
+    const count = label === "a/h0.test:80" ? 1 : 2
+    idle.configure(10, 1e9)
+    for (let i = 0; i < count; i++) {
+      const retire = (): void => void closed.push(`${label} ${i}`)
+      idle.put({ retire, pooled: false, above: null, below: null } as unknown as BackendConnection)
+    }
+  }
+  const budget = world.gateway.backends
+  budget.limit = 3
+  budget.open = 2
+  budget.makeRoom()
+  expect(closed).toEqual([])
+  budget.open = 3
+  budget.makeRoom()
+  expect(closed).toEqual(["b/h0.test:80 0"])
 })

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test"
 import { onLinux } from "../support/left-out.ts"
+import { spawnBunlb } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
@@ -233,4 +234,51 @@ test("an upgrade hands all of them over, whatever else the settings then ask for
   expect([...loads, moved].flatMap(({ failures }) => failures)).toEqual([])
   expect(loads.map(({ refused }) => refused)).toEqual([0, 0, 0, 0])
   expect(existsSync(path)).toBe(true)
+})
+
+test("the end serves the clients of all of them that have connected, and then refuses", async () => {
+  const port = refusedPort()
+  const path = join(folder, "ends.sock")
+  await using running_ = await running("ends", { web: `127.0.0.1:${port}`, local: `unix:${path}` })
+  const options = { clients: 8, pause: 0 }
+  const loads = [port, path].flatMap((place) => [
+    new Load(place, options),
+    new Load(place, { ...options, ...close }),
+  ])
+  await until(() => loads.every(({ ok }) => ok > 100), PATIENCE_MS, "the load")
+  running_.bunlb.process.kill("SIGTERM")
+  await Promise.all(loads.map((load) => load.allRefused()))
+  expect(loads.flatMap(({ failures }) => failures)).toEqual([])
+  expect(await running_.bunlb.process.exited()).toBe(0)
+  expect(running_.bunlb.process.stderr.join("\n")).toContain("drained; nothing was cut")
+})
+
+test("status, metrics and the table tell of each", async () => {
+  const port = refusedPort()
+  const path = join(folder, "told.sock")
+  await using running_ = await running("told", {
+    default: `127.0.0.1:${port}`,
+    local: `unix:${path}`,
+  })
+  const { bunlb } = running_
+  const [web, local] = [await RawClient.connect(port), await RawClient.connectTo(path)]
+  for (const client of [web, local, local]) {
+    expect((await client.exchange(get)).status).toBe(200)
+  }
+  expect(await ask(path)).toBe("200 nobody")
+  const { listeners, port: first } = await bunlb.status()
+  expect(first).toBe(port)
+  expect(listeners).toEqual([
+    { name: "default", address: `127.0.0.1:${port}`, port, pool: "default", clients: 1 },
+    { name: "local", address: `unix:${path}`, port: null, pool: "default", clients: 1 },
+  ])
+  const accepted = "bunlb_client_connections_total"
+  expect(await bunlb.figure(accepted, 'listener="local"')).toBe(2)
+  expect(await bunlb.figure(accepted)).toBe(3)
+  await using command = spawnBunlb(["status", "--admin", `127.0.0.1:${bunlb.adminPort}`])
+  expect(await command.exited()).toBe(0)
+  const table = command.stdout.join("\n")
+  expect(table).toContain(", 2 listeners, up ")
+  expect(table).toMatch(new RegExp(`local +unix:${path} +- +default +1\n`))
+  await Promise.all([web.close(), local.close()])
 })

@@ -8,6 +8,7 @@ import { closeListeners, openListeners } from "../../src/net/listeners.ts"
 import { forBunlb } from "../support/processes.ts"
 import { defaultSettings } from "../../src/config/resolve.ts"
 import { root } from "../support/source.ts"
+import { present } from "../support/present.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
 
 const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") })
@@ -16,15 +17,24 @@ afterAll(() => backend.stop(true))
 const one = defaultSettings({ platform: "linux", cpus: 2 }).listeners
 
 /** What systemd does: the socket as descriptor 3, and the environment that tells of it to this process alone. */
-function activate(fd: number, flags: readonly string[], log: Bun.BunFile | null = null) {
+function activate(
+  fd: number | readonly number[],
+  flags: readonly string[],
+  log: Bun.BunFile | null = null,
+  names = "",
+) {
+  const fds = [fd].flat()
   const executable = process.env["BUNLB_TEST_EXECUTABLE"]
   const main = join(root, "src", "main.ts")
   const program = executable ? [executable] : [process.execPath, main]
   const words = [...program, "-b", `127.0.0.1:${backend.port}`, "--admin", "off", "--no-pin"]
-  const line = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
+  const line = 'export LISTEN_PID=$$ LISTEN_FDS=$COUNT; exec "$@"'
   const child = Bun.spawn(["sh", "-c", line, "sh", ...words, ...flags], {
-    stdio: ["ignore", "ignore", log ?? "pipe", fd],
-    env: { ...forBunlb(process.env), BUNLB_LOG_FORMAT: "text" },
+    stdio: ["ignore", "ignore", log ?? "pipe", ...fds],
+    env: {
+      ...{ ...forBunlb(process.env), BUNLB_LOG_FORMAT: "text", COUNT: `${fds.length}` },
+      ...(names === "" ? {} : { LISTEN_FDNAMES: names }),
+    },
   })
   return {
     child,
@@ -133,5 +143,52 @@ test("more sockets than workers would leave clients waiting for ever", () => {
   const environment = { LISTEN_PID: String(process.pid), LISTEN_FDS: "3" }
   expect(() => takeHanded(one, 2, environment)).toThrow(
     "3 sockets were handed over for 2 of --workers",
+  )
+})
+
+const three = ["web", "api", "local"].map((name) => ({ ...present(one[0]), name }))
+
+test.each([
+  ["names choose the listener, in any order", "api:web", [1, 0, -1]],
+  ["several sockets of one name are of one listener", "web:web", [0, -1, -1]],
+  ["without names they come in the order of the listeners", "", [0, 1, -1]],
+  ["names that are of no listener are none", "bunlb.socket:bunlb.socket", [0, 1, -1]],
+])("%s", async (_, names, expected) => {
+  const sockets = [openListeners("127.0.0.1", 0, 1), openListeners("127.0.0.1", 0, 1)]
+  const folder = mkdtempSync(join(tmpdir(), "bunlb-held-"))
+  const [log, file] = [join(folder, "log"), join(folder, "bunlb.json")]
+  const listeners = Object.fromEntries(three.map(({ name }) => [name, "127.0.0.1:0"]))
+  writeFileSync(file, JSON.stringify({ listeners, workers: 2 }))
+  const fds = sockets.flatMap((each) => each.fds)
+  {
+    await using bunlb = activate(fds, ["-c", file], Bun.file(log), names)
+    const line = await until(
+      () => / 0\.1\.0: (.*) -> /.exec(readFileSync(log, "utf8"))?.[1],
+      PATIENCE_MS,
+      "the first line",
+    )
+    three.forEach(({ name }, i) => {
+      const port = sockets[expected[i] ?? -1]?.port
+      if (port !== undefined) expect(line).toContain(`${name} the service manager's port ${port}`)
+      else expect(line).toContain(`${name} http://127.0.0.1:`)
+    })
+    for (const { port } of sockets) expect(await ask(port)).toBe(200)
+    bunlb.child.kill("SIGTERM")
+    expect(await bunlb.child.exited).toBe(0)
+  }
+  closeListeners(fds)
+  rmSync(folder, { recursive: true })
+})
+
+test("a socket that no listener is for is refused, by its name or by their number", () => {
+  const environment = (count: number, names?: string) => ({
+    ...{ LISTEN_PID: String(process.pid), LISTEN_FDS: `${count}` },
+    ...(names === undefined ? {} : { LISTEN_FDNAMES: names }),
+  })
+  expect(() => takeHanded(three, 2, environment(2, "web:wep"))).toThrow(
+    'a socket named "wep" was handed over, and no listener has that name',
+  )
+  expect(() => takeHanded(three, 2, environment(4))).toThrow(
+    "4 sockets were handed over for 3 listeners",
   )
 })

@@ -49,8 +49,7 @@ health = { path = "/ready" }
 - A name has up to 63 of \`a-z\`, \`0-9\`, \`_\` and \`-\`, and begins with a letter or a digit.
 - In short, a listener is its address and a pool is its list: \`web: ":80"\`, \`api: [10.0.2.1:9000]\`.
 - An address is \`:80\` (every address of this machine, IPv4 and IPv6), \`10.0.0.5:80\`, \`[::1]:80\`
-  or \`unix:/PATH\`. Two listeners cannot have the same address; \`:80\` and \`10.0.0.5:80\` can stand
-  beside each other.
+  or \`unix:/PATH\`. Two listeners cannot have an address in common: \`:80\` and \`10.0.0.5:80\` have.
 - A listener names the pool that serves its requests. If it names none, that is the pool \`default\`.
 - What a listener or a pool says of a setting holds for it; for all else the top level holds. A value
   is taken whole: a list in a pool replaces the list of the top level, and nothing is merged.

@@ -1,7 +1,7 @@
 /** What makes no sense about listeners and pools together, such as a listener whose pool is not there. */
 import type { FileFormat } from "./file/config-tree.ts"
 import { recordsIn } from "./records.ts"
-import { formatListen, isSameAddress } from "./schema/listen-address.ts"
+import { formatListen, overlaps } from "./schema/listen-address.ts"
 import type { NamedRecord } from "./schema/named-records.ts"
 import { DEFAULT_NAME } from "./schema/pools.ts"
 import type { SettingKey } from "./schema/setting.ts"
@@ -65,9 +65,13 @@ function sayAddresses(listeners: readonly NamedRecord[], say: Say): void {
     }
     const same = listeners
       .slice(0, at)
-      .find((other) => isSameAddress(address, other.values["address"] as ListenAddress))
+      .find((other) => overlaps(address, other.values["address"] as ListenAddress))
     if (same === undefined) continue
-    const fault = `${formatListen(address)} is the address of listener ${same.name} as well`
+    const [here, there] = [address, same.values["address"] as ListenAddress].map(formatListen)
+    const fault =
+      here === there
+        ? `${here} is the address of listener ${same.name} as well`
+        : `${here} and ${there} of listener ${same.name} have addresses in common`
     say(`listeners.${name}.address`, fault)
   }
 }

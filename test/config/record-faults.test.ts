@@ -28,8 +28,23 @@ describe("what makes no sense together", () => {
         "  y: 0.0.0.0:80\n  z: '[::]:80'",
       [
         "x.yaml:4:8: listeners.x.address: :80 is the address of listener w as well",
-        "x.yaml:5:3: listeners.y.address: 0.0.0.0:80 is the address of listener w as well",
-        "x.yaml:6:3: listeners.z.address: [::]:80 is the address of listener w as well",
+        "x.yaml:5:3: listeners.y.address: 0.0.0.0:80 and :80 of listener w " +
+          "have addresses in common",
+        "x.yaml:6:3: listeners.z.address: [::]:80 and :80 of listener w have addresses in common",
+      ],
+    ],
+    ...["10.0.0.1", "0.0.0.0", "[::1]", ""].map((host): [string, string[]] => [
+      `backends: [a:80]\nlisteners: { w: '${host}:80', v: '[::]:80' }`,
+      [
+        `x.yaml:2:${host.length + 24}: listeners.v.address: [::]:80 and ${host}:80 of listener w ` +
+          "have addresses in common",
+      ],
+    ]),
+    [
+      "backends: [a:80]\nlisteners: { w: '10.0.0.1:80', v: '0.0.0.0:80' }",
+      [
+        "x.yaml:2:32: listeners.v.address: 0.0.0.0:80 and 10.0.0.1:80 of listener w " +
+          "have addresses in common",
       ],
     ],
     [
@@ -70,8 +85,8 @@ describe("what makes no sense together", () => {
   })
 
   test.each([
-    "backends: [a:80]\nlisteners: { w: ':80', x: '10.0.0.1:80', y: '[::1]:80' }",
-    "backends: [a:80]\nlisteners: { w: '0.0.0.0:80', x: '[::]:80' }",
+    "backends: [a:80]\nlisteners: { w: '10.0.0.2:80', x: '10.0.0.1:80', y: '[::1]:80' }",
+    "backends: [a:80]\nlisteners: { w: '0.0.0.0:80', x: '[::1]:80', y: ':81' }",
     "backends: [a:80]\nlisteners: { w: ':0', x: ':0' }",
     "backends: [a:80]\nlisteners: { w: ':80', x: 'unix:/x', y: 'unix:/y' }",
   ])("addresses that can stand beside each other: %s", (text) => {

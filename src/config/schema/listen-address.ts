@@ -1,4 +1,5 @@
 /** Where clients come: `:80`, `10.0.0.5:8000`, `[::1]:80`, `unix:/run/bunlb.sock`. */
+import { isIPv4 } from "node:net"
 import { readSocketPath, SCHEME } from "./admin-address.ts"
 import { formatHostPort, listenHost, readHostPort } from "./address.ts"
 import type { ListenAddress } from "./settings.ts"
@@ -35,13 +36,16 @@ export function formatListen(address: ListenAddress): string {
   return formatHostPort(address.host, address.port)
 }
 
-/** Whether both cannot be bound by one program. An address of its own beside `:80` can. */
-export function isSameAddress(some: ListenAddress, other: ListenAddress): boolean {
+/** Whether both cannot be bound by one program: they are the same, or one is all addresses of this machine. */
+export function overlaps(some: ListenAddress, other: ListenAddress): boolean {
   if ("path" in some || "path" in other) {
     return "path" in some && "path" in other && some.path === other.path
   }
   if (some.port !== other.port || some.port === 0) return false
-  const hosts = [some.host, other.host]
-  const everywhere = hosts.includes("") && hosts.some((host) => ["0.0.0.0", "::"].includes(host))
-  return some.host === other.host || everywhere
+  return includes(some.host, other.host) || includes(other.host, some.host)
+}
+
+/** `::` takes connections over IPv4 too. */
+function includes(host: string, other: string): boolean {
+  return host === other || host === "" || host === "::" || (host === "0.0.0.0" && isIPv4(other))
 }

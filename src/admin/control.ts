@@ -4,14 +4,15 @@
  *
  *     POST /api/v1/reload                   { "dry_run": true }: only what would change
  *     POST /api/v1/upgrade                  the program now on disk takes over
- *     POST /api/v1/backends                 { "backend": "10.0.0.1:80,weight=2" }: adds one
+ *     POST /api/v1/backends                 { "backend": "10.0.0.1:80,weight=2" }: adds one; `pool` names its pool
  *     POST /api/v1/backends/NAME/drain      { "grace": 30000 }: milliseconds for holders of its cookie
  *     POST /api/v1/backends/NAME/enable     back to work
  *     POST /api/v1/backends/NAME/disable    at once, and without probes
  *     POST /api/v1/backends/NAME/weight     { "weight": 3 }
- *     POST /api/v1/backends/NAME/remove
+ *     POST /api/v1/backends/NAME/remove     NAME is HOST:PORT (in all pools) or POOL/HOST:PORT
  *                                           { "save": true } in these: into the configuration file as well
- *     GET  /api/v1/explain?cookie=VALUE     who would get a request; `host` and `path` are taken too
+ *     GET  /api/v1/explain?cookie=VALUE     who would get a request; `host`, `path`, `listener` and
+ *                                           `pool` are taken too
  */
 import type { AdminAddress } from "../config/schema/admin-address.ts"
 import { weight } from "../config/schema/backend.ts"
@@ -38,7 +39,8 @@ export interface AdminControl {
   enable(name: string, save: boolean): Promise<Outcome>
   disable(name: string, save: boolean): Promise<Outcome>
   setWeight(name: string, weight: number, save: boolean): Promise<Outcome>
-  add(line: string, save: boolean): Promise<Outcome>
+  /** `pool`: null for the one that the line names, or the default one. */
+  add(line: string, save: boolean, pool: string | null): Promise<Outcome>
   remove(name: string, save: boolean): Promise<Outcome>
   explain(question: Question, status: FleetStatus): Explanation | Promise<Explanation>
 }
@@ -86,9 +88,9 @@ function workFor(path: string): Work | null {
   if (path === "/api/v1/reload") return (control, body) => control.reload(body["dry_run"] === true)
   if (path === "/api/v1/upgrade") return (control) => control.upgrade()
   if (path === "/api/v1/backends") {
-    return (control, body) => control.add(textOf(body["backend"]), isSaved(body))
+    return (control, body) => control.add(textOf(body["backend"]), isSaved(body), poolIn(body))
   }
-  const [, encoded, verb = ""] = /^\/api\/v1\/backends\/([^/]+)\/([a-z]+)$/.exec(path) ?? []
+  const [, encoded, verb = ""] = /^\/api\/v1\/backends\/(.+)\/([a-z]+)$/.exec(path) ?? []
   const action = Object.hasOwn(actions, verb) ? actions[verb] : undefined
   if (encoded === undefined || action === undefined) return null
   return (control, body) => action(control, decoded(encoded), body)
@@ -134,7 +136,10 @@ function questionOf(query: URLSearchParams): Question {
   const read = (name: keyof Question): string | null =>
     questionTypes[name].read(query.get(name), (fault) => void faults.push(`${name}: ${fault}`)) ??
     null
-  const question = { cookie: read("cookie"), host: read("host"), path: read("path") }
+  const question = {
+    ...{ cookie: read("cookie"), host: read("host"), path: read("path") },
+    ...{ listener: read("listener"), pool: read("pool") },
+  }
   if (faults.length > 0) throw new Refused("bad_value", faults.join("; "))
   return question
 }
@@ -159,6 +164,11 @@ function textOf(backend: unknown): string {
   throw new Refused("bad_value", 'backend must be a string such as "10.0.0.1:80,weight=2"')
 }
 
+function poolIn({ pool = null }: Body): string | null {
+  if (pool === null || typeof pool === "string") return pool
+  throw new Refused("bad_value", "pool must be the name of a pool")
+}
+
 function isSaved({ save = false }: Body): boolean {
   if (typeof save === "boolean") return save
   throw new Refused("bad_value", "save must be true or false")
@@ -181,6 +191,8 @@ function read(type: ValueType<number>, input: unknown): number {
 
 const statuses: Readonly<Record<string, number>> = {
   unknown_backend: 404,
+  unknown_pool: 404,
+  unknown_listener: 404,
   exists: 409,
   too_large: 413,
   last: 409,

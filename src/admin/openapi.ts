@@ -37,7 +37,10 @@ function health(summary: string): Json {
 }
 
 function explanation(): Json {
-  const bad = { "400": fault("A parameter is not what it should be") }
+  const bad = {
+    "400": fault("A parameter is not what it should be"),
+    "404": fault("There is no such listener or pool"),
+  }
   const { get } = read("Who would get a request", content(schemaRef("Explanation")), bad)
   return { get: { ...(get as Json), parameters: question } }
 }
@@ -49,7 +52,7 @@ function change(summary: string, body: Json | null, parameters: readonly Json[] 
     "400": fault("The body is not what it should be"),
     "401": fault("The token is missing or wrong"),
     "403": fault("Not from this machine without a token, or from a page of another site"),
-    "404": fault("There is no such backend"),
+    "404": fault("There is no such backend or pool"),
     "405": notAllowed,
     "409": fault("It cannot be as things stand"),
     "413": fault("The body is too long"),
@@ -68,12 +71,22 @@ function change(summary: string, body: Json | null, parameters: readonly Json[] 
   }
 }
 
-const name: Json = { name: "name", in: "path", required: true, schema: text }
+const name: Json = {
+  ...{ name: "name", in: "path", required: true, schema: text },
+  description: "HOST:PORT in all pools, or POOL/HOST:PORT in one; the slash may be written %2F",
+}
 const noRoute = "Judged for its form alone: bunlb routes by neither host nor path"
 const question: readonly Json[] = [
   { name: "cookie", in: "query", schema: text, description: "Value of the sticky cookie" },
   { name: "host", in: "query", schema: text, description: noRoute },
   { name: "path", in: "query", schema: text, description: noRoute },
+  { name: "listener", in: "query", schema: text, description: "Name of the listener it comes to" },
+  {
+    name: "pool",
+    in: "query",
+    schema: text,
+    description: "Name of the pool, in place of a listener",
+  },
 ]
 const save: Json = { type: "boolean", description: "Keep it in the configuration file as well" }
 const at = "/api/v1/backends/{name}"
@@ -94,7 +107,11 @@ const paths: Readonly<Record<string, Json>> = {
   "/api/v1/explain": explanation(),
   "/api/v1/reload": change("Read the configuration again", { dry_run: { type: "boolean" } }),
   "/api/v1/upgrade": change("Have the program now on disk take over", null),
-  "/api/v1/backends": change("Add a backend", { backend: text, save }),
+  "/api/v1/backends": change("Add a backend", {
+    backend: text,
+    pool: { type: "string", description: "Name of its pool; or the backend begins with POOL/" },
+    save,
+  }),
   [`${at}/drain`]: change(
     "No new requests; `grace` in milliseconds for holders of its cookie",
     { grace: { type: "integer", minimum: 0 }, save },
@@ -120,6 +137,7 @@ const schemas: Readonly<Record<string, Json>> = {
     type: "object",
     required: ["strategy", "verdicts"],
     properties: {
+      pool: text,
       strategy: text,
       note: text,
       verdicts: {

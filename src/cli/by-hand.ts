@@ -2,9 +2,19 @@
 import { weight as weightType } from "../config/schema/backend.ts"
 import { backendFlags, backendPath, changeByHand, type ByHand } from "./change.ts"
 import { command } from "./command.ts"
-import { usageError, type Typed } from "./flags.ts"
+import { questionTypes } from "../master/control/explain.ts"
+import { readOptions, usageError, type Option, type Typed } from "./flags.ts"
 
 const flags = backendFlags
+
+const poolOption: Option<string | null> = {
+  name: "pool",
+  type: questionTypes.pool,
+  group: "Flags",
+  help: "Pool to add them to, if they do not begin with POOL/",
+  default: null,
+  defaultText: "default, or the only one",
+}
 
 /** The same for each backend that is named. */
 function each({ words }: Typed, verb: string): readonly ByHand[] {
@@ -51,12 +61,14 @@ export const set = command({
 export const add = command({
   name: "add",
   description: "Add backends to a running bunlb",
-  usage: "add HOST:PORT[,weight=N][,backup]... [--save] [--json] [--admin ADDRESS]",
+  usage: "add HOST:PORT[,weight=N]... [--pool NAME] [--save] [--json] [--admin ADDRESS]",
   words: ["HOST:PORT..."],
-  flags,
+  flags: [...flags, poolOption],
+  examples: ["bunlb add 10.0.0.3:8080,weight=2", "bunlb add api/10.0.0.3:8080 --save"],
   run: (typed, terminal) => {
     const path = "/api/v1/backends"
-    const wanted = typed.words.map((backend): ByHand => ({ path, body: { backend } }))
+    const { pool } = readOptions(typed, { pool: poolOption })
+    const wanted = typed.words.map((backend): ByHand => ({ path, body: { backend, pool } }))
     return changeByHand(typed, terminal, wanted)
   },
 })

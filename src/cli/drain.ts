@@ -1,5 +1,6 @@
 /** `bunlb drain BACKEND...`: no new requests for these backends; `--wait` until nothing of them is left. */
 import type { Milliseconds, Settings } from "../config/schema/settings.ts"
+import { isMeant } from "../config/schema/pools.ts"
 import { boolean, duration } from "../config/schema/value-types.ts"
 import { LINGERING, type BackendStatus, type FleetStatus } from "../master/figures/status.ts"
 import { BunlbError } from "../core/errors.ts"
@@ -45,6 +46,7 @@ export const drain = command({
   examples: [
     "bunlb drain 10.0.0.1:8080 --wait",
     "bunlb drain 10.0.0.1:8080 10.0.0.2:8080",
+    "bunlb drain api/10.0.0.1:8080",
     "bunlb enable 10.0.0.1:8080",
   ],
   async run(typed, terminal) {
@@ -94,11 +96,13 @@ async function waitFor(
   }
 }
 
-/** One that is discovered has a row for each member, or none. */
+/** One that is discovered has a row for each member, or none; `HOST:PORT` has one in each pool. */
 function rowsOf({ backends, discovered = [] }: FleetStatus, name: string): BackendStatus[] {
   const asked = name.toLowerCase()
-  const rows = backends.filter((each) => each.name === asked || each.of === asked)
-  const isThere = rows.length > 0 || discovered.some((each) => each.name === asked)
+  const rows = backends.filter(({ name: label, of = label }) => {
+    return isMeant(asked, label) || isMeant(asked, of)
+  })
+  const isThere = rows.length > 0 || discovered.some((each) => isMeant(asked, each.name))
   if (isThere && rows.every(({ state }) => state === "draining")) return rows
   throw new BunlbError("BUNLB_E_REFUSED", `backend ${name} no longer drains`)
 }

@@ -5,14 +5,10 @@
 import type { Settings } from "../config/schema/settings.ts"
 import { boolean } from "../config/schema/value-types.ts"
 import type { Discovered } from "../master/figures/discovered.ts"
-import type {
-  BackendStatus,
-  FleetStatus,
-  ListenerStatus,
-  WorkerStatus,
-} from "../master/figures/status.ts"
+import type { FleetStatus, ListenerStatus, WorkerStatus } from "../master/figures/status.ts"
 import { BunlbError } from "../core/errors.ts"
 import { adminOption, askAdmin } from "./admin-client.ts"
+import { byPool, withHeadings } from "./by-pool.ts"
 import { command } from "./command.ts"
 import { readOptions, usageError, type OptionsOf } from "./flags.ts"
 import { painter, type Paint, type Style } from "../observe/colour.ts"
@@ -85,7 +81,7 @@ export function statusPage(fleet: FleetStatus, now: number, paint: Paint = paint
     ...(fleet.discovered ?? []).map(discoveredLine),
     "",
     ...listenerTable(fleet.listeners ?? [], colours),
-    backendTable(fleet.backends, now, colours),
+    backendTable(fleet, now, colours),
     "",
     workerTable(fleet.workers, colours),
   ].join("\n")
@@ -111,12 +107,10 @@ function discoveredLine({ name, members, stale }: Discovered): string {
   return stale === "" ? `${name}: ${count}` : `${name}: ${count}, does not resolve (${stale})`
 }
 
-function backendTable(
-  backends: readonly BackendStatus[],
-  now: number,
-  colours: TableColours,
-): string {
+function backendTable(fleet: FleetStatus, now: number, colours: TableColours): string {
   const head = "BACKEND STATE SINCE WEIGHT ACTIVE IDLE REQUESTS FAILURES REASON".split(" ")
+  const groups = byPool(fleet)
+  const backends = groups.flatMap(({ places }) => places.flatMap((at) => fleet.backends[at] ?? []))
   const rows = backends.map((backend) => [
     backend.name + (backend.tls ? " tls" : "") + (backend.backup ? " backup" : ""),
     backend.state === "degraded"
@@ -130,7 +124,8 @@ function backendTable(
     backend.failures,
     backend.reason,
   ])
-  return table(head, rows, [], colours)
+  const lines = table(head, rows, [], colours).split("\n")
+  return withHeadings(lines, groups, (text) => colours.paint("bold", text)).join("\n")
 }
 
 function workerTable(workers: readonly WorkerStatus[], colours: TableColours): string {

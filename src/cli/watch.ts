@@ -1,10 +1,10 @@
 /** `bunlb status --watch`: the running bunlb as it moves, drawn anew each second until somebody has seen enough. */
 import type { Settings } from "../config/schema/settings.ts"
 import type { Live } from "../master/figures/live.ts"
-import type { Rates } from "../master/figures/rates.ts"
-import type { BackendStatus, WorkerStatus } from "../master/figures/status.ts"
+import type { WorkerStatus } from "../master/figures/status.ts"
 import { BunlbError } from "../core/errors.ts"
 import { askAdmin } from "./admin-client.ts"
+import { byPool, withHeadings } from "./by-pool.ts"
 import { age, latency, percent, rate } from "./numbers.ts"
 import { openScreen } from "./screen.ts"
 import type { Line, Screen, Tone } from "./screen.ts"
@@ -72,7 +72,7 @@ export function livePage(live: Live, fault: string): Line[] {
     { text: title, tone: "title" },
     fault === "" ? line(summary(live)) : line(fault, "bad"),
     line(""),
-    ...backendLines(status.backends, live.backends, at),
+    ...backendLines(live, at),
     line(""),
     ...workerLines(status.workers),
     line(""),
@@ -104,16 +104,19 @@ const tones: Readonly<Record<string, Tone>> = {
 
 const figures = ["REQ/S", "P50", "P99", "4XX/S", "5XX/S", "REUSE"]
 
-function backendLines(
-  backends: readonly BackendStatus[],
-  rates: readonly Rates[],
-  now: number,
-): Line[] {
+function backendLines({ status, backends: rates }: Live, now: number): Line[] {
   const head =
     "BACKEND STATE SINCE REQ/S P50 P99 4XX/S 5XX/S ACTIVE IDLE REUSE WEIGHT FAILURES REASON"
-  const rows = backends.map((backend, i) => {
+  const groups = byPool(status)
+  const shown = groups.flatMap(({ places }) => {
+    return places.flatMap((at) => {
+      const backend = status.backends[at]
+      return backend === undefined ? [] : [{ ...backend, rates: rates[at] }]
+    })
+  })
+  const rows = shown.map((backend) => {
     const { name, tls, backup, state, healthyWorkers, workers, since } = backend
-    const { requests = 0, p50 = null, p99 = null, classes = [], reuse = null } = rates[i] ?? {}
+    const { requests = 0, p50 = null, p99 = null, classes = [], reuse = null } = backend.rates ?? {}
     return [
       `${name}${tls ? " tls" : ""}${backup ? " backup" : ""}`,
       state === "degraded" ? `degraded ${healthyWorkers}/${workers}` : state,
@@ -123,7 +126,8 @@ function backendLines(
       backend.reason,
     ]
   })
-  return toned(table(head.split(" "), rows, figures), backends)
+  const lines = toned(table(head.split(" "), rows, figures), shown)
+  return withHeadings(lines, groups, (text) => line(text, "title"))
 }
 
 function workerLines(workers: readonly WorkerStatus[]): Line[] {

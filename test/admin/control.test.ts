@@ -40,10 +40,10 @@ function echo(more: Partial<AdminControl> = {}): AdminControl {
     enable: (name, save) => did("enable", name, save ? "save" : ""),
     disable: (name, save) => did("disable", name, save ? "save" : ""),
     setWeight: (name, weight, save) => did("weight", name, weight, save ? "save" : ""),
-    add: (line, save) => did("add", line, save ? "save" : ""),
+    add: (line, save, pool) => did("add", line, save ? "save" : "", pool ?? ""),
     remove: (name, save) => did("remove", name, save ? "save" : ""),
-    explain: async ({ cookie, host, path }) => ({
-      strategy: `for ${cookie} ${host} ${path}`,
+    explain: async ({ cookie, host, path, listener, pool }) => ({
+      strategy: `for ${cookie} ${host} ${path} ${listener} ${pool}`,
       verdicts: [],
     }),
     ...more,
@@ -73,6 +73,11 @@ test.each([
   ["reload", '{"dry_run":true}', "reload true"],
   ["upgrade", undefined, "upgrade"],
   ["backends", '{"backend":"a:80,weight=2"}', "add a:80,weight=2"],
+  ["backends", '{"backend":"a:80","pool":"api","save":true}', "add a:80 save api"],
+  ["backends/api/a:80/drain", undefined, "drain api/a:80 0"],
+  ["backends/API%2Fa:80/drain", undefined, "drain api/a:80 0"],
+  ["backends/api//drain", undefined, "drain api/ 0"],
+  ["backends/api%2Fdns+http%3A%2F%2Fweb%3A80/enable", undefined, "enable api/dns+http://web:80"],
   ["backends/a:80/drain", undefined, "drain a:80 0"],
   ["backends/a%3A80/drain", '{"grace":5000}', "drain a:80 5000"],
   ["backends/[::1]:80/enable", undefined, "enable [::1]:80"],
@@ -137,11 +142,11 @@ test("GET changes nothing, and explain only reads", async () => {
   const wrong = await fetch(`${url}reload`)
   expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "POST"])
   expect(await (await fetch(`${url}explain?cookie=ab`)).json()).toMatchObject({
-    strategy: "for ab null null",
+    strategy: "for ab null null null null",
   })
   const question = "host=shop.example:80&path=%2Fa%3Fb%26c"
   expect(await (await fetch(`${url}explain?${question}`)).json()).toMatchObject({
-    strategy: "for null shop.example:80 /a?b&c",
+    strategy: "for null shop.example:80 /a?b&c null null",
   })
   const odd = await fetch(`${url}explain?host=a%20b&path=c`)
   expect([odd.status, await odd.json()]).toMatchObject([

@@ -135,3 +135,34 @@ test("a spelling that cannot be changed is refused, and others beside it are not
   expect(await say(bunlb, "set", "weight", C, "5", "--save")).toEqual(saved)
   expect(read()).toBe(text.replace(C, `${C},weight=5`))
 }, 60_000)
+
+test("a change within a pool is in its list of the file, and there after a restart", async () => {
+  using a = await answered()
+  using b = await answered()
+  using c = await answered()
+  const [A, B, C] = [place(a), place(b), place(c)]
+  const whole = (api: string): string =>
+    `health: { interval: 200ms }\nbackends: ["${A}", "${B}"] # the pages\n` +
+    `pools:\n  api: # the API\n${api}  other: ["${A}"]\n`
+  writeFileSync(file, whole(`    - ${A} # old\n    - ${B}\n`))
+  const rows = async (bunlb: RunningBunlb) => {
+    const { backends, byHand = [] } = await bunlb.status()
+    return [...backends.map(({ name, weight }) => `${name} ${weight}`), ...byHand]
+  }
+  const expected = [`${A} 1`, `${B} 1`, `api/${B} 1`, `api/${C} 2`, `other/${A} 1`]
+  {
+    await using bunlb = await RunningBunlb.start([], flags)
+    expect(await say(bunlb, "set", "weight", `api/${A}`, "4", "--save")).toEqual(saved)
+    expect(read()).toBe(whole(`    - ${A},weight=4 # old\n    - ${B}\n`))
+    expect(await say(bunlb, "add", `api/${C},weight=2`, "--save")).toEqual(saved)
+    expect(await say(bunlb, "drain", `api/${B}`, "--save")).toEqual(saved)
+    expect(read()).toBe(whole(`    - ${A},weight=4 # old\n    - ${B},drain\n    - ${C},weight=2\n`))
+    expect(await say(bunlb, "enable", `api/${B}`, "--save")).toEqual(saved)
+    expect(await say(bunlb, "remove", `api/${A}`, "--save")).toEqual(saved)
+    expect(read()).toBe(whole(`    - ${B}\n    - ${C},weight=2\n`))
+    expect((await rows(bunlb)).toSorted()).toEqual(expected.toSorted())
+    expect(await say(bunlb, "reload")).toEqual([0, "reloaded: no changes"])
+  }
+  await using again = await RunningBunlb.start([], flags)
+  expect((await rows(again)).toSorted()).toEqual(expected.toSorted())
+}, 60_000)

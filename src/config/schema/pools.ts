@@ -28,6 +28,13 @@ export function splitLabel(label: string): { readonly pool: string | null; reado
   return { pool, name }
 }
 
+/** Whether `word` means the backend: `HOST:PORT` means it in all pools, `POOL/HOST:PORT` in one. */
+export function isMeant(word: string, label: string): boolean {
+  const [asked, own] = [splitLabel(word), splitLabel(label)]
+  const sameName = asked.name === own.name
+  return sameName && (asked.pool === null || asked.pool === (own.pool ?? DEFAULT_NAME))
+}
+
 /** A backend in its pool: one address in two pools is two of them. */
 export interface PoolBackend {
   readonly pool: string
@@ -36,8 +43,13 @@ export interface PoolBackend {
   readonly backend: BackendSettings
 }
 
+/** Pools, as far as their backends matter. */
+export interface Pooled {
+  readonly pools: readonly Pick<PoolSettings, "name" | "backends">[]
+}
+
 /** The backends of all pools, pool by pool. */
-export function allBackends({ pools }: Pick<Settings, "pools">): readonly PoolBackend[] {
+export function allBackends({ pools }: Pooled): readonly PoolBackend[] {
   return pools.flatMap(({ name: pool, backends }) =>
     backends.map((backend) => ({ pool, label: backendLabel(pool, backend.name), backend })),
   )

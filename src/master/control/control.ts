@@ -3,13 +3,11 @@
  * hand. One thing after the other; each is judged whole before anything changes, so that what cannot be applied
  * changes nothing and says why. Resolves when every worker obeys.
  */
-import { MAX_BACKENDS } from "../../config/schema/backend.ts"
 import { differenceOf, withoutRestart } from "../../config/difference.ts"
-import { DEFAULT_NAME, withBackends } from "../../config/schema/pools.ts"
+import { backendLabel } from "../../config/schema/pools.ts"
 import type { BackendSettings, Milliseconds, Settings } from "../../config/schema/settings.ts"
 import { isHeld } from "../../net/linux/activation.ts"
 import {
-  addAuthorities,
   authorityChanges,
   putAuthoritiesInEffect,
   readAllAuthorities,
@@ -17,21 +15,15 @@ import {
 import { nameService } from "../../net/names/name-service.ts"
 import { processClock } from "../../core/clock.ts"
 import type { Log } from "../../core/log.ts"
-import { checkBackends, checkCa, readBackend } from "./backend-checks.ts"
-import { type ByHand, Overrides, type Word } from "./overrides.ts"
+import { checkBackends } from "./backend-checks.ts"
+import { ManualChanges } from "./manual-changes.ts"
+import { type ByHand, Overrides, type Word, knownOf } from "./overrides.ts"
 import type { Discovered } from "../figures/discovered.ts"
 import { Discovery } from "./discovery.ts"
 import { type Explanation, type Question, explain } from "./explain.ts"
 import type { ControlledFleet } from "./controlled-fleet.ts"
 import { DrainGraces } from "./drain-graces.ts"
-import {
-  type Change,
-  type SaveBackends,
-  withBackend,
-  withDuty,
-  withWeight,
-  withoutBackend,
-} from "./saved-changes.ts"
+import { type Change, type SaveBackends, rewritten, wantedOf } from "./saved-changes.ts"
 import type { Outcome, Reloads } from "./outcome.ts"
 import { Refused } from "./refused.ts"
 import type { FleetStatus } from "../figures/status.ts"
@@ -64,6 +56,7 @@ export class Control {
   readonly #upgrade: Upgrade
   readonly #keep: SaveBackends
   readonly #reloads: Reloads
+  readonly #changes: ManualChanges
   #upgrading = false
   readonly #unseen = new UnreportedAuthorities()
   readonly #discovery: Discovery
@@ -79,6 +72,11 @@ export class Control {
     this.#upgrade = upgrade
     this.#keep = keep
     this.#reloads = reloads
+    this.#changes = new ManualChanges({
+      ...{ overrides: this.#control, graces: this.#graces, log },
+      configured: () => this.#configured,
+      effective: () => this.effective,
+    })
     this.#discovery = new Discovery(
       {
         names: nameService(configured.dns),
@@ -129,91 +127,32 @@ export class Control {
     })
   }
 
-  /** Drains: no new requests, except, for `graceMs`, from clients whose sticky cookie names it. */
-  drain(name: string, graceMs: Milliseconds, save: boolean): Promise<Outcome> {
-    const lingers = graceMs > 0 && this.#configured.strategy === "sticky"
-    const say = (word: Word | undefined): void => {
-      this.#setDuty(name, lingers ? "linger" : word)
-      if (lingers) this.#graces.allow(name, graceMs)
-    }
-    return this.#change(save, `backend ${name}: draining`, {
-      judge: () => this.#find(name),
-      rewrite: withDuty(name, "drain"),
-      say: () => say("drain"),
-      kept: () => say(undefined),
-    })
+  /** Of each: `word` is `HOST:PORT` in all pools, or `POOL/HOST:PORT` in one. */
+  drain(word: string, graceMs: Milliseconds, save: boolean): Promise<Outcome> {
+    return this.#change(save, () => this.#changes.drain(word, graceMs))
   }
 
   /** Takes it out at once and probes it no more; what is in flight ends. */
-  disable(name: string, save: boolean): Promise<Outcome> {
-    return this.#change(save, `backend ${name}: disabled`, {
-      judge: () => this.#find(name),
-      rewrite: withDuty(name, "off"),
-      say: () => this.#setDuty(name, "off"),
-      kept: () => this.#setDuty(name, undefined),
-    })
+  disable(word: string, save: boolean): Promise<Outcome> {
+    return this.#change(save, () => this.#changes.disable(word))
   }
 
   /** Back to work after `drain` or `disable`. */
-  enable(name: string, save: boolean): Promise<Outcome> {
-    return this.#change(save, `backend ${name}: enabled`, {
-      judge: () => this.#find(name),
-      rewrite: withDuty(name, undefined),
-      say: () => this.#setDuty(name, this.#isHeldBack(name) ? "serve" : undefined),
-      kept: () => this.#setDuty(name, undefined),
-    })
+  enable(word: string, save: boolean): Promise<Outcome> {
+    return this.#change(save, () => this.#changes.enable(word))
   }
 
-  setWeight(name: string, weight: number, save: boolean): Promise<Outcome> {
-    return this.#change(save, `backend ${name}: weight ${weight}`, {
-      judge: () => {
-        this.#find(name)
-        const named = this.#control.named(this.#configured).find((each) => each.name === name)
-        if (named?.discover !== "srv") return
-        throw new Refused("bad_value", `backend ${name} has the weights of its SRV records`)
-      },
-      rewrite: withWeight(name, weight),
-      say: () => this.#control.setWeight(name, weight),
-      kept: () => this.#control.setWeight(name, undefined),
-    })
+  setWeight(word: string, weight: number, save: boolean): Promise<Outcome> {
+    return this.#change(save, () => this.#changes.setWeight(word, weight))
   }
 
-  /** `line` is as `--backend` takes it. */
-  async add(line: string, save: boolean): Promise<Outcome> {
-    const backend = readBackend(line)
-    const { name } = backend
-    const isKept = (): boolean => this.#configured.backends.some((each) => each.name === name)
-    return await this.#change(save, `backend ${name}: added`, {
-      judge: () => {
-        // One that was added by hand may be kept now.
-        if (this.#isThere(name) && (!save || isKept())) {
-          throw new Refused("exists", `backend ${name} is there already`)
-        }
-        if (this.effective.backends.length >= MAX_BACKENDS) {
-          throw new Refused("too_many", `there are ${MAX_BACKENDS} backends already`)
-        }
-        addAuthorities(checkCa(backend, this.#configured.insecure, this.#log))
-      },
-      rewrite: withBackend(backend),
-      say: () => this.#control.add(backend),
-      kept: () => this.#control.forget(name),
-    })
+  /** `line` is as `--backend` takes it, and may begin with `POOL/`. */
+  add(line: string, save: boolean, pool: string | null = null): Promise<Outcome> {
+    return this.#change(save, () => this.#changes.add(line, pool, save))
   }
 
-  remove(name: string, save: boolean): Promise<Outcome> {
-    const leave = (): void => this.#setDuty(name, undefined)
-    return this.#change(save, `backend ${name}: removed`, {
-      judge: () => {
-        this.#find(name)
-        const names = this.#control.named(this.#configured).map((backend) => backend.name)
-        if (this.effective.backends.length === 1 || names.every((each) => each === name)) {
-          throw new Refused("last", `backend ${name} is the last one; add another first`)
-        }
-      },
-      rewrite: withoutBackend(name),
-      say: () => (leave(), this.#control.remove(name)),
-      kept: () => (leave(), this.#control.forget(name)),
-    })
+  remove(word: string, save: boolean): Promise<Outcome> {
+    return this.#change(save, () => this.#changes.remove(word))
   }
 
   /** Who would get such a request, and why nobody else. */
@@ -223,10 +162,9 @@ export class Control {
 
   /** What was changed by hand, for the bunlb that follows this one. */
   handOver(): ByHand {
-    const { backends } = this.#configured
     return {
       ...this.#control.handOver(),
-      configured: backends.map(({ name, weight, duty = null }) => ({ name, weight, duty })),
+      configured: knownOf(this.#configured),
       found: this.#discovery.handOver(),
       graces: this.#graces.left(),
     }
@@ -237,7 +175,7 @@ export class Control {
     this.#control.inherit(byHand)
     this.#discovery.inherit(this.#control.named(this.#configured), byHand.found)
     this.#members = this.#memberNames()
-    this.#control.settle(byHand.configured, this.#configured.backends, this.#members)
+    this.#control.settle(byHand.configured, knownOf(this.#configured), this.#members)
     for (const [name, ms] of byHand.graces) {
       if (this.#control.dutyOf(name) === "linger") this.#graces.allow(name, ms)
     }
@@ -249,8 +187,11 @@ export class Control {
   }
 
   /** It is by hand that it gets no request, not by the configuration. */
-  isHeldByHand({ name, member }: BackendSettings, _pool: string): boolean {
-    return (this.#control.dutyOf(name) ?? this.#control.dutyOf(member?.of ?? name)) !== undefined
+  isHeldByHand({ name, member }: BackendSettings, pool: string): boolean {
+    const dutyOf = (own: string): Word | undefined => {
+      return this.#control.dutyOf(backendLabel(pool, own))
+    }
+    return (dutyOf(name) ?? dutyOf(member?.of ?? name)) !== undefined
   }
 
   /** All that is changed by hand, one line each. */
@@ -275,7 +216,9 @@ export class Control {
   }
 
   #effectiveOf(configured: Settings): Settings {
-    return this.#control.over(configured, (backends) => this.#discovery.expand(backends))
+    return this.#control.over(configured, (backends, pool) => {
+      return this.#discovery.expand(backends, pool)
+    })
   }
 
   async #take(asked: Settings, dry: boolean): Promise<Outcome> {
@@ -289,7 +232,7 @@ export class Control {
       await ready.cancel()
       return outcome
     }
-    this.#control.settle(this.#configured.backends, configured.backends, this.#members)
+    this.#control.settle(knownOf(this.#configured), knownOf(configured), this.#members)
     this.#configured = configured
     putAuthoritiesInEffect(authorities)
     await this.#apply((settings) => ready.commit(settings))
@@ -302,25 +245,26 @@ export class Control {
   }
 
   /** The file is written first: where that fails nothing has changed. */
-  #change(save: boolean, line: string, change: Change): Promise<Outcome> {
+  #change(save: boolean, asked: () => readonly Change[]): Promise<Outcome> {
     return this.#turns.take(async () => {
       this.#turns.judge()
-      change.judge()
-      const before = this.#configured.backends
-      const after = save ? change.rewrite(before) : before
-      const wanted = new Map([[DEFAULT_NAME, after]])
-      const saved = save ? await this.#keep(this.#configured, wanted) : null
-      if (saved === null) change.say()
-      else {
-        this.#control.settle(before, after, this.#members)
-        this.#configured = withBackends(this.#configured, DEFAULT_NAME, after)
-        change.kept()
+      const changes = asked()
+      const after = rewritten(this.#configured, save ? changes : [])
+      const saved = save ? await this.#keep(this.#configured, wantedOf(after, changes)) : null
+      if (saved !== null) {
+        this.#control.settle(knownOf(this.#configured), knownOf(after), this.#members)
+        this.#configured = after
       }
-      if (saved === null) this.#log.info(`${line}, by hand`)
-      else this.#log.info(`${line}, by hand and in ${saved}`)
-      this.#fleet.note("note", `${line}, by hand`)
+      const lines = changes.map(({ line }) => line)
+      for (const { say, kept, line } of changes) {
+        if (saved === null) say()
+        else kept()
+        if (saved === null) this.#log.info(`${line}, by hand`)
+        else this.#log.info(`${line}, by hand and in ${saved}`)
+        this.#fleet.note("note", `${line}, by hand`)
+      }
       await this.#apply()
-      const outcome = { changes: [line], restart: [], byHand: this.byHand }
+      const outcome = { changes: lines, restart: [], byHand: this.byHand }
       return saved === null ? outcome : { ...outcome, saved }
     })
   }
@@ -346,35 +290,11 @@ export class Control {
     void this.#turns.take(() => this.#apply()).catch((error) => this.#log.error(String(error)))
   }
 
-  #isThere(name: string): boolean {
-    const all = [...this.#control.named(this.#configured), ...this.effective.backends]
-    return all.some((backend) => backend.name === name)
-  }
-
-  /** Throws when there is no backend `name`, neither configured nor discovered. */
-  #find(name: string): void {
-    if (this.#isThere(name)) return
-    const { backends } = this.effective
-    const names = backends.slice(0, 8).map((backend) => backend.name)
-    const more = backends.length > names.length ? ", ..." : ""
-    throw new Refused("unknown_backend", `no backend ${name}; there are ${names.join(", ")}${more}`)
-  }
-
-  /** By the configuration itself. */
-  #isHeldBack(name: string): boolean {
-    return this.#configured.backends.some((each) => each.name === name && each.duty !== undefined)
-  }
-
-  #setDuty(name: string, word: Word | undefined): void {
-    this.#graces.cancel(name)
-    this.#control.setDuty(name, word)
-  }
-
   #endGrace(name: string): void {
     void this.#turns
       .take(async () => {
         if (this.#control.dutyOf(name) !== "linger") return
-        this.#setDuty(name, this.#isHeldBack(name) ? undefined : "drain")
+        this.#changes.setDuty(name, this.#changes.isHeldBack(name) ? undefined : "drain")
         this.#log.info(`backend ${name}: the grace is over, its cookie counts no more`)
         await this.#apply()
       })

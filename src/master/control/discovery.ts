@@ -4,15 +4,24 @@
  * 30 s), by the master alone, so that all workers serve by the same answer. While DNS fails, or says that there is
  * nothing, the last good answer serves on: probes and breakers tell better than a name server who is dead.
  *
+ * A name in two pools has members in each, and is looked up once for both.
+ *
  * Cost: nothing per request; two questions for each name and TTL.
  */
 import { MAX_BACKENDS } from "../../config/schema/backend.ts"
+import {
+  type PoolBackend,
+  type Pooled,
+  allBackends,
+  backendLabel,
+} from "../../config/schema/pools.ts"
 import type { BackendSettings, DnsSettings } from "../../config/schema/settings.ts"
 import { type NameService, type SrvRecord, isNothing } from "../../net/names/name-service.ts"
 import { type LookupAnswer, askAgainAfter, reasonOf } from "../../net/names/resolver.ts"
 import type { Clock } from "../../core/clock.ts"
 import type { Log } from "../../core/log.ts"
 import type { Discovered, LookupResult } from "../figures/discovered.ts"
+import { sharedNames } from "./shared-names.ts"
 import { type Found, type Place, membersOf } from "./members.ts"
 
 export interface DiscoveryParts {
@@ -39,6 +48,7 @@ const TOLD = 8
 
 export class Discovery {
   readonly #parts: DiscoveryParts
+  /** By the label of the backend. */
   #names = new Map<string, Name>()
   #limit: number
   #asking: Timer | null = null
@@ -46,23 +56,23 @@ export class Discovery {
   #waiting = false
 
   constructor(parts: DiscoveryParts, { maxBackends }: Pick<DnsSettings, "maxBackends">) {
-    this.#parts = parts
+    this.#parts = { ...parts, names: sharedNames(parts.names, parts.clock, ABANDON_AFTER) }
     this.#limit = maxBackends
   }
 
   /**
-   * Discovers for those of `backends` that want it. Comes back when each new one has been answered, or `limitMs` later:
-   * what has no answer by then is asked on. `onChange` is not called meanwhile.
+   * Discovers for those backends of the pools that want it. Comes back when each new one has been answered, or
+   * `limitMs` later: what has no answer by then is asked on. `onChange` is not called meanwhile.
    */
   async watch(
-    backends: readonly BackendSettings[],
+    pools: Pooled,
     { maxBackends }: Pick<DnsSettings, "maxBackends">,
     limitMs: number = START_LIMIT,
   ): Promise<void> {
     const before = this.#names
     this.#limit = maxBackends
-    const wanted = backends.filter(({ discover }) => discover !== undefined)
-    this.#names = new Map(wanted.map((each) => [each.name, this.#goOn(each, before)]))
+    const wanted = allBackends(pools).filter(({ backend }) => backend.discover !== undefined)
+    this.#names = new Map(wanted.map((each) => [each.label, this.#goOn(each, before)]))
     const fresh = [...this.#names.values()].filter(({ due, began }) => due === 0 && began === null)
     if (fresh.length === 0) return
     const limit = Promise.withResolvers<void>()
@@ -72,7 +82,7 @@ export class Discovery {
     this.#waiting = false
     clearTimeout(timer)
     for (const name of fresh) {
-      const current = this.#names.get(name.backend.name) === name
+      const current = this.#names.get(name.label) === name
       if (current && name.lookups.ok === 0 && name.stale === "")
         this.#complain(name, "no answer yet")
     }
@@ -102,15 +112,15 @@ export class Discovery {
     this.keepAsking()
   }
 
-  /** `backends` with members in the place of those who stand for them; each address once, the plainly named first. */
-  expand(backends: readonly BackendSettings[]): readonly BackendSettings[] {
+  /** `backends` of a pool, members in the place of who stands for them; each address once, the plainly named first. */
+  expand(backends: readonly BackendSettings[], pool: string): readonly BackendSettings[] {
     if (!backends.some(({ discover }) => discover !== undefined)) return backends
     const taken = new Set(
       backends.filter(({ discover }) => discover === undefined).map(({ name }) => name),
     )
     const all = backends.flatMap((backend) => {
       if (backend.discover === undefined) return [backend]
-      const members = this.#names.get(backend.name)?.members ?? []
+      const members = this.#names.get(backendLabel(pool, backend.name))?.members ?? []
       const free = members.filter(({ name }) => !taken.has(name))
       for (const { name } of free) taken.add(name)
       return free
@@ -119,18 +129,19 @@ export class Discovery {
   }
 
   list(): readonly Discovered[] {
-    return [...this.#names.values()].map(({ backend, members, stale, lookups }) => ({
-      name: backend.name,
-      members: members.map(({ name }) => name),
+    return [...this.#names.values()].map(({ label, pool, members, stale, lookups }) => ({
+      name: label,
+      members: members.map(({ name }) => backendLabel(pool, name)),
       stale,
       lookups: { ...lookups },
     }))
   }
 
   /** The same under other settings keeps its last answer. */
-  #goOn(backend: BackendSettings, before: ReadonlyMap<string, Name>): Name {
-    const name = before.get(backend.name)
-    if (name === undefined) return createName(backend)
+  #goOn(own: PoolBackend, before: ReadonlyMap<string, Name>): Name {
+    const { backend, label } = own
+    const name = before.get(label)
+    if (name === undefined) return createName(own)
     name.backend = backend
     name.members = membersOf(backend, name.places, this.#limit, name.members).members
     return name
@@ -138,15 +149,17 @@ export class Discovery {
 
   /** The last good answers, for the bunlb that follows this one. */
   handOver(): readonly Found[] {
-    return [...this.#names.values()].map(({ backend, places }) => ({ name: backend.name, places }))
+    return [...this.#names.values()].map(({ label: name, places }) => ({ name, places }))
   }
 
   /** What the bunlb before this one was told holds until DNS answers. Before `watch`. */
-  inherit(backends: readonly BackendSettings[], found: readonly Found[]): void {
+  inherit(pools: Pooled, found: readonly Found[]): void {
+    const all = allBackends(pools)
     for (const { name, places } of found) {
-      const backend = backends.find((each) => each.name === name && each.discover !== undefined)
-      if (backend === undefined || places.length === 0) continue
-      const fresh = createName(backend)
+      const own = all.find(({ label, backend }) => label === name && backend.discover !== undefined)
+      if (own === undefined || places.length === 0) continue
+      const { backend } = own
+      const fresh = createName(own)
       fresh.places = places
       fresh.members = membersOf(backend, places, this.#limit, []).members
       this.#names.set(name, fresh)
@@ -157,7 +170,7 @@ export class Discovery {
     const began = this.#parts.clock.now()
     name.began = began
     const current = (): boolean => {
-      return name.began === began && this.#names.get(name.backend.name) === name
+      return name.began === began && this.#names.get(name.label) === name
     }
     try {
       const answer = await this.#answerFor(name)
@@ -208,7 +221,7 @@ export class Discovery {
 
   #accept(name: Name, { places, ttls }: Answer): void {
     const { clock, log, onChange } = this.#parts
-    const { backend, members: before } = name
+    const { backend, label, members: before } = name
     const { members, leftOut } = membersOf(backend, places, this.#limit, before)
     name.due = clock.now() + askAgainAfter(ttls)
     name.began = null
@@ -216,15 +229,15 @@ export class Discovery {
     name.places = places
     name.members = members
     if (leftOut > 0 && leftOut !== name.leftOut) {
-      log.warn(`dns: ${backend.name}: ${leftOut} more than dns.max_backends allows are left out`)
+      log.warn(`dns: ${label}: ${leftOut} more than dns.max_backends allows are left out`)
     }
     name.leftOut = leftOut
-    if (name.stale !== "") log.info(`dns: ${backend.name}: answered again`)
+    if (name.stale !== "") log.info(`dns: ${label}: answered again`)
     name.stale = ""
     if (JSON.stringify(members) === JSON.stringify(before)) return
     const news = difference(before, members)
-    log.info(`dns: ${backend.name}: ${news}`)
-    if (!this.#waiting) onChange(`dns: ${backend.name}: ${news}`)
+    log.info(`dns: ${label}: ${news}`)
+    if (!this.#waiting) onChange(`dns: ${label}: ${news}`)
   }
 
   #fail(name: Name, result: LookupResult, reason: string): void {
@@ -241,9 +254,7 @@ export class Discovery {
     if (!news) return
     const count = name.members.length
     const meanwhile = count === 0 ? "no backend" : `keeping ${backendsOf(count)}`
-    this.#parts.log.warn(
-      `dns: ${name.backend.name} does not resolve (${reason}): ${meanwhile}, trying on`,
-    )
+    this.#parts.log.warn(`dns: ${name.label} does not resolve (${reason}): ${meanwhile}, trying on`)
   }
 }
 
@@ -257,6 +268,8 @@ function byPriorityAndName(a: SrvRecord, b: SrvRecord): number {
 const nothing = Object.assign(new Error("no address"), { code: "ENODATA" })
 
 interface Name {
+  readonly pool: string
+  readonly label: string
   backend: BackendSettings
   /** The last good answer. */
   places: readonly Place[]
@@ -271,9 +284,9 @@ interface Name {
   readonly lookups: Record<LookupResult, number>
 }
 
-function createName(backend: BackendSettings): Name {
+function createName({ pool, label, backend }: PoolBackend): Name {
   return {
-    backend,
+    ...{ pool, label, backend },
     places: [],
     members: [],
     targets: new Map(),

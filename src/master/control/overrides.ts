@@ -1,21 +1,32 @@
 /**
  * What an operator has changed by hand while bunlb runs: drains, weights, backends added and removed. It lies over
  * the configuration, survives reloads and the death of workers, and is handed on in an upgrade. It ends with the
- * process: it is kept nowhere else.
+ * process: it is kept nowhere else. A backend is named here as people name it, with its pool unless that is the
+ * default one: one address in two pools is two backends.
  *
  * A reload that says the same itself, or another weight, takes the word back.
  */
 import { randomBytes } from "node:crypto"
 import { backend as backendType } from "../../config/schema/backend.ts"
-import { DEFAULT_NAME, withBackends, withStickyKey } from "../../config/schema/pools.ts"
-import type { BackendSettings, Duty, Settings } from "../../config/schema/settings.ts"
+import {
+  DEFAULT_NAME,
+  allBackends,
+  backendLabel,
+  mapPools,
+  splitLabel,
+  withStickyKey,
+} from "../../config/schema/pools.ts"
+import type { BackendSettings, Duty, PoolSettings, Settings } from "../../config/schema/settings.ts"
 import type { Found } from "./members.ts"
 
-/** Puts members in the place of discovered backends. */
-export type Expand = (backends: readonly BackendSettings[]) => readonly BackendSettings[]
+/** Puts members in the place of discovered backends of a pool. */
+export type Expand = (
+  backends: readonly BackendSettings[],
+  pool: string,
+) => readonly BackendSettings[]
 
 /** What the configuration says of a backend, as far as it matters here. */
-interface Known {
+export interface Known {
   readonly name: string
   readonly weight: number
   readonly duty?: Duty | null
@@ -30,7 +41,7 @@ export interface ByHand {
   readonly configured: readonly Known[]
   readonly duties: readonly (readonly [name: string, word: Word])[]
   readonly weights: readonly (readonly [name: string, weight: number])[]
-  /** As `--backend` takes them. */
+  /** As `--backend` takes them, with `POOL/` before those of another pool than the default one. */
   readonly added: readonly string[]
   readonly removed: readonly string[]
   /** Milliseconds that clients still come by a cookie to a backend that drains. */
@@ -41,10 +52,22 @@ export interface ByHand {
   readonly stickyKey?: string
 }
 
+/** What `settings` say of their backends. */
+export function knownOf(settings: Settings): readonly Known[] {
+  return allBackends(settings).map(({ label: name, backend: { weight, duty = null } }) => {
+    return { name, weight, duty }
+  })
+}
+
+interface Added {
+  readonly pool: string
+  readonly backend: BackendSettings
+}
+
 export class Overrides {
   readonly #duties = new Map<string, Word>()
   readonly #weights = new Map<string, number>()
-  readonly #added = new Map<string, BackendSettings>()
+  readonly #added = new Map<string, Added>()
   readonly #removed = new Set<string>()
   /** Makes sticky cookies while the configuration names no key; random, so that nobody can guess it. */
   #stickyKey = randomBytes(32).toString("base64url")
@@ -65,9 +88,10 @@ export class Overrides {
     else this.#weights.set(name, weight)
   }
 
-  add(backend: BackendSettings): void {
-    this.forget(backend.name)
-    this.#added.set(backend.name, backend)
+  add(backend: BackendSettings, pool = DEFAULT_NAME): void {
+    const name = backendLabel(pool, backend.name)
+    this.forget(name)
+    this.#added.set(name, { pool, backend })
   }
 
   remove(name: string): void {
@@ -75,12 +99,18 @@ export class Overrides {
     this.#removed.add(name)
   }
 
-  /** Those of the configuration, without the removed and with the added; members have yet to be found. */
-  named(settings: Settings): readonly BackendSettings[] {
-    const configured = settings.backends.filter(
-      ({ name }) => !this.#removed.has(name) && !this.#added.has(name),
-    )
-    return [...configured, ...this.#added.values()]
+  /** The settings without the removed backends and with the added ones; members have yet to be found. */
+  named(settings: Settings): Settings {
+    return mapPools(settings, (pool) => ({ ...pool, backends: this.#namedIn(pool) }))
+  }
+
+  #namedIn({ name: pool, backends }: PoolSettings): readonly BackendSettings[] {
+    const configured = backends.filter(({ name }) => {
+      const label = backendLabel(pool, name)
+      return !this.#removed.has(label) && !this.#added.has(label)
+    })
+    const added = [...this.#added.values()].filter((each) => each.pool === pool)
+    return [...configured, ...added.map(({ backend }) => backend)]
   }
 
   /**
@@ -89,17 +119,24 @@ export class Overrides {
    * a key for sticky cookies get the random one of this bunlb, which is handed on in an upgrade.
    */
   over(settings: Settings, expand: Expand = (backends) => backends): Settings {
-    const present = expand(this.named(settings)).filter(({ name }) => !this.#removed.has(name))
-    const backends = present.map((backend) => {
-      const { duty: configured, ...plain } = backend
-      const { name, member } = backend
-      const of = member?.of ?? name
-      const word = this.#duties.get(name) ?? this.#duties.get(of) ?? configured
-      const weight = this.#weights.get(name) ?? this.#weights.get(of) ?? backend.weight
-      const serves = word === undefined || word === "serve"
-      return serves ? { ...plain, weight } : { ...plain, weight, duty: word }
+    const settled = mapPools(settings, (pool) => {
+      const present = expand(this.#namedIn(pool), pool.name)
+      const backends = present.flatMap((backend) => this.#settled(backend, pool.name))
+      return { ...pool, backends }
     })
-    return withStickyKey(withBackends(settings, DEFAULT_NAME, backends), this.#stickyKey)
+    return withStickyKey(settled, this.#stickyKey)
+  }
+
+  /** Nothing when it was removed. */
+  #settled(backend: BackendSettings, pool: string): readonly BackendSettings[] {
+    const { duty: configured, ...plain } = backend
+    const label = backendLabel(pool, backend.name)
+    if (this.#removed.has(label)) return []
+    const of = backendLabel(pool, backend.member?.of ?? backend.name)
+    const word = this.#duties.get(label) ?? this.#duties.get(of) ?? configured
+    const weight = this.#weights.get(label) ?? this.#weights.get(of) ?? backend.weight
+    const serves = word === undefined || word === "serve"
+    return [serves ? { ...plain, weight } : { ...plain, weight, duty: word }]
   }
 
   /** A member has left by itself: whoever comes back under its address is another. */
@@ -138,7 +175,9 @@ export class Overrides {
       stickyKey: this.#stickyKey,
       duties: [...this.#duties],
       weights: [...this.#weights],
-      added: [...this.#added.values()].map(backendType.format),
+      added: [...this.#added.values()].map(({ pool, backend }) => {
+        return backendLabel(pool, backendType.format(backend))
+      }),
       removed: [...this.#removed],
     }
   }
@@ -147,8 +186,9 @@ export class Overrides {
     if (stickyKey !== undefined) this.#stickyKey = stickyKey
     for (const name of removed) this.remove(name)
     for (const line of added) {
-      const backend = backendType.read(line, () => undefined)
-      if (backend !== undefined) this.add(backend)
+      const { pool, name: plain } = splitLabel(line)
+      const backend = backendType.read(plain, () => undefined)
+      if (backend !== undefined) this.add(backend, pool ?? DEFAULT_NAME)
     }
     for (const [name, weight] of weights) this.setWeight(name, weight)
     for (const [name, duty] of duties) this.setDuty(name, duty)

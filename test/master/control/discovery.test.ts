@@ -10,6 +10,10 @@ const web = testBackend("dns+http://web:80", { discover: "dns", host: "web", por
 const service = testBackend("srv+http://_s._tcp.x", { discover: "srv", host: "_s._tcp.x", port: 0 })
 const limits = { maxBackends: 4 }
 
+function pooled(backends: readonly BackendSettings[], name = "default") {
+  return { pools: [{ name, backends }] }
+}
+
 type Answer = readonly LookupAnswer[] | readonly SrvRecord[] | string | Promise<never>
 
 /** DNS says what `zone` holds: a string is an error's code, a promise never ends. */
@@ -34,7 +38,7 @@ function discovering(zone: Record<string, Answer>) {
   }
   const discovery = new Discovery(parts, limits)
   const names = (...backends: readonly BackendSettings[]): string[] =>
-    discovery.expand(backends).map(({ name }) => name)
+    discovery.expand(backends, "default").map(({ name }) => name)
   const tick = async (time: number): Promise<void> => {
     clock.time = time
     discovery.tick(time)
@@ -61,7 +65,7 @@ const never = new Promise<never>(() => {})
 describe("a name", () => {
   test("is asked before `watch` is over, and each address is a backend", async () => {
     const { discovery, names, changes, lines } = discovering({ web: v4(5, "10.0.0.1", "10.0.0.2") })
-    await discovery.watch([web, testBackend("a:80")], limits)
+    await discovery.watch(pooled([web, testBackend("a:80")]), limits)
     expect(names(web, testBackend("a:80"))).toEqual(["10.0.0.1:80", "10.0.0.2:80", "a:80"])
     expect(changes).toEqual([])
     expect(lines).toEqual(["info dns: dns+http://web:80: 2 backends, new 10.0.0.1:80 10.0.0.2:80"])
@@ -74,7 +78,7 @@ describe("a name", () => {
     [3_600, 30_000],
   ])("with a TTL of %p s is asked again after %p ms, and no sooner", async (ttl, due) => {
     const { discovery, asked, tick } = discovering({ web: v4(ttl, "10.0.0.1") })
-    await discovery.watch([web], limits)
+    await discovery.watch(pooled([web]), limits)
     await tick(due - 1)
     expect(asked).toHaveLength(1)
     await tick(due)
@@ -83,7 +87,7 @@ describe("a name", () => {
 
   test("that changes is told once, with who came and who went", async () => {
     const { discovery, zone, names, changes, tick } = discovering({ web: v4(1, "10.0.0.1") })
-    await discovery.watch([web], limits)
+    await discovery.watch(pooled([web]), limits)
     zone["web"] = v4(1, "10.0.0.3", "10.0.0.2")
     await tick(1_000)
     expect(names(web)).toEqual(["10.0.0.2:80", "10.0.0.3:80"])
@@ -101,7 +105,7 @@ describe("a name", () => {
     ["whose server is silent", "ETIMEOUT", "failed"],
   ] as const)("%s keeps its last answer: one warning, and a figure", async (_, fault, result) => {
     const { discovery, zone, names, lines, tick } = discovering({ web: v4(1, "10.0.0.1") })
-    await discovery.watch([web], limits)
+    await discovery.watch(pooled([web]), limits)
     zone["web"] = fault
     for (let second = 1; second <= 3; second++) await tick(second * 1_000)
     expect(names(web)).toEqual(["10.0.0.1:80"])
@@ -125,7 +129,7 @@ describe("a name", () => {
 
   test("that has no answer at the start holds up nobody, and serves when it has one", async () => {
     const { discovery, zone, names, changes, lines, tick } = discovering({ web: never })
-    await discovery.watch([web], limits, 10)
+    await discovery.watch(pooled([web]), limits, 10)
     expect(names(web)).toEqual([])
     expect(lines).toEqual([
       "warn dns: dns+http://web:80 does not resolve (no answer yet): no backend, trying on",
@@ -140,7 +144,7 @@ describe("a name", () => {
   test("that stands for more than the limit has so many, and says so once", async () => {
     const many = [1, 2, 3, 4, 5, 6].map((i) => `10.0.0.${i}`)
     const { discovery, names, lines, tick } = discovering({ web: v4(1, ...many) })
-    await discovery.watch([web], limits)
+    await discovery.watch(pooled([web]), limits)
     await tick(1_000)
     expect(names(web)).toHaveLength(4)
     expect(lines.filter((line) => line.startsWith("warn"))).toEqual([
@@ -150,11 +154,11 @@ describe("a name", () => {
 
   test("keeps its answer over a reload, and is forgotten when nobody wants it", async () => {
     const { discovery, asked, names, tick } = discovering({ web: v4(1, "10.0.0.1") })
-    await discovery.watch([web], limits)
-    await discovery.watch([{ ...web, weight: 5 }], limits)
+    await discovery.watch(pooled([web]), limits)
+    await discovery.watch(pooled([{ ...web, weight: 5 }]), limits)
     expect(asked).toHaveLength(1)
-    expect(discovery.expand([web])[0]?.weight).toBe(5)
-    await discovery.watch([], limits)
+    expect(discovery.expand([web], "default")[0]?.weight).toBe(5)
+    await discovery.watch(pooled([]), limits)
     await tick(5_000)
     expect(asked).toHaveLength(1)
     expect(names(web)).toEqual([])
@@ -168,8 +172,8 @@ test("an address stands once, first as it is named", async () => {
     web: v4(1, "10.0.0.1", "10.0.0.2"),
     again: v4(1, "10.0.0.1", "10.0.0.3"),
   })
-  await discovery.watch([web, again, named], limits)
-  const all = discovery.expand([web, again, named])
+  await discovery.watch(pooled([web, again, named]), limits)
+  const all = discovery.expand([web, again, named], "default")
   expect(all.map(({ name, member }) => `${name} ${member?.of ?? "named"}`)).toEqual([
     "10.0.0.1:80 dns+http://web:80",
     "10.0.0.3:80 dns+http://again:80",
@@ -179,12 +183,12 @@ test("an address stands once, first as it is named", async () => {
 
 test("one that follows serves by what the one before it was told, until DNS answers", async () => {
   const first = discovering({ web: v4(1, "10.0.0.1") })
-  await first.discovery.watch([web], limits)
+  await first.discovery.watch(pooled([web]), limits)
   const { discovery, zone, names, lines, tick } = discovering({ web: "ESERVFAIL" })
   const left = JSON.parse(JSON.stringify(first.discovery.handOver())) as []
-  discovery.inherit([web, service], left)
+  discovery.inherit(pooled([web, service]), left)
   expect(names(web)).toEqual(["10.0.0.1:80"])
-  await discovery.watch([web, service], limits)
+  await discovery.watch(pooled([web, service]), limits)
   expect(names(web)).toEqual(["10.0.0.1:80"])
   expect(lines[0]).toContain("does not resolve (ESERVFAIL): keeping 1 backend")
   zone["web"] = v4(1, "10.0.0.2")
@@ -201,9 +205,13 @@ describe("records", () => {
 
   test("name targets, whose addresses are looked up and whose TTL counts", async () => {
     const { discovery, asked, names, tick } = discovering(zone())
-    await discovery.watch([service], limits)
+    await discovery.watch(pooled([service]), limits)
     expect(names(service)).toEqual(["10.0.0.1:81", "10.0.0.2:82", "10.0.0.11:81"])
-    expect(discovery.expand([service]).map(({ backup }) => backup)).toEqual([false, true, false])
+    expect(discovery.expand([service], "default").map(({ backup }) => backup)).toEqual([
+      false,
+      true,
+      false,
+    ])
     await tick(1_999)
     expect(asked).toHaveLength(3)
     await tick(2_000)
@@ -213,7 +221,7 @@ describe("records", () => {
   test("with a target that cannot be looked up: where it was, or nowhere yet", async () => {
     const { discovery, zone: now, names, tick, lines } = discovering(zone())
     now["two.x"] = "ESERVFAIL"
-    await discovery.watch([service], limits)
+    await discovery.watch(pooled([service]), limits)
     expect(names(service)).toEqual(["10.0.0.1:81", "10.0.0.11:81"])
     now["two.x"] = v4(1, "10.0.0.2")
     await tick(5_000)
@@ -228,7 +236,7 @@ describe("records", () => {
 
   test("that say there is no such service are an empty answer", async () => {
     const { discovery, zone: now, names, tick } = discovering(zone())
-    await discovery.watch([service], limits)
+    await discovery.watch(pooled([service]), limits)
     now["_s._tcp.x"] = [record("", 0)]
     await tick(2_000)
     // Nor is there one at port 0.
@@ -237,4 +245,34 @@ describe("records", () => {
     expect(names(service)).toHaveLength(3)
     expect(discovery.list()[0]?.lookups).toEqual({ ok: 1, empty: 2, failed: 0 })
   })
+})
+
+test("a name in two pools has members in each, and is looked up once for both", async () => {
+  const { discovery, asked, lines, tick, zone } = discovering({ web: v4(5, "10.0.0.1") })
+  const heavy = { ...web, weight: 7, tls: true }
+  await discovery.watch(
+    { pools: [...pooled([web]).pools, ...pooled([heavy], "api").pools] },
+    limits,
+  )
+  expect(asked).toEqual(["web"])
+  expect(lines).toEqual([
+    "info dns: dns+http://web:80: 1 backend, new 10.0.0.1:80",
+    "info dns: api/dns+http://web:80: 1 backend, new 10.0.0.1:80",
+  ])
+  const shown = (pool: string, backend: BackendSettings) =>
+    discovery.expand([backend], pool).map(({ name, weight, tls }) => [name, weight, tls])
+  expect(shown("default", web)).toEqual([["10.0.0.1:80", 1, false]])
+  expect(shown("api", heavy)).toEqual([["10.0.0.1:80", 7, true]])
+  expect(discovery.list().map(({ name, members }) => [name, members])).toEqual([
+    ["dns+http://web:80", ["10.0.0.1:80"]],
+    ["api/dns+http://web:80", ["api/10.0.0.1:80"]],
+  ])
+  zone["web"] = v4(5, "10.0.0.2")
+  await tick(5_000)
+  expect(asked).toEqual(["web", "web"])
+  expect(shown("api", heavy)).toEqual([["10.0.0.2:80", 7, true]])
+  const next = discovering({})
+  next.discovery.inherit(pooled([heavy], "api"), discovery.handOver())
+  expect(next.discovery.expand([heavy], "api").map(({ name }) => name)).toEqual(["10.0.0.2:80"])
+  expect(next.names(web)).toEqual([])
 })

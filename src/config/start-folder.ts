@@ -43,8 +43,12 @@ export function withAbsolutePaths(settings: Settings): Settings {
   const { path } = accessLog
   const absolute = (each: BackendSettings): BackendSettings =>
     each.ca === null ? each : { ...each, ca: absolutePath(each.ca) }
+  const listeners = settings.listeners.map((each) =>
+    "path" in each ? { ...each, path: absolutePath(each.path) } : each,
+  )
   return {
     ...mapPools(settings, (pool) => ({ ...pool, backends: pool.backends.map(absolute) })),
+    listeners,
     accessLog: path === "stdout" ? accessLog : { ...accessLog, path: absolutePath(path) },
   }
 }

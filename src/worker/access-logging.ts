@@ -1,4 +1,4 @@
-/** The access log of one worker put together: what is written, and the file that takes it; null while it is off. */
+/** The access log of one worker: what is written, and the file that it is written to. */
 import type { AccessLogSettings } from "../config/schema/settings.ts"
 import type { Log } from "../core/log.ts"
 import { AccessLog } from "../proxy/core/access-log.ts"
@@ -16,7 +16,7 @@ export class AccessLogging {
   #path = ""
   #file: AccessFile | null = null
   #access: AccessLog | null = null
-  /** By files that are no longer written. */
+  /** Lines dropped by files that are no longer in use. */
   #dropped = 0
 
   constructor(gateway: Gateway, clients: Clients, worker: number, log: Log) {
@@ -26,7 +26,7 @@ export class AccessLogging {
     this.#log = log
   }
 
-  /** Throws `BunlbError`, nothing changed, when the file cannot be opened. */
+  /** Throws `BunlbError`, with nothing changed, when the file cannot be opened. */
   configure(settings: AccessLogSettings): void {
     if (settings.format === "off") this.#switchOff()
     else {
@@ -72,7 +72,7 @@ export class AccessLogging {
     this.#file?.reopen()
   }
 
-  /** For the end of the process: writes what is taken at once. */
+  /** For the end of the process: writes what the file takes without waiting. */
   close(): void {
     this.#file?.close()
   }

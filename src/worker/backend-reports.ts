@@ -1,10 +1,10 @@
 /**
- * What a worker says of its backends: only what has changed since it was said last, and never for longer than a
- * fraction of a millisecond at a time, because it runs in the loop that serves. A pass over all backends is `begin`
- * and then `next` until that is null; the caller lets the loop turn in between.
+ * Reports the figures of a worker's backends to the master: only what has changed since the last report, and in pieces
+ * of a fraction of a millisecond, because it runs in the event loop that serves requests. A pass over all backends is
+ * `begin` and then `next` until that is null; between two pieces the caller lets the event loop run.
  *
- * Cost: about 1 us for a backend of which nothing has changed, up to 3 us for one with traffic, nearly all of it for
- * memory that is no longer in the cache.
+ * Cost: about 1 us for an unchanged backend, up to 3 us for one with traffic, nearly all of it for memory that is no
+ * longer in the cache.
  */
 import type { Address, Resolver } from "../net/names/resolver.ts"
 import {
@@ -32,18 +32,18 @@ import { processClock } from "../core/clock.ts"
 import type { Upstream } from "../proxy/backend/upstream.ts"
 import type { WorkerPools } from "./worker-pools.ts"
 
-/** For one piece of a pass. */
+/** Time for one piece of a pass. */
 const BUDGET_MS = 0.2
-/** The clock is read once for so many backends. */
+/** The clock is read once for this many backends. */
 const STRIDE = 4
-/** A piece ends when it holds so many cells, or so many facts. */
+/** A piece ends when it has this many cells, or this many facts. */
 const ENOUGH_CELLS = 1_024
 const ENOUGH_FACTS = 64
-/** All reasons of a backend and some more; see `HealthBoard`. */
+/** More than the reasons that one backend can have; see `HealthBoard`. */
 const REASONS_OF_ONE = 64
 const CAPACITY = ENOUGH_CELLS + STRIDE * (COLUMNS + STATUSES + REASONS_OF_ONE)
 
-/** What has been said of one backend, by its label: one that began anew under its name goes on where it was. */
+/** What has been reported of one label. A backend that starts again under its name continues the same row. */
 class Told {
   readonly row: number
   readonly values = new Float64Array(COLUMNS)
@@ -51,7 +51,7 @@ class Told {
   readonly reasons = new Map<string, number>()
   facts: BackendFacts | null = null
   addresses: readonly Address[] = []
-  /** The pass that has looked at it last. */
+  /** The last pass that looked at it. */
   pass = 0
 
   constructor(row: number) {
@@ -69,7 +69,7 @@ export class BackendReports {
   readonly #told = new Map<string, Told>()
   readonly #freeRows: number[] = []
   #rows = 0
-  /** Those that a pass under way may still come upon, but that have left, or whose figures go on in another one. */
+  /** Backends that the current pass must skip: they have left, or another one continues their figures. */
   readonly #ended = new WeakSet<Upstream>()
   readonly #reasons = new Map<string, number>()
   readonly #current = new Float64Array(COLUMNS)
@@ -78,7 +78,7 @@ export class BackendReports {
   #newReasons: string[] = []
   #facts: BackendFacts[] = []
   #gone: number[] = []
-  /** Pieces that are full and have not been taken yet. */
+  /** Full pieces that have not been taken yet. */
   readonly #waiting: SeriesChunk[] = []
   #pass = 0
   #upstreams: readonly Upstream[] = []
@@ -94,7 +94,7 @@ export class BackendReports {
     return this.#inFlight
   }
 
-  /** Begins a pass; one that is under way ends. */
+  /** Begins a pass. The current one ends. */
   begin(): void {
     this.#pass++
     this.#upstreams = this.#parts.pools.upstreams
@@ -115,13 +115,13 @@ export class BackendReports {
     return this.#take()
   }
 
-  /** `upstream` goes on in the place of `before`, under its name and with its figures. The two may be the same. */
+  /** `upstream` replaces `before` and continues its figures. The two may be the same. */
   renew(upstream: Upstream, before: Upstream): void {
     this.#ended.add(before)
     this.#ended.delete(upstream)
   }
 
-  /** `upstream` has left and is done: its last figures are said, and its row is free after them. */
+  /** `upstream` has left and is done: its last figures are reported, then its row is free. */
   end(upstream: Upstream): void {
     this.#ended.add(upstream)
     const { label } = upstream
@@ -149,7 +149,7 @@ export class BackendReports {
       cells: this.#cells.slice(0, this.#used * CELL),
       gone: this.#gone,
     }
-    // The number of a row that has ended may only be given again in a later piece.
+    // The number of a row that has ended may be used again in a later piece only.
     this.#freeRows.push(...this.#gone)
     this.#used = 0
     this.#newReasons = []
@@ -161,7 +161,7 @@ export class BackendReports {
   #look(upstream: Upstream): void {
     if (this.#ended.has(upstream)) return
     const told = this.#rowFor(upstream.label)
-    // Of two with one name the first counts: the other one has left, and its figures went on in the first.
+    // Of two backends with one label only the first counts: the other has left, and the first continues its figures.
     if (told.pass === this.#pass) return
     told.pass = this.#pass
     this.#tell(upstream, told)
@@ -190,7 +190,7 @@ export class BackendReports {
       const before = values[column]
       if (value === before) continue
       values[column] = value
-      // A counter that has fallen began anew.
+      // A counter that has fallen started again from zero.
       this.#put(row, column, column >= GAUGES && value < before ? value : value - before)
     }
     const { figures } = upstream
@@ -214,7 +214,7 @@ export class BackendReports {
     }
   }
 
-  /** Nothing has happened at a backend that has never failed: buckets and codes need no look. */
+  /** True if nothing has happened at a backend that has never failed. Then buckets and codes are not compared. */
   #isQuiet({ figures, idle, candidate, transitions, pool }: Upstream, { values }: Told): boolean {
     const { prober } = pool
     return (
@@ -308,7 +308,7 @@ export class BackendReports {
   }
 }
 
-/** Most backends have no failures, and nothing is made for them. */
+/** Most backends have no failures: no iterator is created for them. */
 function sum(counts: ReadonlyMap<string, number>): number {
   if (counts.size === 0) return 0
   let total = 0

@@ -1,8 +1,8 @@
 /**
- * How many connections each client address has, so that one address cannot take every place of a worker
- * (`limits.connections_per_client`). Counted whether or not there is a limit, since one may come with a reload.
+ * Counts the connections of each client address, so that one address cannot use up all connections of a worker
+ * (`limits.connections_per_client`). Counts without a limit too, because a reload may set one.
  *
- * Costs a look into a map when a client comes and when it goes, nothing for a request.
+ * Cost: a map access when a client connects and when it leaves, nothing for a request.
  */
 export class ConnectionsPerClient {
   readonly #counts = new Map<string, number>()
@@ -12,14 +12,14 @@ export class ConnectionsPerClient {
     return this.#counts.size
   }
 
-  /** One more connection of `address`. Returns how many it has now. */
+  /** Adds a connection of `address`. Returns how many it has now. */
   enter(address: string): number {
     const count = (this.#counts.get(address) ?? 0) + 1
     this.#counts.set(address, count)
     return count
   }
 
-  /** One less. */
+  /** Removes one. */
   leave(address: string): void {
     const count = (this.#counts.get(address) ?? 0) - 1
     if (count > 0) this.#counts.set(address, count)

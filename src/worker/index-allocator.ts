@@ -1,7 +1,7 @@
 /**
- * The indexes of backends. An index belongs to one backend at a time, from `take` to `free`; after that another one may
- * get it, as a place of the next generation. Two backends at one index would share a breaker, a probe and a turn, so
- * a place that is not the current one of its index can neither be used nor freed.
+ * Allocates the indexes of backends. An index belongs to one backend at a time, from `take` to `free`; then another
+ * backend may get it, with the next generation. Two backends at one index would share a circuit breaker, a probe and a
+ * turn in the rotation, so a lease that is not the current one of its index can neither be used nor freed.
  *
  * Cost: constant for each step.
  */
@@ -12,29 +12,29 @@ export interface IndexLease {
 }
 
 export class IndexAllocator {
-  /** The latest place of each index. */
+  /** The latest lease of each index. */
   readonly #latest: IndexLease[] = []
   readonly #taken: boolean[] = []
   readonly #free: number[] = []
 
   take(): IndexLease {
     const index = this.#free.pop() ?? this.#latest.length
-    const place = { index, generation: (this.#latest[index]?.generation ?? -1) + 1 }
-    this.#latest[index] = place
+    const lease = { index, generation: (this.#latest[index]?.generation ?? -1) + 1 }
+    this.#latest[index] = lease
     this.#taken[index] = true
-    return place
+    return lease
   }
 
-  free(place: IndexLease): void {
-    this.assertCurrent(place)
-    this.#taken[place.index] = false
-    this.#free.push(place.index)
+  free(lease: IndexLease): void {
+    this.assertCurrent(lease)
+    this.#taken[lease.index] = false
+    this.#free.push(lease.index)
   }
 
-  /** Throws when the place has been freed, whoever has its index now. */
-  assertCurrent(place: IndexLease): void {
-    const { index, generation } = place
-    if (this.#latest[index] === place && this.#taken[index]) return
-    throw new Error(`the backend of index ${index}, generation ${generation}, has left it`)
+  /** Throws when the lease has been freed, also if its index is taken again. */
+  assertCurrent(lease: IndexLease): void {
+    const { index, generation } = lease
+    if (this.#latest[index] === lease && this.#taken[index]) return
+    throw new Error(`the lease of index ${index}, generation ${generation}, has ended`)
   }
 }

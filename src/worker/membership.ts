@@ -1,17 +1,16 @@
 /**
- * The backends of one pool in one worker, as they come, change and go while it serves. Each has one place, its index,
- * for as long as anything refers to it: exchanges in flight, the board, the prober and the roster all know it by that.
+ * Adds, changes and removes the backends of one pool in one worker while it serves. Each backend has an index for as
+ * long as anything refers to it: exchanges in flight, the board, the prober and the roster all use the index.
  *
  * A backend of the same name, the same TLS and the same CA is the same backend: it keeps its connections, its health,
- * its figures and its TLS sessions. One that has left gets no new request; what is under way ends in its own time,
- * and only then is its place given to another.
+ * its figures and its TLS sessions. A removed backend gets no new request. What is under way ends in its own time, and
+ * only then is its index given to another backend.
  *
- * A change is made in pieces, between which requests are served by the backends from before. Those that come are made
- * first; then, in one short step, the rotation changes from the old ones to the new ones; then the old ones close what
- * they have.
+ * A change is made in pieces, between which the backends from before serve requests. New backends are made first; then
+ * the rotation changes to the new list in one short step; then the removed backends close their connections.
  *
- * Cost: a backend that has not changed is looked at and left alone; only a change of rules for all of them works
- * through each, at most about a quarter of a millisecond at a time. Nothing per request.
+ * Cost: a backend that has not changed costs one comparison; a change of rules for all backends configures each of
+ * them, at most about a quarter of a millisecond at a time. Nothing per request.
  */
 import { createCandidate, createStrategy } from "../balance/create.ts"
 import type { Random } from "../balance/random.ts"
@@ -34,48 +33,48 @@ export interface MembershipParts {
   readonly gateway: Gateway
   readonly pool: Pool
   readonly resolver: Resolver
-  /** Called when hosts may be forgotten: those of no backend, in this pool or in another. */
+  /** Called when some hosts may no longer be used by any backend, in this pool or in another. */
   readonly keepHosts: () => void
   /** Chooses where rotations begin. */
   readonly random: Random
-  /** Hears of a backend that began anew under its old name, with a clean record. `before` may be the same one. */
+  /** Called when a backend starts again under its old name, with a clean record. `before` may be the same backend. */
   readonly onRenewed: (upstream: Upstream, before: Upstream) => void
-  /** Hears of a backend that has left and is done, while its figures are still there. */
+  /** Called when a removed backend is done, while its figures are still available. */
   readonly onDone: (upstream: Upstream) => void
 }
 
-/** A change that has been prepared so far that nothing can fail any more. */
+/** A prepared change: making it cannot fail. */
 export interface PlannedChange {
   readonly settings: PoolSettings
   /** Nothing but backends has changed since the last settings. */
   readonly backendsOnly: boolean
-  /** Hosts of the backends that are new or have changed; they are to be resolved before `change`. */
+  /** Hosts of the backends that are new or have changed; resolve them before `change`. */
   readonly hosts: readonly string[]
   readonly plans: readonly (Plan | Upstream)[]
   readonly tlsTrace: boolean
 }
 
-/** Backends that one sweep frees: the others wait for the next one. */
+/** The most backends that one sweep frees; the others wait for the next sweep. */
 const MOST_SWEPT = 64
 
-/** One backend of the settings that is new or may have changed, with its TLS, which may not be there to be had. */
+/** A backend of the settings that is new or may have changed, with its TLS client. */
 interface Plan {
   readonly settings: BackendSettings
   readonly tls: TlsClient | null
 }
 
-/** The rotation that is about to begin. */
+/** The next rotation. */
 interface Rotation {
   /** By ascending index. */
   readonly present: readonly Upstream[]
-  /** Those that leave by it. */
+  /** Backends that are not in it any more. */
   readonly dismissed: readonly Upstream[]
   readonly candidates: readonly Candidate[]
   readonly draining: ReadonlySet<number>
   readonly lingering: ReadonlySet<number>
 }
 
-/** What the tokens of sticky cookies are made with, and whether it is another one than before. */
+/** The key of the sticky cookies, and whether it differs from the one before. */
 interface StickyKey {
   readonly value: string
   readonly changed: boolean
@@ -83,34 +82,34 @@ interface StickyKey {
 
 export class Membership {
   readonly #parts: MembershipParts
-  /** Those that serve, by ascending index. */
+  /** The backends that serve, by ascending index. */
   #present: readonly Upstream[] = []
   readonly #presentByName = new Map<string, Upstream>()
-  /** Those that will serve as soon as the change under way is ready. */
+  /** New backends of the change under way. They serve when it is ready. */
   #arriving: Upstream[] = []
-  /** Those that have left and are not done yet, the latest first. */
+  /** Removed backends that are not done yet, the latest first. */
   #leaving: readonly Upstream[] = []
-  readonly #places = new IndexAllocator()
-  /** Of all that are present or leaving. */
-  readonly #placeOf = new Map<Upstream, IndexLease>()
-  /** Hosts of backends that are about to come: their names are being resolved. */
+  readonly #indexes = new IndexAllocator()
+  /** Of all backends that are present or leaving. */
+  readonly #leaseOf = new Map<Upstream, IndexLease>()
+  /** Hosts of the planned change: their names are being resolved. */
   #coming: readonly string[] = []
   #strategy: Strategy
   #strategyName: StrategyName
-  /** What the backends obey; null before the first settings, and while others are being applied. */
+  /** The settings in effect; null before the first ones, and while others are being applied. */
   #applied: PoolSettings | null = null
   #tlsTrace = false
-  /** Of the settings that were applied last. */
+  /** From the settings applied last. */
   #stickyKey: StickyKey = { value: "", changed: false }
 
-  /** Begins with nobody, and with the strategy that the pool's roster has. */
+  /** Starts without backends, and with the strategy of the pool's roster. */
   constructor(parts: MembershipParts, strategy: Strategy) {
     this.#parts = parts
     this.#strategy = strategy
     this.#strategyName = parts.pool.settings.strategy
   }
 
-  /** Those of the configuration and then those that are leaving; of one name the latest comes first. */
+  /** The configured backends, then those that are leaving; of one name the latest comes first. */
   get all(): readonly Upstream[] {
     if (this.#arriving.length === 0 && this.#leaving.length === 0) return this.#present
     return [...this.#arriving, ...this.#present, ...this.#leaving]
@@ -147,7 +146,7 @@ export class Membership {
     return { settings, backendsOnly, hosts, plans, tlsTrace }
   }
 
-  /** The planned change is not made. */
+  /** Drops the planned change. */
   abandon(): void {
     this.#coming = []
   }
@@ -175,10 +174,10 @@ export class Membership {
     while (this.sweep() === MOST_SWEPT) await pauses.rest()
   }
 
-  /** The backends of `plans`, of which new ones do not serve yet. */
+  /** Gives the backends of `plans`; new ones do not serve yet. */
   async #prepare(plans: readonly (Plan | Upstream)[], pauses: Pauses): Promise<Upstream[]> {
     this.sweep()
-    // Only now: who was leaving before the wait may be gone meanwhile, and its place may be another's.
+    // Not before the wait: backends that were leaving then may be freed by now, and their indexes taken again.
     const leaving = byName(this.#leaving)
     const members: Upstream[] = []
     for (const plan of plans) {
@@ -188,11 +187,11 @@ export class Membership {
     return members
   }
 
-  /** Those of the plan's name, the latest first. */
+  /** The backends of the plan's name, the latest first. */
   #known({ settings: { name } }: Plan, leaving: ReadonlyMap<string, readonly Upstream[]>) {
     const present = this.#presentByName.get(name)
-    // Some of those that leave may have been swept since.
-    const left = (leaving.get(name) ?? []).filter((upstream) => this.#placeOf.has(upstream))
+    // Some that were leaving may have been swept since.
+    const left = (leaving.get(name) ?? []).filter((upstream) => this.#leaseOf.has(upstream))
     return present === undefined ? left : [present, ...left]
   }
 
@@ -213,7 +212,7 @@ export class Membership {
     }
   }
 
-  /** From now on those of the rotation serve and nobody else. */
+  /** From now on the backends of the rotation serve, and no others. */
   #change(rotation: Rotation, { strategy, whenAllUnhealthy }: PoolSettings): void {
     const { present, dismissed, candidates, draining, lingering } = rotation
     for (const upstream of dismissed) {
@@ -237,8 +236,8 @@ export class Membership {
   }
 
   /**
-   * Frees the places of those who have left and are done: no connection and no exchange knows them any more. Gives how
-   * many these were.
+   * Frees the indexes of removed backends that no connection and no exchange refers to any more. Returns how many these
+   * were.
    */
   sweep(): number {
     if (this.#leaving.length === 0) return 0
@@ -248,7 +247,7 @@ export class Membership {
     const there = new Set(this.all.map((upstream) => upstream.settings.name))
     for (const upstream of done) {
       const { name } = upstream.settings
-      // One that began anew under its name has the figures of both.
+      // A backend that started again under this name continues the figures.
       if (!there.has(name)) this.#parts.onDone(upstream)
       there.add(name)
       this.#free(upstream)
@@ -257,7 +256,7 @@ export class Membership {
     return done.size
   }
 
-  /** Not too many at once. Of one name the latest waits for the earlier ones: its figures are those of all of them. */
+  /** Not too many at once. Of one name the latest waits for the earlier ones, because it has the figures of all. */
   #done(): readonly Upstream[] {
     const busy = new Set<string>()
     const done: Upstream[] = []
@@ -270,26 +269,26 @@ export class Membership {
   }
 
   #free(upstream: Upstream): void {
-    const place = this.#placeOf.get(upstream)
-    if (place === undefined) throw new Error(`${upstream.settings.name} has no place`)
-    // It may be swept before its change has come to it.
-    this.#parts.pool.prober.release(place.index)
-    this.#placeOf.delete(upstream)
-    this.#places.free(place)
-    this.#parts.pool.board.release(place.index)
+    const lease = this.#leaseOf.get(upstream)
+    if (lease === undefined) throw new Error(`${upstream.settings.name} has no index`)
+    // It may be swept before the change has dismissed it.
+    this.#parts.pool.prober.release(lease.index)
+    this.#leaseOf.delete(upstream)
+    this.#indexes.free(lease)
+    this.#parts.pool.board.release(lease.index)
   }
 
-  /** Each of them is the one that is found at its index. */
+  /** Asserts that each of them is found at its index. */
   #assertOwners(touched: readonly Upstream[]): void {
     const { upstreams } = this.#parts.pool
     for (const upstream of touched) {
-      const place = this.#placeOf.get(upstream)
-      if (place === undefined && upstream.gone) continue
+      const lease = this.#leaseOf.get(upstream)
+      if (lease === undefined && upstream.gone) continue
       const { index } = upstream.candidate
-      if (place?.index !== index || upstreams[index] !== upstream) {
+      if (lease?.index !== index || upstreams[index] !== upstream) {
         throw new Error(`index ${index} does not belong to ${upstream.settings.name}`)
       }
-      this.#places.assertCurrent(place)
+      this.#indexes.assertCurrent(lease)
     }
   }
 
@@ -300,7 +299,7 @@ export class Membership {
     return { settings, tls }
   }
 
-  /** `known`: those of the name of the plan, the latest first. The plan goes on as one of them, if it can. */
+  /** `known`: the backends of the plan's name, the latest first. One of them is used again if its TLS is the same. */
   #settle({ settings, tls }: Plan, known: readonly Upstream[]): Upstream {
     const { gateway, pool, resolver } = this.#parts
     const { prober } = pool
@@ -313,28 +312,28 @@ export class Membership {
       return kept
     }
     const before = known[0] ?? null
-    // Its heir goes on with what its probes have found so far.
+    // Its successor continues the counts of its probes.
     if (before !== null) prober.release(before.candidate.index)
-    const place = this.#keptPlace(kept) ?? this.#places.take()
-    const { index } = place
+    const lease = this.#keptLease(kept) ?? this.#indexes.take()
+    const { index } = lease
     const candidate = createCandidate(settings, index, this.#stickyKey.value)
     const upstream = kept ?? new Upstream(gateway, pool, candidate, settings, resolver, tls, before)
-    this.#placeOf.set(upstream, place)
+    this.#leaseOf.set(upstream, lease)
     this.#leaving = this.#leaving.filter((each) => each !== kept)
     this.#arriving.push(upstream)
-    const heirOf = before?.candidate.index ?? -1
+    const predecessor = before?.candidate.index ?? -1
     upstream.configure(candidate, settings)
     pool.upstreams[index] = upstream
-    pool.board.admit(index, heirOf)
+    pool.board.admit(index, predecessor)
     pool.roster.admit(index)
-    prober.admit(index, now, heirOf)
+    prober.admit(index, now, predecessor)
     if (settings.duty === "off") prober.release(index)
     if (before !== null) this.#parts.onRenewed(upstream, before)
     return upstream
   }
 
-  #keptPlace(kept: Upstream | null): IndexLease | null {
-    return kept === null ? null : (this.#placeOf.get(kept) ?? null)
+  #keptLease(kept: Upstream | null): IndexLease | null {
+    return kept === null ? null : (this.#leaseOf.get(kept) ?? null)
   }
 
   #dismiss(upstream: Upstream): void {
@@ -343,24 +342,24 @@ export class Membership {
   }
 }
 
-/** Those of each name, in their order. */
+/** The backends by name, in their order. */
 function byName(upstreams: readonly Upstream[]): ReadonlyMap<string, readonly Upstream[]> {
   return Map.groupBy(upstreams, ({ settings }) => settings.name)
 }
 
-/** A CA file may have been replaced by another one of its name. */
+/** False when the content of its CA file has changed. */
 function hasSameAuthorities({ tls, settings }: Upstream): boolean {
   return tls === null || tls.insecure || tls.options.ca === authoritiesOf(settings.ca)
 }
 
-/** The candidate itself when nothing about it has changed, so that no strategy starts over for nothing. */
+/** The same candidate if nothing about it has changed, so that no strategy starts over without need. */
 function sameOrNew({ candidate }: Upstream, settings: BackendSettings, key: StickyKey) {
   const { weight, backup } = candidate
   const same = !key.changed && weight === settings.weight && backup === settings.backup
   return same ? candidate : createCandidate(settings, candidate.index, key.value)
 }
 
-/** Connections and sessions made by one are good for the other. */
+/** Whether connections and sessions of one can be used by the other. */
 function isSameTls(some: TlsClient | null, other: TlsClient | null): boolean {
   if (some === null || other === null) return some === other
   const { insecure, weak, options, watched, host } = some

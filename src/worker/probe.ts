@@ -1,6 +1,6 @@
 /**
- * One probe on a connection of its own: connects (and verifies TLS) for type `tcp`, asks for the page and judges
- * the status code for `http`. The prober keeps the time limit.
+ * Sends one health check on a connection of its own: type `tcp` connects (and verifies TLS), type `http` requests the
+ * page and checks the status code. The prober enforces the time limit.
  */
 import type { BackendSettings, HealthSettings } from "../config/schema/settings.ts"
 import type { Reach } from "../health/backend-health.ts"
@@ -18,7 +18,7 @@ import type { Poller } from "../net/linux/poller.ts"
 
 const FIELDS = 100
 const HEAD_BYTES = 64 * 1024
-/** However many addresses a name has, each gets this many milliseconds to answer a probe's dial. */
+/** Each address of a name has at least this many milliseconds to answer the dial of a probe. */
 const SHORTEST_DIAL = 250
 
 export interface ProbeTarget {
@@ -36,10 +36,10 @@ export interface ProbeParts {
   /** Lines of the answer may end with LF alone. */
   readonly acceptsBareLf: () => boolean
   readonly deadlines: Deadlines
-  /** Waits for plain connections; null where they are to be Bun's. */
+  /** Waits for plain connections; null where sockets are Bun's. */
   readonly direct: Poller | null
   readonly clock: Clock
-  /** Whether a probe that has ended had reached the backend's machine. */
+  /** Called when a probe has ended. `reached`: the backend's machine has answered. */
   readonly onEnd: (index: number, reached: boolean) => void
 }
 
@@ -57,11 +57,11 @@ export class Probes implements ProbeTransport {
     const limits = { ...timeouts, connect: this.#connectLimit(addresses.length) }
     let current: ProbeConnection | null = null
     let unasked = false
-    // One address that can be reached is enough.
+    // One reachable address is enough.
     let reached = false
     let tlsFault = ""
     const attempt = (position: number): void => {
-      // The first is as it was chosen, which may be one that failed some time ago.
+      // The first address was chosen already; it may be one that failed some time ago.
       const address =
         position === 0 ? (addresses[0] ?? null) : nextInWalk(addresses, position, clock.now())
       if (address === null) return done(false, "name not resolved", "nothing")
@@ -72,14 +72,14 @@ export class Probes implements ProbeTransport {
         target,
         address,
         (ok, reason, reach, end) => {
-          // A name may stand for an address that nobody listens on; one that answers is enough.
+          // Some addresses of a name may have no listener; one that answers is enough.
           unasked ||= ok === null
           reached ||= current?.reached !== false
           if (end === "tls") tlsFault = reason
           if (end === "answered" || isLast) onEnd(index, reached)
           if (end === "answered") done(ok, reason, reach)
           else if (!isLast) attempt(position + 1)
-          // What is wrong with TLS at one address tells more than that another one is refused.
+          // A TLS fault at one address says more than a refused connection at another.
           else done(unasked ? null : ok, tlsFault || reason, reach)
         },
       )
@@ -95,7 +95,7 @@ export class Probes implements ProbeTransport {
     }
   }
 
-  /** An address that swallows every dial must leave time for the others. */
+  /** An address that never answers must leave time for the others. */
   #connectLimit(addresses: number): number {
     const { timeouts, health } = this.#parts
     if (addresses < 2) return timeouts.connect
@@ -103,7 +103,7 @@ export class Probes implements ProbeTransport {
   }
 }
 
-/** Whether there was a connection, or what it failed by. */
+/** How a probe ended: with an answer, or what failed. */
 type End = "answered" | "tls" | "dial"
 
 type Done = (ok: boolean | null, reason: string, reach: Reach, end: End) => void
@@ -154,7 +154,7 @@ class ProbeConnection extends Outbound {
     this.socket?.write(bytes, 0, bytes.length)
   }
 
-  /** False when nothing has answered, or there is no way to the address. */
+  /** False when nothing has answered, or there is no route to the address. */
   get reached(): boolean {
     return !this.#vanished && (!this.#dialing || this.isConnected)
   }

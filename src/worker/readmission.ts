@@ -7,7 +7,7 @@ import type { ProbeHandle, ProbeTransport, Verdicts } from "../health/prober.ts"
 
 const handle: ProbeHandle = { connected: false, abort: () => {} }
 
-/** A turn counts as a success of an unhealthy backend, and as nothing otherwise. */
+/** Each interval counts as a success of an unhealthy backend, and as nothing for a healthy one. */
 export function readmissions(board: HealthBoard): Verdicts {
   return {
     probeFailed: () => {},
@@ -15,7 +15,7 @@ export function readmissions(board: HealthBoard): Verdicts {
   }
 }
 
-/** Asks nobody. */
+/** Sends no probes. */
 export const noProbes: ProbeTransport = {
   probe: (_index, done) => {
     done(true, "not probed", "nothing")

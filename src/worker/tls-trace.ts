@@ -1,4 +1,4 @@
-/** What `--tls-trace` says of each handshake with a backend: one line. */
+/** Logs one line for each TLS handshake with a backend (`--tls-trace`). */
 import type { PeerCertificate } from "node:tls"
 import type { WatchTls } from "../net/tls/tls-client.ts"
 import type { Log } from "../core/log.ts"
@@ -17,7 +17,7 @@ export function traceTls(log: Log, backend: string): WatchTls {
   }
 }
 
-/** Many have no common name any more, for names belong into subjectAltName (RFC 9525 section 4). */
+/** Many certificates have no common name, because names belong into subjectAltName (RFC 9525 section 4). */
 function nameOf(certificate: PeerCertificate | null | undefined): string {
   if (!certificate?.valid_to) return "no certificate"
   return String(certificate.subject?.CN ?? certificate.subjectaltname ?? "without a name")

@@ -1,4 +1,4 @@
-/** One process's whole balancer, as those above see it: started, asked for figures, drained, stopped. */
+/** A worker as its users see it: it is started, asked for figures, drained and stopped. */
 import type { ListenAddress, Settings } from "../config/schema/settings.ts"
 import type { Deadlines } from "../core/deadlines.ts"
 import type { ListeningSocket } from "../net/listeners.ts"
@@ -11,40 +11,40 @@ export interface WorkerOptions {
   readonly settings: Settings
   /** 0 for the first worker. */
   readonly index: number
-  /** What it accepts from, its own from now on; null: it binds the addresses of the settings itself. */
+  /** Sockets to accept from; the worker owns them from now on. Null: it binds the addresses of the settings. */
   readonly listeners: readonly ListeningSocket[] | null
   readonly log: Log
   readonly onHealthChange: (change: HealthChange) => void
-  /** Backends that begin as unhealthy; it tells of them as of any other change. */
+  /** Backends that start as unhealthy; the worker reports them like any other change. */
   readonly ailing?: readonly KnownUnhealthy[]
-  /** A number from 0 up to, not including, 1, that decides where rotations begin; Math.random when it is left out. */
+  /** Returns a number from 0 to 1 (exclusive) that decides where rotations begin; default: Math.random. */
   readonly random?: () => number
-  /** Answers for names in the place of DNS. */
+  /** Resolves names instead of DNS. */
   readonly lookup?: Lookup
-  /** Keeps the deadlines of all its connections, for those who want to see who is in it. */
+  /** The deadlines of all its connections, for tests that inspect them. */
   readonly deadlines?: Deadlines
 }
 
-/** What a drain could not end in good order. */
+/** Connections that a drain could not end in good order. */
 export interface DrainOutcome {
   /** Connections that were cut at the limit. */
   readonly cut: number
-  /** Connections whose last bytes only the kernel still delivers: they are whole if the machine lives on. */
+  /** Connections whose last bytes the kernel still delivers: they are complete if the machine stays up. */
   readonly sending: number
 }
 
 export interface Worker {
-  /** The port that the first listener is bound to, for settings with port 0; 0 when all are unix sockets. */
+  /** The port of the first listener, which matters for settings with port 0; 0 if all are unix sockets. */
   readonly port: number
   /** Where each listener is, by its name. */
   readonly addresses: ReadonlyMap<string, ListenAddress>
-  /** The same few figures however many backends there are. */
+  /** A few figures; their number does not depend on the number of backends. */
   report(): WorkerReport
-  /** The figures of the backends, a piece at a time. */
+  /** The figures of the backends, in pieces. */
   readonly backends: {
     /** Begins a pass over all backends. */
     begin(): void
-    /** What has changed, as far as `budgetMs` suffices; null when the pass is over. */
+    /** The next changes, as many as fit into `budgetMs`; null when the pass is over. */
     next(budgetMs?: number): SeriesChunk | null
   }
   /** One more listener. */
@@ -54,12 +54,12 @@ export interface Worker {
   /** Accepts from all listeners, also from those that were to wait. */
   accept(): void
   /**
-   * Serves by other settings from now on; connections and tunnels stay. Resolves when new requests obey them. Rejects
-   * with `BunlbError`, nothing changed, when a CA file cannot be read. What belongs to the process (host, port,
-   * workers, admin) is not looked at. Call it again only when it has resolved.
+   * Applies other settings; connections and tunnels stay open. Resolves when new requests use them. Rejects with
+   * `BunlbError`, with nothing changed, when a CA file cannot be read. Ignores what belongs to the process (listening
+   * addresses, workers, admin). Call it again only after it has resolved.
    */
   apply(settings: Settings): Promise<void>
-  /** Opens the access log by its name again, after it was moved away. */
+  /** Opens the access log by its name again, after log rotation moved the file. */
   reopenLogs(): void
   /**
    * Stops accepting, lets what is in flight end, until the clients have acknowledged it, for at most `limitMs`.

@@ -1,10 +1,10 @@
 /**
- * Backends that have vanished: probes in a row could not even connect, because nothing answered or there is no way, and
- * on the open connections nothing answers either. Requests that wait for the first byte of such a backend's response
- * would wait for their time limit; they are given up.
+ * Detects backends that have vanished: several probes in a row could not connect, because nothing answered or there is
+ * no route, and nothing answers on the open connections either. Requests that wait for the first byte of such a
+ * backend's response are given up, instead of waiting for their time limit.
  *
- * A backend that refuses connections or answers badly has not vanished: it may still finish what it has begun. Nor has
- * one whose queue of new connections is full: its kernel drops what would connect, and answers on those that are open.
+ * A backend that refuses connections or answers badly has not vanished: it may still finish its requests. Neither has
+ * a backend whose accept queue is full: its kernel drops new connections, and answers on the open ones.
  *
  * Cost: nothing while probes reach their backends.
  */
@@ -12,11 +12,11 @@ import type { Upstream } from "../proxy/backend/upstream.ts"
 
 export class VanishedBackends {
   readonly #upstreams: readonly Upstream[]
-  /** Probes in a row, by the index of the backend. */
+  /** Consecutive probes without a connection, by the index of the backend. */
   readonly #counts: number[] = []
-  /** Whose count that is: an index may pass to another backend. */
+  /** The backend of each count, because an index may pass to another backend. */
   readonly #counted: Upstream[] = []
-  /** Those that enough probes could not reach. */
+  /** Backends that enough probes could not reach. */
   readonly #lost = new Set<Upstream>()
   #failures: number
 
@@ -29,7 +29,7 @@ export class VanishedBackends {
     this.#failures = failures
   }
 
-  /** A probe of the backend has ended: it reached the backend's machine, or it did not. */
+  /** A probe of the backend has ended. `reached`: the backend's machine has answered. */
   note(index: number, reached: boolean): void {
     const upstream = this.#upstreams[index]
     if (upstream === undefined) return
@@ -42,7 +42,7 @@ export class VanishedBackends {
     else if (count >= this.#failures) this.#lost.add(upstream)
   }
 
-  /** Gives up what waits in vain. Called often: a connection does not show at once that nothing answers. */
+  /** Gives up the requests that wait in vain. Called often, because a connection takes time to show its silence. */
   sweep(): void {
     for (const upstream of this.#lost) {
       upstream.giveUpSilent()

@@ -1,6 +1,6 @@
 /**
- * One process's whole balancer, put together: listener, gateway, backends, health, names, deadlines. It knows
- * nothing of fleets; in single-process mode it is all there is.
+ * One worker, put together: listeners, pools, name resolution, access log, deadlines, reports. It knows nothing of the
+ * master. Single-process mode is one worker in the process of the master.
  */
 import type { ListenAddress, Settings } from "../config/schema/settings.ts"
 import { onlyBackendsChanged } from "../config/settings-change.ts"
@@ -25,10 +25,10 @@ import { Drain, stopClients } from "./draining.ts"
 import { WorkerListeners } from "./worker-listeners.ts"
 import { WorkerPools } from "./worker-pools.ts"
 
-/** Below this share of the client limit the next time that it is reached is news. */
+/** The log reports the client limit again after the number of clients has fallen below this share of it. */
 const ROOMY = 0.9
 
-/** So few backends are changed in one piece, before anybody asks whether it is done. */
+/** Changes of up to this many backends are made in one piece. */
 const FEW = 64
 
 export const startWorker: StartWorker = async (options) => {
@@ -51,7 +51,7 @@ class Balancer implements Worker {
   readonly #access: AccessLogging
   readonly #began = processClock.now()
   #sweeper: ReturnType<typeof setInterval> | null = null
-  /** Who becomes idle is closed. */
+  /** Clients are closed when they become idle. */
   #leaving = false
   #toldFull = false
 
@@ -116,12 +116,12 @@ class Balancer implements Worker {
     })
   }
 
-  /** All that belongs neither to a pool nor to a listener. */
+  /** Applies what belongs neither to a pool nor to a listener. */
   #adopt(settings: Settings, backendsOnly: boolean): void {
     const gateway = this.#gateway
     if (backendsOnly) gateway.settings = settings
     else {
-      // It may fail, so it comes first: nothing has changed then.
+      // First, because it may fail: then nothing has changed.
       this.#access.configure(settings.accessLog)
       gateway.configure(settings)
     }
@@ -151,7 +151,7 @@ class Balancer implements Worker {
     this.#clientGone()
   }
 
-  /** What is known to be unhealthy is not tried to find out. */
+  /** Backends that are known to be unhealthy start as unhealthy. */
   #recall(): void {
     const { ailing = [], index: worker, onHealthChange } = this.#options
     for (const managed of this.#pools.all) {
@@ -282,7 +282,7 @@ class Balancer implements Worker {
   }
 }
 
-/** For a worker that nobody has given any: those of its settings. */
+/** Opens the listeners of the settings, for a worker that was given none. */
 function ownListeners({ listeners }: Settings): ListeningSocket[] {
   return listeners.flatMap((settings, id) => {
     const { fds, queue, file } = openListener(settings, 1)
@@ -291,7 +291,7 @@ function ownListeners({ listeners }: Settings): ListeningSocket[] {
   })
 }
 
-/** Client connections that the listeners allow together; 0 when one of them has no limit. */
+/** The sum of the client limits of all listeners; 0 if one of them has none. */
 function connectionsOf(listeners: Settings["listeners"]): number {
   const limits = listeners.map(({ limits: { connections } }) => connections)
   return limits.includes(0) ? 0 : limits.reduce((sum, limit) => sum + limit, 0)

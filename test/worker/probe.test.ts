@@ -1,17 +1,14 @@
 /** Probes on the wire: what they ask, what they accept, and that they keep to themselves. */
-import { describe, expect, spyOn } from "bun:test"
+import { describe, expect, spyOn, test } from "bun:test"
 import { libc } from "../../src/net/linux/libc.ts"
 import { TestBalancer, type SettingsPart } from "../support/balancer.ts"
 import { comesToRest } from "../faults/quiet.ts"
 import { onLinux } from "../support/left-out.ts"
-import { sideBySide } from "../support/side-by-side.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { refusedPort } from "../support/refused-port.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
 import type { ConnectionHandler } from "../support/scripted-backend.ts"
 import { PATIENCE_MS, until } from "../support/until.ts"
-
-const test = sideBySide()
 
 const fast = { type: "http", interval: 100, timeout: 150, failures: 2, successes: 2 } as const
 const get = "GET /real HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -2,9 +2,11 @@
  * Which listeners stay, come and go when other settings are to be in force. What comes is bound at once, so that an
  * address in use is found out before anything has changed.
  */
+import { DEFAULT_NAME } from "../../config/schema/pools.ts"
 import type { ListenerSettings, Settings } from "../../config/schema/settings.ts"
 import { takeHanded } from "../../net/handed-listeners.ts"
 import { closeListeners } from "../../net/listeners.ts"
+import { BunlbError } from "../../core/errors.ts"
 import { openListener, type OpenListener } from "../../net/open-listener.ts"
 import { Listening } from "./listening.ts"
 
@@ -20,6 +22,19 @@ export interface ListenerPlan {
   readonly kept: readonly Listening[]
   readonly fresh: readonly Opened[]
   readonly gone: readonly Listening[]
+}
+
+/** The reason why an address cannot be bound says which listener it is of. */
+function openNamed(settings: ListenerSettings, count: number, isOurs: boolean): OpenListener {
+  try {
+    return openListener(settings, count, isOurs)
+  } catch (error) {
+    const { name } = settings
+    if (!(error instanceof BunlbError) || name === DEFAULT_NAME) throw error
+    // Flags are for the default one alone.
+    const message = error.message.replaceAll(/ with --(port|host)/g, "")
+    throw new BunlbError(error.code, `listener ${name}: ${message}`)
+  }
 }
 
 let made = 0
@@ -40,7 +55,7 @@ export function planListeners(
     if (same !== undefined) return same
     const isOurs = present.some((listening) => listening.has(settings))
     try {
-      const opened = listeningOf(settings, openListener(settings, count, isOurs))
+      const opened = listeningOf(settings, openNamed(settings, count, isOurs))
       fresh.push(opened)
       return opened.listening
     } catch (error) {
@@ -72,7 +87,7 @@ export function listenFor(settings: Settings, predecessor: InheritedListeners | 
   try {
     listeners.forEach((each, i) => {
       const isOurs = predecessor?.has(each) ?? false
-      opened.push(listeningOf(each, given[i] ?? openListener(each, count, isOurs)))
+      opened.push(listeningOf(each, given[i] ?? openNamed(each, count, isOurs)))
     })
   } catch (error) {
     closeAll(opened)

@@ -27,7 +27,7 @@ export class Upstream {
   /** How logs and figures call it. */
   readonly label: string
   settings: BackendSettings
-  /** It has left the configuration: what is under way ends, nothing begins. */
+  /** It was removed from the configuration: what is under way ends, nothing new begins. */
   gone = false
   /** Its connections are kept for further requests. */
   keeps = true
@@ -74,7 +74,7 @@ export class Upstream {
     this.configure(candidate, settings)
   }
 
-  /** By other settings from now on, those of its pool included; its connections stay. */
+  /** Applies other settings, those of its pool included. Its connections stay open. */
   configure(candidate: Candidate, settings: BackendSettings): void {
     const { connections, hostHeader } = this.pool.settings
     this.candidate = candidate
@@ -103,12 +103,12 @@ export class Upstream {
     this.figures.active--
   }
 
-  /** Nothing that is under way refers to it. */
+  /** No connection and no exchange refers to it. */
   get isDone(): boolean {
     return this.connections.size === 0 && this.#exchanges === 0
   }
 
-  /** No longer wanted: idle connections close now, the others after their last exchange. */
+  /** It was removed: idle connections close now, the others after their exchange. */
   leave(): void {
     this.gone = true
     this.keeps = false
@@ -116,7 +116,7 @@ export class Upstream {
     this.#retirePinned()
   }
 
-  /** While probes cannot reach it, its open connections are asked whether it is still there. */
+  /** While probes cannot reach it, TCP keep-alive checks its open connections. */
   ask(begins: boolean): void {
     for (const connection of this.connections) {
       if (begins) connection.ask()
@@ -124,7 +124,7 @@ export class Upstream {
     }
   }
 
-  /** Where nothing answers on a connection either, nobody waits for the first byte of a response any longer. */
+  /** Gives up requests that wait for the first byte of a response on a connection that does not answer. */
   giveUpSilent(): void {
     for (const connection of [...this.connections]) {
       if (!connection.isSilent) continue
@@ -138,8 +138,8 @@ export class Upstream {
   }
 
   /**
-   * An idle connection that the kernel knows nothing bad of, or null. `once`: for a request that may not be sent twice,
-   * so not one that the backend may be closing right now, nor one of those that it has closed without notice.
+   * An idle connection that is open and silent as far as the kernel knows, or null. `once`: for a request that may not
+   * be sent twice, so no connection that the backend may be closing, and none that it closes without notice.
    */
   takePooled(now: number, once: boolean): BackendConnection | null {
     let pooled = this.idle.take(now)
@@ -149,7 +149,7 @@ export class Upstream {
     }
     if (pooled === null) return null
     if (once && !pooled.mayCarryOnce(now)) {
-      // The new connection takes its place in the pool. The others are left to requests that may be repeated.
+      // A new connection replaces it. The other idle ones are left to requests that may be repeated.
       pooled.retire()
       return null
     }
@@ -157,7 +157,7 @@ export class Upstream {
     return pooled
   }
 
-  /** A request that must not be sent twice was lost with a kept connection. */
+  /** A request that must not be sent twice was lost with a reused connection. */
   tellReuseLoss(): void {
     const { clock, figures, log } = this.#gateway
     figures.reuseLosses++
@@ -173,12 +173,12 @@ export class Upstream {
     )
   }
 
-  /** The addresses that a request may dial, in this order; none when the name has never resolved. */
+  /** The addresses that a request may dial, in this order; none if the name has never resolved. */
   targets(now: number): DialTarget[] {
     return this.addresses.forRequest(this.settings.host, now)
   }
 
-  /** Opens a connection for an exchange, which hears of the outcome; at once, when there is no address. */
+  /** Opens a connection for an exchange and tells it the result; at once, if there is no address. */
   dial(exchange: BackendUser, target: DialTarget | null): void {
     if (target === null) {
       exchange.dialFailed({ ...plainFailure, reason: "name not resolved" })
@@ -191,7 +191,7 @@ export class Upstream {
   }
 }
 
-/** What certificates must name: of a discovered backend not its address. */
+/** The name that certificates must have. For a discovered backend it is not the address. */
 export function nameOf({ host, member }: BackendSettings): string {
   return member?.host ?? host
 }

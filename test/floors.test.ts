@@ -3,7 +3,7 @@
  * and trusted without what is above. The ground floor is pure: no sockets, no processes, no clock of its own.
  */
 import { expect, test } from "bun:test"
-import { dirname } from "node:path"
+import { basename, dirname } from "node:path"
 import { codeOf, exists, importsOf, sourceFiles } from "./support/source.ts"
 import type { SourceFile } from "./support/source.ts"
 
@@ -27,6 +27,24 @@ const floors: Readonly<Record<string, number>> = {
   "main.ts": 6,
   "index.ts": 6,
   "options.ts": 0,
+}
+
+/** The files of a folder that others may import. All its other files are its inside. */
+const doors: Readonly<Record<string, readonly string[]>> = {
+  "src/admin": ["server"],
+  "src/config/file": ["backend-edits", "config-tree", "plain-file", "read-file", "replace-file"],
+  "src/ha": ["keepalived", "stray-packets", "watched-addresses", "watcher"],
+  "src/master/control": [
+    ...["control", "controlled-fleet", "explain", "host-services", "outcome", "overrides"],
+    ...["refused", "saved-changes"],
+  ],
+  "src/master/upgrade": ["handover", "predecessor", "upgrader"],
+  "src/net/names": ["address-book", "name-service", "resolver"],
+  "src/net/tls": ["authorities", "tls-client"],
+  "src/proxy/backend": ["backend-connection", "backend-stream", "backend-user", "pool", "upstream"],
+  "src/proxy/client": ["client-connection", "client-listener", "clients", "departure"],
+  "src/proxy/exchange": ["client-stream", "exchange", "tunnel"],
+  "src/worker": ["descriptors", "log-destination", "types", "worker"],
 }
 
 /** Where time comes in: the clock that everyone else is given, pauses in long work, and the time stamp of log lines. */
@@ -68,6 +86,17 @@ test("folders form no circle", () => {
   expect(circles(src)).toEqual([])
 })
 
+test("a file enters another folder by its door", () => {
+  const reaching = { path: "src/cli/a.ts", text: 'import { b } from "../admin/guard.ts"\n' }
+  expect(intrusions(reaching)).toEqual(["src/cli/a.ts imports src/admin/guard.ts"])
+  expect(intrusions({ ...reaching, path: "src/admin/a.ts" })).toEqual([])
+  const gone = Object.entries(doors).flatMap(([folder, names]) =>
+    names.map((name) => `${folder}/${name}.ts`).filter((path) => !exists(path)),
+  )
+  expect(gone).toEqual([])
+  expect(src.flatMap(intrusions)).toEqual([])
+})
+
 test("src stays in src, and takes only the two packages of the runtime", () => {
   const strangers = (file: SourceFile): string[] =>
     importsOf(file)
@@ -105,6 +134,16 @@ function climbs(file: SourceFile): string[] {
     const fine = own !== null && other !== null && other <= own
     return fine ? [] : [`${file.path} (${own}) imports ${from} (${other})`]
   })
+}
+
+function intrusions(file: SourceFile): string[] {
+  return importsOf(file)
+    .filter(({ from }) => {
+      const names = doors[dirname(from)]
+      const isInside = dirname(from) === dirname(file.path)
+      return names !== undefined && !isInside && !names.includes(basename(from, ".ts"))
+    })
+    .map(({ from }) => `${file.path} imports ${from}`)
 }
 
 /** The folders that can be reached from themselves over imports. */

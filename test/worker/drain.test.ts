@@ -1,13 +1,10 @@
 /** A worker that is told to drain loses nothing that is under way and keeps nobody. */
-import { expect } from "bun:test"
+import { expect, test } from "bun:test"
 import { comesToRest } from "../faults/quiet.ts"
 import { TestBalancer } from "../support/balancer.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { ScriptedBackend, answer, answering } from "../support/scripted-backend.ts"
 import { until } from "../support/until.ts"
-import { sideBySide } from "../support/side-by-side.ts"
-
-const test = sideBySide()
 
 const get = (target: string = "/"): string => `GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`
 
